@@ -1,0 +1,153 @@
+#define _GNU_SOURCE
+#include "base/str.h"
+
+#include <stdlib.h>
+
+size_t
+vg_str_find(vg_str s, vg_str needle)
+{
+	const char *q;
+
+	if (needle.n == 0)
+		return 0;
+	if (needle.n > s.n)
+		return VG_NPOS;
+	q = memmem(s.p, s.n, needle.p, needle.n);
+	return q ? (size_t)(q - s.p) : VG_NPOS;
+}
+
+int
+vg_str_cmp(vg_str a, vg_str b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int c = n ? memcmp(a.p, b.p, n) : 0;
+
+	return c ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+static unsigned char
+lower(unsigned char c)
+{
+	return (unsigned char)(c - 'A') < 26 ? c | 0x20 : c;
+}
+
+bool
+vg_str_istarts(vg_str s, vg_str prefix)
+{
+	if (prefix.n > s.n)
+		return false;
+	for (size_t i = 0; i < prefix.n; i++)
+		if (lower((unsigned char)s.p[i]) != lower((unsigned char)prefix.p[i]))
+			return false;
+	return true;
+}
+
+bool
+vg_str_ieq(vg_str a, vg_str b)
+{
+	return a.n == b.n && vg_str_istarts(a, b);
+}
+
+size_t
+vg_str_ifind(vg_str s, vg_str needle)
+{
+	if (needle.n > s.n)
+		return VG_NPOS;
+	for (size_t i = 0; i + needle.n <= s.n; i++)
+		if (vg_str_istarts(vg_str_skip(s, i), needle))
+			return i;
+	return VG_NPOS;
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+vg_str
+vg_str_trim(vg_str s)
+{
+	while (s.n && is_blank(s.p[s.n - 1]))
+		s.n--;
+	while (s.n && is_blank(s.p[0])) {
+		s.p++;
+		s.n--;
+	}
+	return s;
+}
+
+bool
+vg_str_split(vg_str *s, char sep, vg_str *out)
+{
+	size_t at;
+
+	if (s->p == NULL)
+		return false;
+	at = vg_str_chr(*s, sep);
+	if (at == VG_NPOS) {
+		*out = *s;
+		*s = VG_NIL;
+		return true;
+	}
+	*out = vg_str_cut(*s, at);
+	s->p += at + 1;
+	s->n -= at + 1;
+	return true;
+}
+
+static bool
+digits(vg_str s, unsigned base, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (s.n == 0)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = lower((unsigned char)s.p[i]);
+		unsigned d = c >= 'a' ? c - 'a' + 10u : c - (unsigned)'0';
+
+		if (d >= base || (c > '9' && c < 'a'))
+			return false;
+		if (__builtin_mul_overflow(v, (uint64_t)base, &v) ||
+		    __builtin_add_overflow(v, (uint64_t)d, &v))
+			return false;
+	}
+	*out = v;
+	return true;
+}
+
+bool
+vg_str_u64(vg_str s, uint64_t *out)
+{
+	if (s.n > 2 && s.p[0] == '0' && lower((unsigned char)s.p[1]) == 'x')
+		return digits(vg_str_skip(s, 2), 16, out);
+	return digits(s, 10, out);
+}
+
+bool
+vg_str_i64(vg_str s, int64_t *out)
+{
+	bool neg = s.n && s.p[0] == '-';
+	uint64_t v;
+
+	if (s.n && (s.p[0] == '-' || s.p[0] == '+'))
+		s = vg_str_skip(s, 1);
+	if (!vg_str_u64(s, &v) || v > (uint64_t)INT64_MAX + (neg ? 1 : 0))
+		return false;
+	*out = neg ? (int64_t)(0 - v) : (int64_t)v;
+	return true;
+}
+
+bool
+vg_str_f64(vg_str s, double *out)
+{
+	char buf[64], *end;
+
+	if (s.n == 0 || s.n >= sizeof(buf) || is_blank(s.p[0]))
+		return false;
+	memcpy(buf, s.p, s.n);
+	buf[s.n] = 0;
+	*out = strtod(buf, &end);
+	return end == buf + s.n;
+}
