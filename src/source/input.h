@@ -16,6 +16,7 @@ struct vg_input {
 	uint64_t stop;          /* first byte that the next unit reads: a reader of lines or chunks that is
 	                         * about to begin at or after it ends here.  UINT64_MAX: read to the end */
 	bool eof;               /* nothing comes after the window */
+	bool skip_line;         /* the line before was cut: its rest is to be skipped first */
 	vg_rc rc;               /* the first error of what is below; the window then ends early */
 
 	/* Make the window at least @want bytes, or set eof.  NULL: the window is all there is. */
@@ -43,7 +44,7 @@ vg_input_skip(struct vg_input *in, size_t n)
 	in->offset += n;
 }
 
-/* The next line without its end (LF or CRLF), and move past it; false at the end of the input or of the
+/* The next line, a slice of the window that is good until the next call, without its end (LF or CRLF), and move past it; false at the end of the input or of the
  * unit (stop).  A line over @max bytes is given cut to @max, with @cut set, and its rest is skipped.  @at is
  * the offset it begins at. */
 bool vg_input_line(struct vg_input *in, size_t max, vg_str *line, uint64_t *at, bool *cut);

@@ -1,0 +1,7 @@
+/* source/formats.h - the readers that vg_formats[] lists. */
+#ifndef VG_SOURCE_FORMATS_H
+#define VG_SOURCE_FORMATS_H
+
+#include "source/format.h"
+
+#endif
