@@ -31,6 +31,8 @@ enum vg_fact_kind {
 };
 const char *vg_fact_name(enum vg_fact_kind k); /* the word */
 
+#define VG_FACT_TEXT_MAX 512 /* bytes of one text as encoded; a longer one is cut there */
+
 struct vg_fact {
 	uint8_t kind;
 	bool failed;             /* event.outcome is failure */
@@ -40,6 +42,7 @@ struct vg_fact {
 	vg_str channel;          /* Windows channel or program */
 	vg_str user, domain;     /* who did it */
 	vg_str target;           /* account, service, task, log or group acted on */
+	vg_str member;           /* GROUP_ADDED: who came into the group */
 	vg_str source_ip, source_host;
 	vg_str session;          /* session.id */
 	vg_str method;           /* auth.method */
@@ -47,7 +50,9 @@ struct vg_fact {
 
 /* What @e says; kind VG_FACT_NONE when nothing.  Slices borrow from @e. */
 void vg_fact_of(const struct vg_event *e, struct vg_fact *out);
+/* u8 kind, u8 failed, u16 logon type, i64 time, u16 mask of the texts that follow: u16 length and bytes each. */
 void vg_fact_encode(struct vg_buf *b, const struct vg_fact *f);
-vg_rc vg_fact_decode(struct vg_cur *in, struct vg_fact *out) VG_MUST; /* slices borrow from @in */
+/* Slices borrow from @in, which moves behind the fact.  VG_E_TRUNC; VG_E_FORMAT: a kind or mask that is none. */
+vg_rc vg_fact_decode(struct vg_cur *in, struct vg_fact *out) VG_MUST;
 
 #endif

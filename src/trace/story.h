@@ -15,6 +15,8 @@ enum vg_chapter { /* design.md, "The chapters"; stage of a technique: trace/stag
 const char *vg_chapter_name(enum vg_chapter c); /* stable word: "entry", "accounts"... */
 /* Of a rule's tags: the technique decides, the tactic only where no technique is known. */
 enum vg_chapter vg_chapter_of(const struct vg_program *p, uint32_t rule);
+/* Of one tag such as "attack.t1070.001"; @known: the table has it (VG_CH_NONE is an answer too). */
+enum vg_chapter vg_technique_chapter(vg_str tag, bool *known);
 /* "attack.t1059.001" -> "T1059.001"; false when the tag is no technique. */
 bool vg_tag_technique(vg_str tag, char out[16]);
 
@@ -23,6 +25,10 @@ bool vg_tag_technique(vg_str tag, char out[16]);
 #define VG_STORY_SAMPLE_BYTES ((size_t)24 << 20) /* of all samples; then none are kept, counted */
 #define VG_STORY_ENTITIES_MAX 50000 /* hosts, accounts, addresses: each */
 #define VG_STORY_PATHS_MAX 20000
+#define VG_STORY_DEEDS_MAX 20000
+#define VG_STORY_ERASURES_MAX 20000
+#define VG_STORY_SAMPLE_RAW 16384   /* bytes of a sample's raw text; a longer one is cut there */
+#define VG_STORY_SAMPLE_MAX 131072  /* bytes of one sample; a longer one is not kept */
 #define VG_STORY_SESSIONS_MAX 100000 /* open at one time; the oldest is closed */
 
 struct vg_signal { /* one match, as the story is fed with it */
@@ -74,6 +80,14 @@ struct vg_erasure {
 	int64_t time_ns, until_ns; /* GAP: last record before, first after */
 	uint64_t missing;          /* GAP: how many records */
 };
+struct vg_deed {             /* something made or changed: an account, a group's member, a service, a task, what is audited */
+	uint8_t kind;              /* enum vg_fact_kind */
+	vg_str host, user;         /* where, and who did it */
+	vg_str target, member;     /* what; GROUP_ADDED: member came into target */
+	int64_t first_ns, last_ns;
+	uint64_t count;
+	bool flagged;              /* some signal names the actor or the account on that host */
+};
 struct vg_entity {           /* a host, an account or a source address */
 	vg_str name;
 	int64_t first_ns, last_ns;
@@ -107,10 +121,12 @@ struct vg_story_view {       /* all owned by the story; sorted as said */
 	const struct vg_group *group; size_t ngroup;         /* worst first, then first_ns, rule, host */
 	const struct vg_path *path; size_t npath;            /* flagged first, then first_ns */
 	const struct vg_erasure *erasure; size_t nerasure;   /* by time */
+	const struct vg_deed *deed; size_t ndeed;            /* by first_ns */
 	const struct vg_entity *host; size_t nhost;          /* worst, then signals, then name */
 	const struct vg_entity *account; size_t naccount;
 	const struct vg_entity *source; size_t nsource;
 	const struct vg_technique *technique; size_t ntechnique; /* by id */
+	/* ERASED counts erasures where no rule spoke of one, and spans them */
 	struct { uint64_t signals; uint8_t worst; int64_t first_ns, last_ns; } chapter[VG_CHAPTERS];
 	const struct vg_file_report *file; size_t nfile;     /* by path */
 	const struct vg_uncovered *uncovered; size_t nuncovered; /* most events first */
