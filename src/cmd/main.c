@@ -1,8 +1,80 @@
+/* cmd/main.c - the table of commands. */
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "cmd/cmd.h"
+
+const struct vg_opt vg_no_opts[] = { { NULL, VG_OPT_FLAG, NULL, NULL } };
+
+const struct vg_command vg_commands[] = {
+	{ "hunt", "[OPTIONS] PATH...", "read evidence and tell the attack's story",
+	  "Reads files and folders, recursively; the format is told from content.  The summary goes to the\n"
+	  "terminal; --report writes one HTML file, --output one row a signal (or a whole document) for other\n"
+	  "tools.", vg_hunt_opts, 1, vg_cmd_hunt },
+	{ "dump", "[OPTIONS] PATH...", "print decoded events as JSON lines", NULL, vg_dump_opts, 1, vg_cmd_dump },
+	{ "rule check", "[DIR...]", "say which rules load, which do not, and why", NULL, vg_rule_opts, 0, vg_cmd_rule_check },
+	{ "rule list", "[OPTIONS]", "list the rules that are loaded", NULL, vg_rule_opts, 0, vg_cmd_rule_list },
+	{ "rule explain", "RULE EVENT", "say why a rule matches an event, or not",
+	  "RULE is a rule file, an id or a title; EVENT a file with one event (JSON, XML, a log line), or - for\n"
+	  "standard input.", vg_rule_opts, 2, vg_cmd_rule_explain },
+	{ "rule coverage", "PATH...", "rules that this evidence can never feed; channels and fields that no rule reads",
+	  NULL, vg_coverage_opts, 1, vg_cmd_rule_coverage },
+	{ "help", "[COMMAND]", "explain a command", NULL, vg_no_opts, 0, vg_cmd_help },
+	{ "completion", "bash", "print shell completion", NULL, vg_no_opts, 1, vg_cmd_completion },
+	{ "version", "", "print the version and what it was built with", NULL, vg_no_opts, 0, vg_cmd_version },
+	{ NULL, NULL, NULL, NULL, NULL, 0, NULL },
+};
+
+/* The command that argv begins with; @used: how many words name it. */
+static const struct vg_command *
+find(int argc, char **argv, int *used)
+{
+	for (const struct vg_command *c = vg_commands; c->name; c++) {
+		vg_str rest = vg_str_of(c->name), word;
+		int n = 0;
+
+		while (vg_str_split(&rest, ' ', &word) && n < argc && vg_str_eq(word, vg_str_of(argv[n])))
+			n++;
+		if (rest.p == NULL && n && vg_str_eq(word, vg_str_of(argv[n - 1]))) {
+			*used = n;
+			return c;
+		}
+	}
+	return NULL;
+}
 
 int
-main(void)
+main(int argc, char **argv)
 {
-	puts("vigie " VIGIE_VERSION);
-	return 0;
+	const struct vg_command *c;
+	struct vg_args args;
+	const char **room;
+	int used = 0, code;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		vg_help_print(NULL);
+		return argc < 2 ? VG_EXIT_USAGE : VG_EXIT_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0)
+		return vg_cmd_version(NULL);
+	if ((c = find(argc - 1, argv + 1, &used)) == NULL) {
+		vg_log(VG_LOG_ERROR, "no such command: %s (`vigie help` lists them)", argv[1]);
+		return VG_EXIT_USAGE;
+	}
+	if ((room = calloc((size_t)argc + 1, sizeof(*room))) == NULL)
+		return VG_EXIT_FAILED;
+	if (!vg_args_parse(c, argc - 1 - used, argv + 1 + used, room, &args)) {
+		free(room);
+		return VG_EXIT_USAGE;
+	}
+	if (vg_arg_set(&args, "--help")) {
+		vg_help_print(c);
+		free(room);
+		return VG_EXIT_OK;
+	}
+	code = c->run(&args);
+	free(room);
+	return code;
 }

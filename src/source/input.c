@@ -40,6 +40,7 @@ vg_input_line(struct vg_input *in, size_t max, vg_str *line, uint64_t *at, bool 
 	if (n == 0 || in->offset >= in->stop)
 		return false;
 	*at = in->offset;
+	in->lines++;
 	*cut = false;
 	lf = memchr(in->p, '\n', n < max ? n : max);
 	while (lf == NULL && n < max && !in->eof && in->rc == VG_OK) {

@@ -15,6 +15,7 @@ struct vg_input {
 	uint64_t size;          /* of the whole input; UINT64_MAX while unknown */
 	uint64_t stop;          /* first byte that the next unit reads: a reader of lines or chunks that is
 	                         * about to begin at or after it ends here.  UINT64_MAX: read to the end */
+	uint64_t lines;         /* that vg_input_line() gave so far */
 	bool eof;               /* nothing comes after the window */
 	bool skip_line;         /* the line before was cut: its rest is to be skipped first */
 	vg_rc rc;               /* the first error of what is below; the window then ends early */

@@ -1,0 +1,121 @@
+#include "cmd/common.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define VARS_MAX 4096
+#define VARS_BYTES ((size_t)1 << 20)
+
+int
+vg_open_output(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		vg_log(VG_LOG_ERROR, "%s: cannot be written: %s", path, strerror(errno));
+	return fd;
+}
+
+int
+vg_gather_files(const struct vg_args *a, struct vg_file_list *out)
+{
+	for (size_t i = 0; i < a->noperand; i++) {
+		vg_rc rc = vg_files_add(out, a->operand[i]);
+
+		if (rc == VG_E_NOTFOUND) {
+			vg_log(VG_LOG_ERROR, "%s: %s", a->operand[i], strerror(errno));
+			return VG_EXIT_INPUT;
+		}
+		if (rc != VG_OK) {
+			vg_log(VG_LOG_ERROR, "%s: %s", a->operand[i], vg_rc_name(rc));
+			return VG_EXIT_FAILED;
+		}
+	}
+	vg_files_sort(out);
+	if (out->n)
+		return VG_EXIT_OK;
+	vg_log(VG_LOG_ERROR, "there is no file in %s", a->operand[0]);
+	return VG_EXIT_INPUT;
+}
+
+/* One NAME=VALUE; false when it is none. */
+static bool
+take_var(vg_str text, struct vg_rule_var *out)
+{
+	size_t eq = vg_str_chr(text, '=');
+
+	if (eq == VG_NPOS || eq == 0)
+		return false;
+	*out = (struct vg_rule_var){ vg_str_cut(text, eq), vg_str_skip(text, eq + 1) };
+	return true;
+}
+
+static bool
+read_vars(const char *path, char *text, struct vg_rule_var *var, size_t *n)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, text, VARS_BYTES);
+	vg_str all, line;
+	unsigned number = 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (got < 0) {
+		vg_log(VG_LOG_ERROR, "--vars %s: %s", path, strerror(errno));
+		return false;
+	}
+	all = vg_str_mem(text, (size_t)got);
+	while (vg_str_split(&all, '\n', &line)) {
+		number++;
+		line = vg_str_trim(line);
+		if (line.n == 0 || line.p[0] == '#')
+			continue;
+		if (*n == VARS_MAX || !take_var(line, &var[*n])) {
+			vg_log(VG_LOG_ERROR, "--vars %s, line %u: write NAME=VALUE, at most %d of them", path, number, VARS_MAX);
+			return false;
+		}
+		++*n;
+	}
+	return true;
+}
+
+int
+vg_load_knowledge(const struct vg_args *a, struct vg_knowledge *out)
+{
+	const struct vg_opt_value *rules = vg_arg_list(a, "--rules"), *vars = vg_arg_list(a, "--var");
+	struct vg_knowledge_options o = { .rules = rules->text, .nrules = rules->n,
+					  .no_default_rules = vg_arg_set(a, "--only-rules"),
+					  .no_cache = vg_arg_set(a, "--no-cache"),
+					  .portable = vg_arg_set(a, "--portable") };
+	struct vg_rule_var *var = calloc(VARS_MAX, sizeof(*var));
+	char *text = malloc(VARS_BYTES), why[400];
+	const char *file = vg_arg(a, "--vars");
+	int code = VG_EXIT_FAILED;
+	size_t n = 0;
+	vg_rc rc;
+
+	if (var == NULL || text == NULL)
+		goto out;
+	code = VG_EXIT_USAGE;
+	for (; n < vars->n; n++)
+		if (!take_var(vg_str_of(vars->text[n]), &var[n])) {
+			vg_log(VG_LOG_ERROR, "--var %s: write NAME=VALUE", vars->text[n]);
+			goto out;
+		}
+	if (file && !read_vars(file, text, var, &n))
+		goto out;
+	o.var = var;
+	o.nvar = n;
+	rc = vg_knowledge_load(&o, out, why);
+	code = rc == VG_OK ? VG_EXIT_OK : rc == VG_E_NOTFOUND ? VG_EXIT_INPUT : VG_EXIT_FAILED;
+	if (rc != VG_OK)
+		vg_log(VG_LOG_ERROR, "%s", why[0] ? why : vg_rc_name(rc));
+	else if (why[0])
+		vg_log(VG_LOG_WARNING, "%s", why);
+out:
+	free(var);
+	free(text);
+	return code;
+}

@@ -1,0 +1,501 @@
+/* hunt/worker.c - in the sandbox: a unit of a file to entries in the spool. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "event/wire.h"
+#include "hunt/hunt.h"
+#include "hunt/spool.h"
+#include "source/archive.h"
+#include "source/fdinput.h"
+#include "trace/fact.h"
+
+#define HITS_MAX 4096        /* rules that may match one event */
+#define SEEN_MAX 4096        /* (host, channel) pairs told apart in one unit */
+#define ARENA_BYTES ((size_t)96 << 20)
+#define FLUSH_BYTES ((size_t)1 << 20)
+
+struct seen {
+	vg_str key; /* host, NUL, channel */
+	uint64_t events;
+	int64_t first_ns, last_ns;
+	uint64_t first_record, last_record;
+	int64_t first_record_ns, last_record_ns;
+	bool covered;
+};
+
+struct vg_worker {
+	const struct vg_knowledge *k;
+	const struct vg_hunt_options *o;
+	int spool_fd;
+	uint64_t spool_at;   /* where the unit's entries begin */
+	uint64_t spool_next; /* where the next flush goes */
+	struct vg_detector *detector;
+	struct vg_arena arena, scratch;
+	struct vg_event event;
+	struct vg_buf out, wire;
+
+	/* of the unit at hand */
+	struct vg_hunt_task task;
+	struct vg_hunt_reply reply;
+	uint32_t member;
+	bool evtx;
+	struct vg_map seen_map;
+	struct seen seen[SEEN_MAX];
+	uint32_t nseen, last_seen;
+	uint32_t hit[HITS_MAX];
+	uint32_t nhit;
+	uint64_t routed_before;
+	struct vg_reader reader;
+};
+
+struct vg_worker *
+vg_worker_new(const struct vg_knowledge *k, const struct vg_hunt_options *o, int spool_fd, uint64_t spool_at)
+{
+	struct vg_worker *w = calloc(1, sizeof(*w));
+	struct vg_detector_options d = { .cache_bytes = o->cache_bytes };
+
+	if (w == NULL)
+		return NULL;
+	w->k = k;
+	w->o = o;
+	w->spool_fd = spool_fd;
+	w->spool_at = w->spool_next = spool_at;
+	vg_arena_init(&w->arena, ARENA_BYTES);
+	vg_arena_init(&w->scratch, ARENA_BYTES);
+	vg_event_init(&w->event, &w->arena, k->keys);
+	w->detector = vg_detector_new(&k->program, k->index, &d);
+	if (w->detector == NULL) {
+		free(w);
+		return NULL;
+	}
+	return w;
+}
+
+static vg_rc
+flush(struct vg_worker *w)
+{
+	for (size_t at = 0; at < w->out.n;) {
+		ssize_t n = pwrite(w->spool_fd, w->out.p + at, w->out.n - at, (off_t)(w->spool_next + at));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return VG_E_SYS;
+		at += (size_t)n;
+	}
+	w->spool_next += w->out.n;
+	vg_buf_clear(&w->out);
+	return VG_OK;
+}
+
+static vg_rc
+put(struct vg_worker *w, struct vg_entry *e, vg_str payload)
+{
+	e->file = w->task.file;
+	e->member = w->member;
+	e->unit = w->task.unit;
+	vg_entry_put(&w->out, e, payload);
+	return w->out.rc != VG_OK ? w->out.rc : w->out.n >= FLUSH_BYTES ? flush(w) : VG_OK;
+}
+
+/* What the record says, whatever file it lies in: equal in two copies of a log, also when one was exported. */
+static uint64_t
+digest(const struct vg_worker *w, const struct vg_event *e)
+{
+	uint64_t h = w->evtx ? e->record : 0;
+
+	h = vg_hash64(e->host, h);
+	h = vg_hash64(e->channel, h);
+	if (!w->evtx && e->raw.n)
+		return vg_hash64(e->raw, h);
+	for (uint32_t i = 0; i < e->nfield; i++)
+		if (!(e->field[i].flags & VG_FIELD_ADDED)) {
+			h = vg_hash64(e->field[i].name, h);
+			h = vg_hash64(e->field[i].value, h);
+		}
+	return h;
+}
+
+static vg_rc
+on_hit(void *ctx, const struct vg_event *e, uint32_t rule)
+{
+	struct vg_worker *w = ctx;
+
+	(void)e;
+	if (w->nhit < HITS_MAX)
+		w->hit[w->nhit++] = rule;
+	return VG_OK;
+}
+
+static bool
+reported(const struct vg_worker *w, uint32_t rule)
+{
+	const struct vg_rule *r = &w->k->program.rule[rule];
+
+	return (r->flags & VG_RULE_REPORT) && r->level >= w->o->level;
+}
+
+/* All rules that matched one event: the first entry carries the event, the others refer to it. */
+static vg_rc
+put_hits(struct vg_worker *w, const struct vg_event *e)
+{
+	const struct vg_program *p = &w->k->program;
+	struct vg_entry h = { .time_ns = e->time_ns, .offset = e->offset, .type = VG_ENTRY_HIT };
+	bool any = false, full = false, first = true;
+	uint32_t last = 0;
+	vg_rc rc;
+
+	for (uint32_t i = 0; i < w->nhit; i++) {
+		bool rep = reported(w, w->hit[i]);
+
+		if (rep || (p->rule[w->hit[i]].flags & VG_RULE_FED)) {
+			any = true;
+			last = i;
+		}
+		full |= rep;
+		w->reply.signals += rep;
+	}
+	if (!any)
+		return VG_OK;
+	h.digest = digest(w, e);
+	vg_buf_clear(&w->wire);
+	if (full) {
+		vg_wire_encode(&w->wire, e, NULL, 0);
+	} else {
+		/* only correlations read it: the fields they ask for */
+		uint32_t keys[256];
+		size_t n = 0;
+
+		for (uint32_t i = 0; i < w->nhit; i++)
+			for (uint32_t j = 0; j < p->rule[w->hit[i]].nneed && n < VG_COUNT(keys); j++) {
+				uint32_t key = p->need[p->rule[w->hit[i]].need + j];
+				size_t at = n;
+
+				while (at && keys[at - 1] > key)
+					at--;
+				if (at && keys[at - 1] == key)
+					continue;
+				memmove(keys + at + 1, keys + at, (n - at) * sizeof(*keys));
+				keys[at] = key;
+				n++;
+			}
+		vg_wire_encode(&w->wire, e, keys, n);
+	}
+	if (w->wire.rc != VG_OK || w->wire.n > VG_SPOOL_ENTRY_MAX)
+		return VG_E_LIMIT;
+	for (uint32_t i = 0; i < w->nhit; i++) {
+		if (!reported(w, w->hit[i]) && !(p->rule[w->hit[i]].flags & VG_RULE_FED))
+			continue;
+		h.rule = w->hit[i];
+		h.last = i == last;
+		if ((rc = put(w, &h, first ? vg_buf_str(&w->wire) : VG_NIL)) != VG_OK)
+			return rc;
+		first = false;
+	}
+	return VG_OK;
+}
+
+static vg_rc
+put_fact(struct vg_worker *w, const struct vg_event *e)
+{
+	struct vg_entry h = { .time_ns = e->time_ns, .offset = e->offset, .type = VG_ENTRY_FACT, .last = 1 };
+	struct vg_fact f;
+
+	vg_fact_of(e, &f);
+	if (f.kind == VG_FACT_NONE)
+		return VG_OK;
+	h.digest = digest(w, e);
+	vg_buf_clear(&w->wire);
+	vg_fact_encode(&w->wire, &f);
+	return w->wire.rc != VG_OK ? w->wire.rc : put(w, &h, vg_buf_str(&w->wire));
+}
+
+static struct seen *
+seen_of(struct vg_worker *w, const struct vg_event *e)
+{
+	char key[1024];
+	size_t h = e->host.n < 500 ? e->host.n : 500, c = e->channel.n < 500 ? e->channel.n : 500;
+	struct seen *s = &w->seen[w->last_seen];
+	vg_str kept;
+	uint32_t at;
+
+	if (w->nseen && s->key.n == h + 1 + c && memcmp(s->key.p, e->host.p ? e->host.p : "", h) == 0 &&
+	    memcmp(s->key.p + h + 1, e->channel.p ? e->channel.p : "", c) == 0)
+		return s;
+	if (h)
+		memcpy(key, e->host.p, h);
+	key[h] = 0;
+	if (c)
+		memcpy(key + h + 1, e->channel.p, c);
+	at = vg_map_find(&w->seen_map, vg_str_mem(key, h + 1 + c));
+	if (at == VG_MAP_NONE) {
+		if (w->nseen == SEEN_MAX)
+			return NULL;
+		at = vg_map_add(&w->seen_map, vg_str_mem(key, h + 1 + c), w->nseen, &kept);
+		if (at == VG_MAP_NONE)
+			return NULL;
+		w->seen[w->nseen++] = (struct seen){ .key = kept, .first_ns = INT64_MAX, .last_ns = INT64_MIN };
+	}
+	w->last_seen = at;
+	return &w->seen[at];
+}
+
+static void
+put_gap(struct vg_worker *w, const struct seen *s, const struct vg_event *e)
+{
+	struct vg_entry h = { .time_ns = e->time_ns, .offset = e->offset, .type = VG_ENTRY_GAP };
+
+	vg_buf_clear(&w->wire);
+	vg_buf_le64(&w->wire, s->last_record);
+	vg_buf_le64(&w->wire, e->record);
+	vg_buf_le64(&w->wire, (uint64_t)s->last_record_ns);
+	vg_buf_le64(&w->wire, (uint64_t)e->time_ns);
+	vg_buf_le_str(&w->wire, e->host);
+	vg_buf_le_str(&w->wire, e->channel);
+	(void)put(w, &h, vg_buf_str(&w->wire)); /* an error shows at the next entry */
+}
+
+static void
+see(struct vg_worker *w, const struct vg_event *e, bool covered)
+{
+	struct seen *s = seen_of(w, e);
+
+	if (s == NULL)
+		return;
+	s->events++;
+	s->covered |= covered;
+	if (e->time_ns != VG_TIME_NONE) {
+		if (e->time_ns < s->first_ns)
+			s->first_ns = e->time_ns;
+		if (e->time_ns > s->last_ns)
+			s->last_ns = e->time_ns;
+	}
+	if (w->evtx && !(e->flags & VG_EVENT_CARVED)) {
+		if (s->events == 1 || s->first_record == 0) {
+			s->first_record = e->record;
+			s->first_record_ns = e->time_ns;
+		} else if (e->record > s->last_record + 1) {
+			put_gap(w, s, e);
+		}
+		s->last_record = e->record;
+		s->last_record_ns = e->time_ns;
+	}
+}
+
+static vg_rc
+on_event(void *ctx, struct vg_event *e)
+{
+	struct vg_worker *w = ctx;
+	struct vg_detector_stats d;
+	vg_rc rc;
+
+	w->reply.events++;
+	w->reply.carved += (e->flags & VG_EVENT_CARVED) != 0;
+	w->reply.unknown_source += e->nls == 0;
+	if (e->time_ns == VG_TIME_NONE)
+		w->reply.no_time++;
+	else if ((w->o->from_ns != VG_TIME_NONE && e->time_ns < w->o->from_ns) ||
+		 (w->o->to_ns != VG_TIME_NONE && e->time_ns > w->o->to_ns))
+		return VG_OK;
+	w->nhit = 0;
+	if (e->nls) {
+		if ((rc = vg_detect(w->detector, e, on_hit, w)) != VG_OK ||
+		    (rc = put_fact(w, e)) != VG_OK || (w->nhit && (rc = put_hits(w, e)) != VG_OK))
+			return rc;
+	}
+	vg_detector_stats(w->detector, &d);
+	see(w, e, d.routed != w->routed_before);
+	w->routed_before = d.routed;
+	return VG_OK;
+}
+
+static void
+on_note(void *ctx, const struct vg_note *n)
+{
+	struct vg_worker *w = ctx;
+	struct vg_entry h = { .offset = n->offset, .type = VG_ENTRY_NOTE, .rule = n->kind };
+
+	if ((unsigned)n->kind >= VG_NOTE_KINDS)
+		return;
+	/* counted all, but only the first few of a kind are kept in words */
+	if (w->reply.note[n->kind] < 3)
+		(void)put(w, &h, vg_str_mem(n->text, strnlen(n->text, sizeof(n->text))));
+	w->reply.note[n->kind] += n->count ? n->count : 1;
+	if (n->kind == VG_NOTE_RECORD_BAD)
+		w->reply.bad += n->count ? n->count : 1;
+}
+
+static void
+put_seen(struct vg_worker *w)
+{
+	for (uint32_t i = 0; i < w->nseen; i++) {
+		const struct seen *s = &w->seen[i];
+		size_t nul = strnlen(s->key.p, s->key.n);
+		struct vg_entry h = { .type = VG_ENTRY_SEEN };
+
+		vg_buf_clear(&w->wire);
+		vg_buf_u8(&w->wire, s->covered);
+		vg_buf_le64(&w->wire, s->events);
+		vg_buf_le64(&w->wire, (uint64_t)s->first_ns);
+		vg_buf_le64(&w->wire, (uint64_t)s->last_ns);
+		vg_buf_le64(&w->wire, s->first_record);
+		vg_buf_le64(&w->wire, s->last_record);
+		vg_buf_le64(&w->wire, (uint64_t)s->first_record_ns);
+		vg_buf_le64(&w->wire, (uint64_t)s->last_record_ns);
+		vg_buf_le_str(&w->wire, vg_str_cut(s->key, nul));
+		vg_buf_le_str(&w->wire, vg_str_skip(s->key, nul + 1));
+		(void)put(w, &h, vg_buf_str(&w->wire));
+	}
+	vg_map_fini(&w->seen_map);
+	vg_map_init(&w->seen_map, (size_t)8 << 20);
+	w->nseen = w->last_seen = 0;
+}
+
+static int32_t
+format_index(const struct vg_format *f)
+{
+	return f ? (int32_t)(f - vg_formats) : -1;
+}
+
+/* Read one stream of a known or guessed format; what is wrong with it goes to the reply. */
+static void
+read_stream(struct vg_worker *w, const struct vg_format *f, struct vg_input *in, vg_str name, int64_t mtime_ns, bool first)
+{
+	struct vg_sink sink = { w, on_event, on_note };
+	vg_rc rc;
+
+	w->evtx = strcmp(f->name, "evtx") == 0;
+	w->reader = (struct vg_reader){ .in = in, .sink = &sink, .event = &w->event, .packs = w->k->packs,
+					.carve = w->o->carve, .ref_ns = mtime_ns, .zone_s = w->o->zone_s,
+					.name = name, .first = first };
+	rc = f->read(&w->reader);
+	if (rc == VG_OK)
+		rc = in->rc;
+	if (rc != VG_OK && w->reply.why_not[0] == 0)
+		snprintf(w->reply.why_not, sizeof(w->reply.why_not), "%s: reading stopped: %s", f->name, vg_rc_name(rc));
+}
+
+static vg_rc
+on_member(void *ctx, vg_str name, struct vg_input *in, int64_t mtime_ns)
+{
+	struct vg_worker *w = ctx;
+	size_t n = vg_input_peek(in, VG_PROBE_BYTES);
+	const struct vg_format *f;
+
+	w->member++;
+	f = vg_format_probe(vg_str_mem(in->p, n < VG_PROBE_BYTES ? n : VG_PROBE_BYTES), in->eof, name);
+	if (f == NULL) {
+		struct vg_note note = { .kind = VG_NOTE_UNKNOWN, .count = 1 };
+		struct vg_buf safe = { 0 };
+
+		if (n == 0)
+			return VG_OK;
+		vg_buf_safe(&safe, vg_str_cut(name, 100));
+		snprintf(note.text, sizeof(note.text), "%.*s: no known format", VG_STR_ARG(vg_buf_str(&safe)));
+		vg_buf_fini(&safe);
+		on_note(w, &note);
+		return VG_OK;
+	}
+	read_stream(w, f, in, name, mtime_ns ? mtime_ns : w->task.mtime_ns, true);
+	return VG_OK;
+}
+
+static void
+on_refused(void *ctx, vg_str name, const char *why)
+{
+	struct vg_worker *w = ctx;
+	struct vg_note note = { .kind = VG_NOTE_LIMIT, .count = 1 };
+
+	snprintf(note.text, sizeof(note.text), "%.*s: %s", VG_STR_ARG(vg_str_cut(name, 60)), why);
+	on_note(w, &note);
+}
+
+static void
+read_archive(struct vg_worker *w, int fd)
+{
+	struct vg_archive_limits limits = { .bytes = VG_ARCHIVE_BYTES_MAX, .ratio = VG_ARCHIVE_RATIO_MAX,
+					    .depth = VG_ARCHIVE_DEPTH_MAX };
+	void *map = mmap(NULL, w->task.size, PROT_READ, MAP_PRIVATE, fd, 0);
+	vg_rc rc;
+
+	if (map == MAP_FAILED) {
+		snprintf(w->reply.why_not, sizeof(w->reply.why_not), "the archive cannot be mapped: %s", strerror(errno));
+		return;
+	}
+	rc = vg_archive_each(map, w->task.size, &limits, on_member, on_refused, w);
+	if (rc != VG_OK && w->reply.why_not[0] == 0)
+		snprintf(w->reply.why_not, sizeof(w->reply.why_not), "archive: reading stopped: %s", vg_rc_name(rc));
+	munmap(map, w->task.size);
+}
+
+static void
+read_unit(struct vg_worker *w, int fd, vg_str name)
+{
+	const struct vg_format *f = w->task.format >= 0 ? &vg_formats[w->task.format] : NULL;
+	struct vg_fdinput in;
+	size_t n;
+
+	vg_fdinput_open(&in, fd, w->task.begin, w->task.size);
+	if (f == NULL) {
+		n = vg_input_peek(&in.in, VG_PROBE_BYTES);
+		if (n == 0) {
+			vg_fdinput_close(&in);
+			return; /* an empty file: nothing to read */
+		}
+		f = vg_format_probe(vg_str_mem(in.in.p, n < VG_PROBE_BYTES ? n : VG_PROBE_BYTES), in.in.eof, name);
+		w->reply.format = format_index(f);
+		if (vg_archive_probe(vg_str_mem(in.in.p, n)) && (f == NULL || strcmp(f->name, "evtx") != 0)) {
+			w->reply.format = -2;
+			vg_fdinput_close(&in);
+			read_archive(w, fd);
+			return;
+		}
+		if (f == NULL) {
+			snprintf(w->reply.why_not, sizeof(w->reply.why_not), "no known format");
+			vg_fdinput_close(&in);
+			return;
+		}
+		if (f->split != VG_SPLIT_NONE && w->task.size > VG_HUNT_UNIT_BYTES + VG_HUNT_UNIT_BYTES / 2) {
+			w->reply.answer = VG_ANSWER_SPLIT;
+			vg_fdinput_close(&in);
+			return;
+		}
+	}
+	in.in.stop = w->task.end;
+	if (w->task.begin && f->split == VG_SPLIT_LINES)
+		vg_fdinput_next_line(&in);
+	read_stream(w, f, &in.in, name, w->task.mtime_ns, w->task.begin == 0);
+	w->reply.lines = in.in.lines;
+	vg_fdinput_close(&in);
+}
+
+void
+vg_worker_task(struct vg_worker *w, int fd, vg_str task, struct vg_buf *reply)
+{
+	struct vg_cur c = vg_cur_of(task.p, task.n);
+	const uint8_t *p = vg_cur_take(&c, sizeof(w->task));
+
+	memset(&w->reply, 0, sizeof(w->reply));
+	w->member = 0;
+	if (p == NULL) {
+		vg_buf_mem(reply, &w->reply, sizeof(w->reply));
+		return;
+	}
+	memcpy(&w->task, p, sizeof(w->task));
+	w->reply.format = w->task.format;
+	vg_buf_clear(&w->out);
+	w->spool_next = w->spool_at;
+	read_unit(w, fd, vg_str_mem(c.p, vg_cur_left(&c)));
+	if (w->reply.answer == VG_ANSWER_DONE) {
+		put_seen(w);
+		if (flush(w) != VG_OK)
+			snprintf(w->reply.why_not, sizeof(w->reply.why_not), "the spool cannot be written: %s", strerror(errno));
+		w->reply.at = w->spool_at;
+		w->reply.n = w->spool_next - w->spool_at;
+		w->spool_at = w->spool_next;
+	}
+	vg_buf_mem(reply, &w->reply, sizeof(w->reply));
+}

@@ -1,0 +1,314 @@
+#include "proc/pool.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cur.h"
+
+struct worker {
+	pid_t pid;   /* 0: none */
+	int sock;
+	bool busy;
+	uint64_t token;
+	int64_t since_s;
+};
+
+static int64_t
+now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
+/* One message: u32 length, bytes; the descriptor rides with the length. */
+static bool
+send_all(int sock, vg_str bytes, int fd)
+{
+	uint32_t n = (uint32_t)bytes.n;
+	struct iovec io = { &n, sizeof(n) };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} u = { 0 };
+	struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		struct cmsghdr *c;
+
+		m.msg_control = u.buf;
+		m.msg_controllen = sizeof(u.buf);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	if (sendmsg(sock, &m, MSG_NOSIGNAL) != (ssize_t)sizeof(n))
+		return false;
+	while (bytes.n) {
+		struct iovec rest = { (void *)(uintptr_t)bytes.p, bytes.n };
+		struct msghdr mm = { .msg_iov = &rest, .msg_iovlen = 1 };
+		ssize_t k = sendmsg(sock, &mm, MSG_NOSIGNAL);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return false;
+		bytes = vg_str_skip(bytes, (size_t)k);
+	}
+	return true;
+}
+
+static bool
+read_exact(int sock, char *p, size_t n)
+{
+	while (n) {
+		ssize_t k = read(sock, p, n);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return false;
+		p += k;
+		n -= (size_t)k;
+	}
+	return true;
+}
+
+static bool
+recv_all(int sock, struct vg_buf *out, int *fd)
+{
+	uint32_t n = 0;
+	struct iovec io = { &n, sizeof(n) };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} u;
+	struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof(u.buf) };
+	struct cmsghdr *c;
+	ssize_t k;
+
+	do
+		k = recvmsg(sock, &m, MSG_CMSG_CLOEXEC | MSG_WAITALL);
+	while (k < 0 && errno == EINTR);
+	if (fd)
+		*fd = -1;
+	if (k != (ssize_t)sizeof(n) || n > VG_POOL_MESSAGE_MAX)
+		return false;
+	c = CMSG_FIRSTHDR(&m);
+	if (fd && c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+	vg_buf_clear(out);
+	if (!vg_buf_reserve(out, n) || !read_exact(sock, out->p, n))
+		return false;
+	out->n = n;
+	return true;
+}
+
+_Noreturn static void
+worker_main(const struct vg_pool_ops *ops, unsigned id, int sock, const struct vg_sandbox_limits *limits)
+{
+	struct vg_buf task = { .limit_bytes = VG_POOL_MESSAGE_MAX }, reply = { .limit_bytes = VG_POOL_MESSAGE_MAX };
+	int fd;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)signal(SIGINT, SIG_IGN);
+	if ((ops->start && ops->start(ops->ctx, id) != VG_OK) || vg_sandbox_enter(limits) != VG_OK)
+		_exit(99);
+	while (recv_all(sock, &task, &fd)) {
+		vg_buf_clear(&reply);
+		ops->work(ops->ctx, fd, vg_buf_str(&task), &reply);
+		if (fd >= 0)
+			close(fd);
+		if (reply.rc != VG_OK)
+			_exit(98);
+		if (!send_all(sock, vg_buf_str(&reply), -1))
+			break;
+	}
+	_exit(0);
+}
+
+static bool
+spawn(const struct vg_pool_ops *ops, struct worker *w, unsigned id, const struct worker *all, unsigned n,
+      const struct vg_sandbox_limits *limits)
+{
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
+		return false;
+	fflush(NULL);
+	w->pid = fork();
+	if (w->pid < 0) {
+		close(sv[0]);
+		close(sv[1]);
+		w->pid = 0;
+		return false;
+	}
+	if (w->pid == 0) {
+		for (unsigned i = 0; i < n; i++) /* a worker cannot speak to another */
+			if (i != id && all[i].pid)
+				close(all[i].sock);
+		close(sv[0]);
+		worker_main(ops, id, sv[1], limits);
+	}
+	close(sv[1]);
+	w->sock = sv[0];
+	w->busy = false;
+	return true;
+}
+
+static void
+say_why(int status, bool late, char why[160])
+{
+	if (late)
+		snprintf(why, 160, "took too long, and was stopped");
+	else if (WIFSIGNALED(status))
+		snprintf(why, 160, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else if (WEXITSTATUS(status) == 99)
+		snprintf(why, 160, "the sandbox could not be entered");
+	else
+		snprintf(why, 160, "ended with status %d", WEXITSTATUS(status));
+}
+
+static int
+reap(struct worker *w, bool kill_it)
+{
+	int status = 0;
+
+	if (kill_it)
+		kill(w->pid, SIGKILL);
+	close(w->sock);
+	while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	w->pid = 0;
+	w->busy = false;
+	return status;
+}
+
+/* Give every free worker a task.  The number of busy ones. */
+static unsigned
+feed(const struct vg_pool_ops *ops, struct worker *w, unsigned n, const struct vg_sandbox_limits *limits,
+     struct vg_buf *task, bool *failed)
+{
+	unsigned busy = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		int fd = -1;
+
+		if (!w[i].busy) {
+			vg_buf_clear(task);
+			if (!ops->next(ops->ctx, i, task, &fd, &w[i].token))
+				continue;
+			if (w[i].pid == 0 && !spawn(ops, &w[i], i, w, n, limits)) {
+				*failed = true;
+				if (fd >= 0)
+					close(fd);
+				return busy;
+			}
+			w[i].busy = true;
+			w[i].since_s = now_s();
+			(void)send_all(w[i].sock, vg_buf_str(task), fd); /* a dead worker shows in poll */
+			if (fd >= 0)
+				close(fd);
+		}
+		busy++;
+	}
+	return busy;
+}
+
+static void
+hear(const struct vg_pool_ops *ops, struct worker *w, unsigned id, struct vg_buf *reply)
+{
+	char why[160];
+
+	if (recv_all(w->sock, reply, NULL)) {
+		w->busy = false;
+		ops->done(ops->ctx, id, w->token, vg_buf_str(reply));
+		return;
+	}
+	say_why(reap(w, true), false, why);
+	ops->died(ops->ctx, id, w->token, why);
+}
+
+vg_rc
+vg_pool_run(const struct vg_pool_ops *ops, unsigned workers, const struct vg_sandbox_limits *limits,
+	    unsigned task_timeout_s)
+{
+	struct worker w[VG_POOL_WORKERS_MAX] = { 0 };
+	struct vg_buf task = { .limit_bytes = VG_POOL_MESSAGE_MAX }, reply = { .limit_bytes = VG_POOL_MESSAGE_MAX };
+	bool failed = false;
+	vg_rc rc = VG_OK;
+
+	if (workers == 0)
+		workers = 1;
+	if (workers > VG_POOL_WORKERS_MAX)
+		workers = VG_POOL_WORKERS_MAX;
+	while (feed(ops, w, workers, limits, &task, &failed) && !failed) {
+		struct pollfd p[VG_POOL_WORKERS_MAX];
+		int n;
+
+		for (unsigned i = 0; i < workers; i++)
+			p[i] = (struct pollfd){ .fd = w[i].busy ? w[i].sock : -1, .events = POLLIN };
+		n = poll(p, workers, 200);
+		if (ops->stop && *ops->stop) {
+			rc = VG_E_STOP;
+			break;
+		}
+		for (unsigned i = 0; i < workers && n > 0; i++)
+			if (p[i].fd >= 0 && p[i].revents)
+				hear(ops, &w[i], i, &reply);
+		for (unsigned i = 0; i < workers; i++)
+			if (w[i].busy && task_timeout_s && now_s() - w[i].since_s > task_timeout_s) {
+				char why[160];
+
+				say_why(reap(&w[i], true), true, why);
+				ops->died(ops->ctx, i, w[i].token, why);
+			}
+		if (ops->tick)
+			ops->tick(ops->ctx);
+	}
+	for (unsigned i = 0; i < workers; i++)
+		if (w[i].pid)
+			(void)reap(&w[i], true);
+	vg_buf_fini(&task);
+	vg_buf_fini(&reply);
+	return failed ? VG_E_SYS : rc;
+}
+
+vg_rc
+vg_sandbox_run(vg_rc (*work)(void *ctx), void *ctx, const struct vg_sandbox_limits *limits, unsigned timeout_s,
+	       char why[160])
+{
+	pid_t pid;
+	int status = 0;
+
+	fflush(NULL);
+	if ((pid = fork()) < 0) {
+		snprintf(why, 160, "no new process: %s", strerror(errno));
+		return VG_E_SYS;
+	}
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (timeout_s)
+			alarm(timeout_s);
+		if (vg_sandbox_enter(limits) != VG_OK)
+			_exit(99);
+		_exit((int)work(ctx)); /* vg_rc is small */
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) < VG_E_MAX)
+		return (vg_rc)WEXITSTATUS(status);
+	say_why(status, WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM, why);
+	return VG_E_SYS;
+}
