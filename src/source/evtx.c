@@ -327,7 +327,7 @@ vg_evtx_walk(struct vg_evtx_walk *w)
 	vg_rc rc = VG_OK;
 	size_t n;
 
-	vg_bx_init(&w->bx, w->r->event->keys);
+	vg_bx_init(&w->bx, w->r->event ? w->r->event->keys : NULL);
 	if (w->r->first && (n = vg_input_peek(in, VG_EVTX_HEADER)) >= 8 && memcmp(in->p, chunk_magic, 8) != 0) {
 		if (memcmp(in->p, file_magic, 8) == 0)
 			file_header(w, in->p, n);

@@ -85,6 +85,12 @@ vg_bx_record(struct vg_bx *x, struct vg_arena *tmp)
 	x->cut = x->limit = false;
 }
 
+static uint32_t
+key_of(const struct vg_bx *x, vg_str name)
+{
+	return x->keys ? vg_keys_find(x->keys, name) : VG_KEY_NONE;
+}
+
 static void *
 alloc(struct px *p, size_t n)
 {
@@ -186,7 +192,7 @@ name_intern(struct px *p, vg_str utf16)
 	m->json = json_key(&x->keep, m->text);
 	if (m->json.p == NULL || vg_map_add(&x->names, utf16, x->nname, &m->utf16) == VG_MAP_NONE)
 		goto nomem;
-	m->key = vg_keys_find(x->keys, m->text);
+	m->key = key_of(x, m->text);
 	m->is = name_is(m->text);
 	x->name[x->nname++] = m;
 	return m;
@@ -433,7 +439,7 @@ take_attrs(struct px *p, struct vg_bx_elem *e, const struct vg_bx_elem *up)
 			} else if (a->node->kind == BX_LIT && a->node->next == NULL) {
 				e->named_text = true;
 				e->field = without_spaces(p, a->node->text);
-				e->key = vg_keys_find(p->x->keys, e->field);
+				e->key = key_of(p->x, e->field);
 				e->json = json_key(p->a, a->node->text);
 			}
 			continue;
@@ -443,7 +449,7 @@ take_attrs(struct px *p, struct vg_bx_elem *e, const struct vg_bx_elem *up)
 		a->field = join3(p, e->name->text, VG_STR("_"), name->text);
 		if (up && up->name->is == BX_IS_RENDERING)
 			a->field = join3(p, VG_STR("RenderingInfo_"), a->field, VG_NIL);
-		a->key = vg_keys_find(p->x->keys, a->field);
+		a->key = key_of(p->x, a->field);
 		if (in_system && e->name->is == BX_IS_PROVIDER && name->is == BX_IS_NAME)
 			a->what = BX_SYS_PROVIDER;
 		else if (in_system && e->name->is == BX_IS_TIMECREATED && name->is == BX_IS_SYSTEMTIME)
@@ -479,7 +485,7 @@ name_elem(struct px *p, struct vg_bx_elem *e, const struct vg_bx_elem *up)
 	} else if (up->name->is == BX_IS_RENDERING && e->name->is != BX_IS_MESSAGE) {
 		/* its Level, Task... are words for the numbers of System: not under the same names */
 		e->field = join3(p, VG_STR("RenderingInfo_"), e->name->text, VG_NIL);
-		e->key = vg_keys_find(p->x->keys, e->field);
+		e->key = key_of(p->x, e->field);
 	}
 }
 
