@@ -57,6 +57,7 @@ note_bad(struct vg_evtx_walk *w, uint64_t offset, const char *what)
 {
 	if (w->noted++ < CHUNK_BAD_NOTES)
 		vg_reader_note(w->r, VG_NOTE_RECORD_BAD, offset, "%s", what);
+	w->have_last = false; /* numbers that are missing behind damage are no gap */
 }
 
 /* Numbers are missing between the record before and this one. */
@@ -245,18 +246,23 @@ one_chunk(struct vg_evtx_walk *w, const uint8_t *p, size_t n, uint64_t base)
 		static const uint8_t zero[64];
 		bool empty = n >= 64 && memcmp(p, zero, 64) == 0;
 
-		/* a chunk whose first bytes alone are damaged still has its records at their place */
-		if (!empty || (n > CHUNK_HEADER + RECORD_MIN && record_here(p + CHUNK_HEADER, n - CHUNK_HEADER)))
+		/* when the first bytes alone are damaged the records are still at their place */
+		bool records = n > CHUNK_HEADER + RECORD_MIN &&
+			       record_here(p + CHUNK_HEADER, n - CHUNK_HEADER);
+
+		if (!empty || records)
 			vg_reader_note(w->r, VG_NOTE_CHUNK_BAD, base, "no chunk header%s",
-				       w->r->carve ? "; records carved" : "");
-		if (w->r->carve)
-			return carve(w, p, 0, n, base);
-		return VG_OK;
+				       records	   ? "; its records are read all the same" :
+				       w->r->carve ? "; records carved" :
+						     "");
+		w->have_last = w->have_last && empty && !records;
+		if (!records)
+			return w->r->carve ? carve(w, p, 0, n, base) : VG_OK;
 	}
 	end = le32_at(p + 48);
-	if (end < CHUNK_HEADER || end > n)
+	if (end < CHUNK_HEADER || end > n || !good)
 		end = n;
-	if (!(le32_at(p + 120) & 4)) { /* EVTX_CHUNK_NO_CRC32, as evtx-rs names it */
+	if (good && !(le32_at(p + 120) & 4)) { /* EVTX_CHUNK_NO_CRC32, as evtx-rs names it */
 		uint32_t crc = vg_evtx_crc(vg_evtx_crc(0, p, 120), p + 128, CHUNK_HEADER - 128);
 
 		if (crc != le32_at(p + 124))

@@ -560,6 +560,8 @@ take_elem(struct px *p, bool attrs, const struct vg_bx_elem *up, int depth, stru
 	if ((e->name = take_name(p)) == NULL || (n = new_node(p, BX_ELEM, tail)) == NULL)
 		return;
 	n->elem = e;
+	if (up == NULL)
+		e->dep = VG_BX_NO_DEP; /* a root is never left out */
 	name_elem(p, e, up);
 	if (attrs)
 		take_attrs(p, e, up);

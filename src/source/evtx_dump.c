@@ -43,7 +43,7 @@ step(struct dump *d, size_t bytes)
 static size_t
 json_unit(uint32_t c, char *o)
 {
-	static const char hex[] = "0123456789abcdef";
+	static const char hex[] = "0123456789ABCDEF";
 
 	switch (c) {
 	case 0:
@@ -380,6 +380,14 @@ has_elements(const struct vg_bx_elem *el, const struct vg_bx_inst *in)
 	return false;
 }
 
+/* NULL, or a string of nothing. */
+static bool
+no_text(struct vg_bx_value v)
+{
+	return v.type == BX_NULL || (v.n == 0 && !(v.type & BX_ARRAY)) ||
+	       (v.type == BX_STRING && v.n == 2 && v.p[0] == 0 && v.p[1] == 0);
+}
+
 /* The value of an element; @item instead of its content when it is not NULL. */
 static void
 json_elem(struct dump *d, const struct vg_bx_elem *el, const struct vg_bx_inst *in, const struct vg_bx_value *item,
@@ -409,7 +417,7 @@ json_elem(struct dump *d, const struct vg_bx_elem *el, const struct vg_bx_inst *
 		v = vg_bx_value(in, k->sub);
 	if (item)
 		v = *item;
-	if ((k || item) ? v.type == BX_NULL : el->node == NULL) {
+	if ((k || item) ? no_text(v) : el->node == NULL) {
 		vg_buf_put(d->out, attrs ? VG_STR("}") : VG_STR("null"));
 		return;
 	}
