@@ -272,8 +272,15 @@ one_chunk(struct vg_evtx_walk *w, const uint8_t *p, size_t n, uint64_t base)
 			vg_reader_note(w->r, VG_NOTE_CHECKSUM, base, "records of the chunk");
 	}
 	live = CHUNK_HEADER;
-	while (at + RECORD_MIN <= end) {
+	for (;;) {
 		size_t size;
+
+		/* a header that was not written again after its last records: the numbers go on */
+		if (at == end && w->have_last && record_here(p + at, n - at) &&
+		    le64_at(p + at + 8) == w->last_id + 1)
+			end += le32_at(p + at + 4);
+		if (at + RECORD_MIN > end)
+			break;
 
 		if (memcmp(p + at, record_magic, 4) != 0) {
 			size_t next;
