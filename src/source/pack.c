@@ -465,25 +465,44 @@ vg_packs_logsources(const struct vg_packs *p, size_t *n)
 
 /* ---- applying ---- */
 
-static vg_str
-cond_value(const struct vg_pk_cond *c, const struct vg_event *e)
-{
-	switch (c->what) {
-	case VG_PK_CHANNEL: return e->channel;
-	case VG_PK_PROVIDER: return e->provider;
-	case VG_PK_CODE: return e->code;
-	default: return vg_event_get(e, c->key);
-	}
-}
-
 static bool
 any_value(const struct vg_pk_cond *c, vg_str v)
 {
-	for (uint16_t i = 0; i < c->nvalue; i++) {
-		if (c->value[i].n == 0 ? v.n == 0 : v.n != 0 && vg_pk_glob(c->value[i], v))
+	for (uint16_t i = 0; i < c->nvalue; i++)
+		if (c->value[i].n && v.n && vg_pk_glob(c->value[i], v))
 			return true;
-	}
 	return false;
+}
+
+static bool
+wants_none(const struct vg_pk_cond *c)
+{
+	for (uint16_t i = 0; i < c->nvalue; i++)
+		if (c->value[i].n == 0)
+			return true;
+	return false;
+}
+
+/* A name may stand several times: one of its values is enough. */
+static bool
+cond_holds(const struct vg_pk_cond *c, const struct vg_event *e)
+{
+	vg_str v = VG_NIL;
+
+	switch (c->what) {
+	case VG_PK_CHANNEL: v = e->channel; break;
+	case VG_PK_PROVIDER: v = e->provider; break;
+	case VG_PK_CODE: v = e->code; break;
+	default:
+		for (uint32_t i = 0; i < e->nfield; i++)
+			if (e->field[i].key == c->key && e->field[i].value.n) {
+				v = e->field[i].value;
+				if (any_value(c, v))
+					return true;
+			}
+		return v.n == 0 && wants_none(c);
+	}
+	return any_value(c, v) || (v.n == 0 && wants_none(c));
 }
 
 static bool
@@ -492,7 +511,7 @@ holds(const struct vg_pk_all *all, const struct vg_event *e)
 	for (uint16_t i = 0; i < all->ncond; i++) {
 		const struct vg_pk_cond *c = &all->cond[i];
 
-		if (any_value(c, cond_value(c, e)) == (bool)c->negate)
+		if (cond_holds(c, e) == (bool)c->negate)
 			return false;
 	}
 	return true;
@@ -581,6 +600,18 @@ run_step(const struct vg_pk_step *s, struct vg_event *e)
 	return rc == VG_E_NOMEM ? rc : VG_OK; /* text that is not so stays text */
 }
 
+static vg_str
+part_value(const struct vg_pk_part *t, const struct vg_event *e)
+{
+	if (t->field == 0)
+		return t->text;
+	if (t->field == 2)
+		for (uint32_t i = e->nfield; i-- > 0;)
+			if (e->field[i].key == t->key)
+				return e->field[i].value;
+	return vg_event_get(e, t->key);
+}
+
 /* What @x makes of @e; empty when a field that it needs has no value. */
 static vg_str
 value_of(const struct vg_pk_expr *x, const struct vg_event *e)
@@ -590,9 +621,9 @@ value_of(const struct vg_pk_expr *x, const struct vg_event *e)
 	char *p;
 
 	if (x->npart == 1)
-		return x->part[0].field ? vg_event_get(e, x->part[0].key) : x->part[0].text;
+		return part_value(&x->part[0], e);
 	for (uint16_t i = 0; i < x->npart; i++) {
-		v = x->part[i].field ? vg_event_get(e, x->part[i].key) : x->part[i].text;
+		v = part_value(&x->part[i], e);
 		if (v.n == 0)
 			return VG_NIL;
 		n += v.n;
@@ -601,7 +632,7 @@ value_of(const struct vg_pk_expr *x, const struct vg_event *e)
 		return VG_NIL;
 	v = (vg_str){ p, n };
 	for (uint16_t i = 0; i < x->npart; i++) {
-		vg_str s = x->part[i].field ? vg_event_get(e, x->part[i].key) : x->part[i].text;
+		vg_str s = part_value(&x->part[i], e);
 
 		memcpy(p, s.p, s.n);
 		p += s.n;

@@ -147,6 +147,17 @@ sets(struct comp *c, const struct vg_yaml *m, struct vg_pk_set **out)
 	return (uint16_t)m->nchild;
 }
 
+/* "name", or "name[last]". */
+static struct vg_pk_part
+field_part(vg_str s)
+{
+	vg_str last = VG_STR("[last]");
+
+	if (vg_str_ends(s, last))
+		return (struct vg_pk_part){ .field = 2, .text = vg_str_cut(s, s.n - last.n) };
+	return (struct vg_pk_part){ .field = 1, .text = s };
+}
+
 /* "field", or a template: "{a}/{b}". */
 static void
 expr(struct comp *c, const struct vg_yaml *at, vg_str s, struct vg_pk_expr *out)
@@ -160,7 +171,7 @@ expr(struct comp *c, const struct vg_yaml *at, vg_str s, struct vg_pk_expr *out)
 	if (s.n == 0)
 		wrong(c, at->line, "the name of a field is wanted here");
 	if (n == 1) {
-		out->part[out->npart++] = (struct vg_pk_part){ .field = 1, .text = s };
+		out->part[out->npart++] = field_part(s);
 		return;
 	}
 	while (s.n) {
@@ -175,8 +186,7 @@ expr(struct comp *c, const struct vg_yaml *at, vg_str s, struct vg_pk_expr *out)
 			wrong(c, at->line, "{ without a name and }");
 			return;
 		}
-		out->part[out->npart++] =
-			(struct vg_pk_part){ .field = 1, .text = vg_str_cut(vg_str_skip(s, 1), close - 1) };
+		out->part[out->npart++] = field_part(vg_str_cut(vg_str_skip(s, 1), close - 1));
 		s = vg_str_skip(s, close + 1);
 	}
 }

@@ -132,7 +132,7 @@ io_expr(struct io *io, struct vg_pk_expr *x)
 {
 	io_list(io, &x->npart, &x->part, sizeof(*x->part));
 	for (uint16_t i = 0; i < x->npart; i++) {
-		io_u8(io, &x->part[i].field, 2);
+		io_u8(io, &x->part[i].field, 3);
 		io_str(io, &x->part[i].text);
 	}
 }

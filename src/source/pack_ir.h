@@ -69,7 +69,7 @@ struct vg_pk_pattern {
 
 /* "{a}\{b}": literals and fields in turn. */
 struct vg_pk_part {
-	uint8_t field; /* text is a field's name */
+	uint8_t field; /* 1: text is a field's name; 2: of which the last is meant */
 	vg_str text;
 	uint32_t key;
 };
