@@ -539,13 +539,38 @@ add(struct vg_event *e, vg_str name, uint32_t key, vg_str value)
 	return rc == VG_E_LIMIT ? VG_OK : rc;
 }
 
+/* A record may bring an event.action of its own (Winlogbeat's "logged-in"), which is not one of our words: ours
+ * takes its place, so that it is found first, and the record's goes to the end, where keywords still search it. */
+static vg_rc
+set_action(struct vg_event *e, const struct vg_pk_set *set)
+{
+	for (uint32_t i = 0; i < e->nfield; i++) {
+		struct vg_field f = e->field[i];
+		vg_rc rc;
+
+		if (f.key != set->key)
+			continue;
+		if ((f.flags & VG_FIELD_ADDED) || vg_str_eq(f.value, set->value))
+			return VG_OK;
+		rc = vg_event_add_key(e, f.name, f.key, (enum vg_kind)f.kind, f.flags, f.value);
+		if (rc != VG_OK)
+			return rc == VG_E_LIMIT ? VG_OK : rc;
+		e->field[i].value = set->value;
+		e->field[i].kind = VG_KIND_TEXT;
+		e->field[i].flags = VG_FIELD_ADDED;
+		return VG_OK;
+	}
+	return add(e, set->name, set->key, set->value);
+}
+
 static vg_rc
 add_sets(struct vg_event *e, const struct vg_pk_set *set, size_t n)
 {
 	vg_rc rc = VG_OK;
 
 	for (size_t i = 0; rc == VG_OK && i < n; i++)
-		rc = add(e, set[i].name, set[i].key, set[i].value);
+		rc = set[i].key == VG_K_EV_ACTION ? set_action(e, &set[i]) :
+						    add(e, set[i].name, set[i].key, set[i].value);
 	return rc;
 }
 

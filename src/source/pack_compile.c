@@ -51,13 +51,13 @@ known_keys(struct comp *c, const struct vg_yaml *m, const char *const *keys)
 		wrong(c, m->line, "a map is wanted here");
 		return;
 	}
-	for (uint32_t i = 0; i < m->nchild; i++) {
+	for (const struct vg_yaml *v = m->child; v; v = v->next) {
 		const char *const *k = keys;
 
-		while (*k && !vg_str_eq(m->child[i].key, vg_str_of(*k)))
+		while (*k && !vg_str_eq(v->key, vg_str_of(*k)))
 			k++;
 		if (*k == NULL)
-			wrong(c, m->child[i].line, "no such key: %.*s", VG_STR_ARG(m->child[i].key));
+			wrong(c, v->line, "no such key: %.*s", VG_STR_ARG(v->key));
 	}
 }
 
@@ -71,9 +71,12 @@ strs(struct comp *c, const struct vg_yaml *n, vg_str **out)
 	*out = NULL;
 	if (count == 0 || (list = room(c, n, count, sizeof(*list))) == NULL)
 		return 0;
+	if (n->kind == VG_YAML_LIST)
+		n = n->child;
 	for (uint32_t i = 0; i < count; i++) {
-		const struct vg_yaml *v = n->kind == VG_YAML_LIST ? &n->child[i] : n;
+		const struct vg_yaml *v = n;
 
+		n = n->next;
 		if (v->kind == VG_YAML_SCALAR)
 			list[i] = v->text;
 		else if (v->kind != VG_YAML_NULL)
@@ -103,9 +106,9 @@ all_of(struct comp *c, const struct vg_yaml *m, struct vg_pk_all *out)
 	}
 	if ((out->cond = room(c, m, m->nchild, sizeof(*out->cond))) == NULL)
 		return;
-	for (uint32_t i = 0; i < m->nchild; i++) {
+	for (const struct vg_yaml *v = m->child; v; v = v->next) {
 		struct vg_pk_cond *d = &out->cond[out->ncond++];
-		vg_str name = m->child[i].key, not = VG_STR("|not");
+		vg_str name = v->key, not = VG_STR("|not");
 
 		if (vg_str_ends(name, not)) {
 			d->negate = 1;
@@ -116,10 +119,10 @@ all_of(struct comp *c, const struct vg_yaml *m, struct vg_pk_all *out)
 			if (vg_str_eq(name, special[s].name))
 				d->what = special[s].what;
 		if (vg_str_chr(name, '|') != VG_NPOS)
-			wrong(c, m->child[i].line, "only |not can follow a name");
-		d->nvalue = strs(c, &m->child[i], &d->value);
+			wrong(c, v->line, "only |not can follow a name");
+		d->nvalue = strs(c, v, &d->value);
 		if (d->nvalue == 0)
-			wrong(c, m->child[i].line, "a condition needs a value; ~ stands for none");
+			wrong(c, v->line, "a condition needs a value; ~ stands for none");
 	}
 }
 
@@ -127,6 +130,7 @@ static uint16_t
 sets(struct comp *c, const struct vg_yaml *m, struct vg_pk_set **out)
 {
 	struct vg_pk_set *list;
+	uint16_t n = 0;
 
 	*out = NULL;
 	if (m == NULL)
@@ -137,14 +141,14 @@ sets(struct comp *c, const struct vg_yaml *m, struct vg_pk_set **out)
 	}
 	if ((list = room(c, m, m->nchild, sizeof(*list))) == NULL)
 		return 0;
-	for (uint32_t i = 0; i < m->nchild; i++) {
-		if (m->child[i].kind != VG_YAML_SCALAR)
-			wrong(c, m->child[i].line, "text is wanted here");
-		list[i].name = m->child[i].key;
-		list[i].value = m->child[i].text;
+	for (const struct vg_yaml *v = m->child; v; v = v->next) {
+		if (v->kind != VG_YAML_SCALAR)
+			wrong(c, v->line, "text is wanted here");
+		list[n].name = v->key;
+		list[n++].value = v->text;
 	}
 	*out = list;
-	return (uint16_t)m->nchild;
+	return n;
 }
 
 /* "name", or "name[last]". */
@@ -262,6 +266,7 @@ static uint16_t
 names(struct comp *c, const struct vg_yaml *m, struct vg_pk_name **out)
 {
 	struct vg_pk_name *list;
+	uint16_t n = 0;
 
 	*out = NULL;
 	if (m == NULL)
@@ -272,10 +277,10 @@ names(struct comp *c, const struct vg_yaml *m, struct vg_pk_name **out)
 	}
 	if ((list = room(c, m, m->nchild, sizeof(*list))) == NULL)
 		return 0;
-	for (uint32_t i = 0; i < m->nchild; i++)
-		one_name(c, &m->child[i], &list[i]);
+	for (const struct vg_yaml *v = m->child; v; v = v->next)
+		one_name(c, v, &list[n++]);
 	*out = list;
-	return (uint16_t)m->nchild;
+	return n;
 }
 
 /* { category: c, service: s }, or a list; category may be a list: one log source each. */
@@ -290,8 +295,10 @@ logsources(struct comp *c, const struct vg_yaml *n, struct vg_logsource **out)
 	*out = NULL;
 	if (count == 0 || (list = room(c, n, (size_t)count * 8, sizeof(*list))) == NULL)
 		return 0;
-	for (uint32_t i = 0; i < count; i++) {
-		const struct vg_yaml *m = n->kind == VG_YAML_LIST ? &n->child[i] : n, *product;
+	if (n->kind == VG_YAML_LIST)
+		n = n->child;
+	for (uint32_t i = 0; i < count; i++, n = n->next) {
+		const struct vg_yaml *m = n, *product;
 		vg_str *category;
 		uint16_t ncat;
 
@@ -388,8 +395,8 @@ one_step(struct comp *c, const struct vg_yaml *n, struct vg_pk_step *out)
 	}
 	if ((out->pattern = room(c, list, list->nchild, sizeof(*out->pattern))) == NULL)
 		return;
-	for (uint32_t i = 0; i < list->nchild; i++)
-		one_pattern(c, &list->child[i], &out->pattern[out->npattern++]);
+	for (const struct vg_yaml *v = list->child; v; v = v->next)
+		one_pattern(c, v, &out->pattern[out->npattern++]);
 }
 
 static void
@@ -437,11 +444,12 @@ maps(struct comp *c, const struct vg_yaml *m)
 	}
 	if ((c->pack.map = room(c, m, m->nchild, sizeof(*c->pack.map))) == NULL)
 		return;
-	for (uint32_t i = 0; i < m->nchild; i++) {
-		c->pack.map[i].name = m->child[i].key;
-		c->pack.map[i].npair = sets(c, &m->child[i], &c->pack.map[i].pair);
+	for (const struct vg_yaml *v = m->child; v; v = v->next) {
+		struct vg_pk_map *map = &c->pack.map[c->pack.nmap++];
+
+		map->name = v->key;
+		map->npair = sets(c, v, &map->pair);
 	}
-	c->pack.nmap = (uint16_t)m->nchild;
 }
 
 /* The list of @key, each entry through its own function. */
@@ -455,8 +463,8 @@ maps(struct comp *c, const struct vg_yaml *m)
 			break;                                                                        \
 		}                                                                                     \
 		(c)->pack.member = room((c), list_, (size_t)list_->nchild + 1, sizeof(*(c)->pack.member)); \
-		for (uint32_t i_ = 0; (c)->pack.member && i_ < list_->nchild; i_++)                   \
-			one((c), &list_->child[i_], &(c)->pack.member[(c)->pack.count++]);            \
+		for (const struct vg_yaml *v_ = list_->child; (c)->pack.member && v_; v_ = v_->next)  \
+			one((c), v_, &(c)->pack.member[(c)->pack.count++]);                           \
 	} while (0)
 
 static void

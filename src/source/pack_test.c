@@ -82,9 +82,8 @@ check(struct run *r, const struct vg_yaml *s, vg_str pack)
 		differs(r, s->line, "recognised as %s", e->pack ? e->pack : "nothing");
 		return;
 	}
-	for (uint32_t i = 0; expect && i < expect->nchild; i++) {
-		const struct vg_yaml *x = &expect->child[i];
-		vg_str got;
+	for (const struct vg_yaml *x = expect ? expect->child : NULL; x; x = x->next) {
+		vg_str got, want = x->kind == VG_YAML_SCALAR ? x->text : VG_NIL;
 
 		if (vg_str_eq(x->key, VG_STR("time"))) {
 			if (e->time_ns == VG_TIME_NONE || e->time_ns != vg_time_parse(x->text, 0))
@@ -92,17 +91,16 @@ check(struct run *r, const struct vg_yaml *s, vg_str pack)
 			continue;
 		}
 		got = value_of(e, x->key);
-		if (!vg_str_eq(got, x->text))
+		if (!vg_str_eq(got, want))
 			differs(r, x->line, "%.*s is \"%.*s\", expected \"%.*s\"", VG_STR_ARG(x->key),
-				(int)(got.n > 60 ? 60 : got.n), got.n ? got.p : "", VG_STR_ARG(x->text));
+				(int)(got.n > 60 ? 60 : got.n), got.n ? got.p : "", VG_STR_ARG(want));
 	}
-	for (uint32_t i = 0; ls && i < ls->nchild; i++)
-		if (!has_source(e, ls->child[i].text))
-			differs(r, ls->child[i].line, "the log source %.*s is missing", VG_STR_ARG(ls->child[i].text));
-	for (uint32_t i = 0; not && i < not->nchild; i++)
-		if (has_source(e, not->child[i].text))
-			differs(r, not->child[i].line, "the log source %.*s is one too many",
-				VG_STR_ARG(not->child[i].text));
+	for (const struct vg_yaml *x = ls ? ls->child : NULL; x; x = x->next)
+		if (!has_source(e, x->text))
+			differs(r, x->line, "the log source %.*s is missing", VG_STR_ARG(x->text));
+	for (const struct vg_yaml *x = not ? not->child : NULL; x; x = x->next)
+		if (has_source(e, x->text))
+			differs(r, x->line, "the log source %.*s is one too many", VG_STR_ARG(x->text));
 }
 
 static void
@@ -120,8 +118,8 @@ run_sample(struct run *r, const struct vg_yaml *s, vg_str pack)
 		if (v.n)
 			ok = add(r, vg_str_of(text[i]), v) && ok;
 	}
-	for (uint32_t i = 0; fields && i < fields->nchild; i++)
-		ok = add(r, fields->child[i].key, fields->child[i].text) && ok;
+	for (const struct vg_yaml *x = fields ? fields->child : NULL; x; x = x->next)
+		ok = add(r, x->key, x->text) && ok;
 	if (json.n)
 		ok = vg_json_event(json, r->e) == VG_OK && ok;
 	if (!ok)
@@ -149,8 +147,8 @@ run_text(struct run *r, const struct vg_pack_text *text)
 		if (list == NULL || list->kind != VG_YAML_LIST || list->nchild == 0)
 			differs(r, root->line, "the pack has no samples");
 		else
-			for (n = 0; n < list->nchild; n++)
-				run_sample(r, &list->child[n], vg_yaml_text(root, "name"));
+			for (const struct vg_yaml *x = list->child; x; x = x->next, n++)
+				run_sample(r, x, vg_yaml_text(root, "name"));
 	}
 	vg_arena_fini(&a);
 	return n;
