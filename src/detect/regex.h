@@ -6,6 +6,7 @@
 #define VG_DETECT_REGEX_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 
 #define VG_REGEX_SOURCE_MAX 8192
 #define VG_REGEX_REPEAT_MAX 1000  /* of one bounded repeat */
@@ -22,5 +23,10 @@ bool vg_regex_search(struct vg_regex *r, vg_str text);
 
 /* A literal that every match must contain (bytes, folded; the longest that can be proved), { NULL, 0 } when there is none. */
 vg_str vg_regex_required(vg_str source, unsigned flags, struct vg_arena *a);
+/* The same in the text's own bytes, nothing folded. */
+vg_str vg_regex_literal(vg_str source, unsigned flags, struct vg_arena *a);
+/* For engines that know bytes only: append an expression in PCRE's syntax that is found wherever this one is, and maybe
+ * elsewhere.  It has no assertions, and is to be read with "dot matches all" and no other flag.  Errors of vg_regex_check(). */
+vg_rc vg_regex_widen(vg_str source, unsigned flags, struct vg_buf *out) VG_MUST;
 
 #endif
