@@ -1,0 +1,528 @@
+/* rule/compile.c - documents to rows of the program. */
+#include "rule/compile.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <stdio.h>
+
+#include "base/utf.h"
+#include "rule/build.h"
+
+#define TMP_BYTES ((size_t)256 << 20)
+
+struct vg_slice
+vg_build_text(struct vg_build *b, vg_str s)
+{
+	uint32_t at, next = (uint32_t)b->text.n;
+
+	if (s.n == 0)
+		return (struct vg_slice){ 0, 0 };
+	at = vg_map_add(&b->strings, s, next, NULL);
+	if (at == VG_MAP_NONE || b->text.n > UINT32_MAX / 2) {
+		b->rc = VG_E_NOMEM;
+		return (struct vg_slice){ 0, 0 };
+	}
+	if (at == next)
+		vg_buf_put(&b->text, s);
+	return (struct vg_slice){ at, (uint32_t)s.n };
+}
+
+vg_str
+vg_build_str(const struct vg_build *b, struct vg_slice s)
+{
+	return vg_str_mem(b->text.p + s.off, s.len);
+}
+
+uint32_t
+vg_build_node(struct vg_build *b, enum vg_op op, const uint32_t *child, uint32_t n, vg_str name)
+{
+	struct vg_node node = { .op = (uint8_t)op, .first = VG_ROWS(b->child, uint32_t), .n = n, .name = vg_build_text(b, name) };
+
+	vg_buf_mem(&b->child, child, n * sizeof(*child));
+	vg_buf_mem(&b->node, &node, sizeof(node));
+	return VG_ROWS(b->node, struct vg_node) - 1;
+}
+
+uint32_t
+vg_build_leaf(struct vg_build *b, enum vg_op op, uint32_t first)
+{
+	struct vg_node node = { .op = (uint8_t)op, .first = first };
+
+	vg_buf_mem(&b->node, &node, sizeof(node));
+	return VG_ROWS(b->node, struct vg_node) - 1;
+}
+
+static void
+diag(struct vg_build *b, enum vg_diag_reason why, uint32_t line, bool fatal, const char *fmt, va_list ap)
+{
+	struct vg_diag d = { .line = line ? line : b->line, .fatal = fatal, .reason = (uint8_t)why };
+	char text[400];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	d.file = vg_build_text(b, b->file);
+	d.id = vg_build_text(b, b->id);
+	d.text = vg_build_text(b, vg_str_of(text));
+	vg_buf_mem(&b->diag, &d, sizeof(d));
+}
+
+vg_rc
+vg_build_refuse(struct vg_build *b, enum vg_diag_reason why, uint32_t line, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!b->refused) {
+		va_start(ap, fmt);
+		diag(b, why, line, true, fmt, ap);
+		va_end(ap);
+	}
+	b->refused = true;
+	return VG_E_FORMAT;
+}
+
+void
+vg_build_warn(struct vg_build *b, enum vg_diag_reason why, uint32_t line, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	diag(b, why, line, false, fmt, ap);
+	va_end(ap);
+}
+
+/* ---- detection ---- */
+
+/* A map: all its items; with a name it is a selection. */
+static vg_rc
+take_map(struct vg_build *b, const struct vg_yaml *m, vg_str name, uint32_t *node)
+{
+	uint32_t *part = vg_arena_array(&b->tmp, uint32_t, m->nchild + 1), n = 0;
+	vg_rc rc;
+
+	if (part == NULL)
+		return VG_E_NOMEM;
+	if (m->nchild == 0)
+		return vg_build_refuse(b, VG_DIAG_SCHEMA, m->line, "an empty selection");
+	for (const struct vg_yaml *c = m->child; c; c = c->next)
+		if ((rc = vg_build_item(b, c->key, c, &part[n++])) != VG_OK)
+			return rc;
+	*node = vg_build_node(b, VG_OP_AND, part, n, name);
+	return VG_OK;
+}
+
+static vg_rc
+take_selection(struct vg_build *b, const struct vg_yaml *s, uint32_t *node)
+{
+	uint32_t *part, n = 0;
+	bool plain = true;
+	vg_rc rc;
+
+	if (s->kind == VG_YAML_MAP)
+		return take_map(b, s, s->key, node);
+	if (s->kind != VG_YAML_LIST) { /* one keyword */
+		if ((rc = vg_build_item(b, VG_NIL, s, node)) != VG_OK)
+			return rc;
+		*node = vg_build_node(b, VG_OP_AND, node, 1, s->key);
+		return VG_OK;
+	}
+	for (const struct vg_yaml *c = s->child; c; c = c->next)
+		plain &= c->kind == VG_YAML_SCALAR || c->kind == VG_YAML_NULL;
+	if (plain) {
+		if ((rc = vg_build_item(b, VG_NIL, s, node)) != VG_OK)
+			return rc;
+		*node = vg_build_node(b, VG_OP_AND, node, 1, s->key);
+		return VG_OK;
+	}
+	if ((part = vg_arena_array(&b->tmp, uint32_t, s->nchild + 1)) == NULL)
+		return VG_E_NOMEM;
+	for (const struct vg_yaml *c = s->child; c; c = c->next) {
+		rc = c->kind == VG_YAML_MAP ? take_map(b, c, VG_NIL, &part[n++]) : vg_build_item(b, VG_NIL, c, &part[n++]);
+		if (rc != VG_OK)
+			return rc;
+	}
+	*node = vg_build_node(b, VG_OP_OR, part, n, s->key);
+	return VG_OK;
+}
+
+/* Does the condition read this selection, by its name or a pattern? A cheap test: the text names it or has a star or "them". */
+vg_rc
+vg_build_detection(struct vg_build *b, const struct vg_yaml *d, uint32_t *root, vg_str *aggregation)
+{
+	struct vg_selection sel[VG_SELECTIONS_MAX];
+	const struct vg_yaml *cond = vg_yaml_get(d, VG_STR("condition"));
+	uint32_t alt[64], nalt = 0;
+	size_t nsel = 0;
+	vg_rc rc;
+
+	*aggregation = VG_NIL;
+	if (d == NULL || d->kind != VG_YAML_MAP)
+		return vg_build_refuse(b, VG_DIAG_SCHEMA, 0, "no detection, or it is not a map");
+	if (cond == NULL || cond->kind == VG_YAML_NULL || cond->kind == VG_YAML_MAP)
+		return vg_build_refuse(b, VG_DIAG_SCHEMA, d->line, "no condition");
+	for (const struct vg_yaml *c = d->child; c; c = c->next) {
+		if (vg_str_eq(c->key, VG_STR("condition")) || vg_str_eq(c->key, VG_STR("timeframe")))
+			continue;
+		if (nsel == VG_SELECTIONS_MAX)
+			return vg_build_refuse(b, VG_DIAG_LIMIT, c->line, "more than %d selections", VG_SELECTIONS_MAX);
+		sel[nsel].name = c->key;
+		if ((rc = take_selection(b, c, &sel[nsel].node)) != VG_OK)
+			return rc;
+		nsel++;
+	}
+	for (const struct vg_yaml *c = cond->kind == VG_YAML_LIST ? cond->child : cond; c;
+	     c = cond->kind == VG_YAML_LIST ? c->next : NULL) {
+		size_t pipe = vg_str_chr(c->text, '|');
+		vg_str text = vg_str_cut(c->text, pipe == VG_NPOS ? c->text.n : pipe);
+
+		if (c->kind != VG_YAML_SCALAR || nalt == VG_COUNT(alt))
+			return vg_build_refuse(b, VG_DIAG_CONDITION, c->line, "a condition must be text; at most %zu of them", VG_COUNT(alt));
+		if (pipe != VG_NPOS) {
+			if (cond->kind == VG_YAML_LIST)
+				return vg_build_refuse(b, VG_DIAG_CONDITION, c->line, "an aggregation cannot stand in a list of conditions");
+			*aggregation = vg_str_trim(vg_str_skip(c->text, pipe + 1));
+		}
+		if ((rc = vg_build_condition(b, text, c->line, sel, nsel, &alt[nalt++])) != VG_OK)
+			return rc;
+	}
+	if (nalt == 0)
+		return vg_build_refuse(b, VG_DIAG_SCHEMA, d->line, "no condition");
+	*root = nalt == 1 ? alt[0] : vg_build_node(b, VG_OP_OR, alt, nalt, VG_NIL);
+	return VG_OK;
+}
+
+/* ---- heads ---- */
+
+uint32_t
+vg_build_list(struct vg_build *b, const struct vg_yaml *n, uint32_t *count)
+{
+	uint32_t first = VG_ROWS(b->list, struct vg_slice);
+
+	*count = 0;
+	for (const struct vg_yaml *c = n && n->kind == VG_YAML_LIST ? n->child : n && n->kind == VG_YAML_SCALAR ? n : NULL; c;
+	     c = n->kind == VG_YAML_LIST ? c->next : NULL) {
+		struct vg_slice s = vg_build_text(b, c->text);
+
+		if (*count == 256)
+			break;
+		vg_buf_mem(&b->list, &s, sizeof(s));
+		++*count;
+	}
+	return first;
+}
+
+static void
+take_tags(struct vg_build *b, const struct vg_yaml *tags, struct vg_rule *r)
+{
+	bool impair = vg_tags_impair(tags);
+
+	r->tag = VG_ROWS(b->list, struct vg_slice);
+	for (const struct vg_yaml *c = tags && tags->kind == VG_YAML_LIST ? tags->child : NULL; c && r->ntag < 256; c = c->next) {
+		struct vg_slice s = vg_build_tag(b, c->text, impair);
+
+		vg_buf_mem(&b->list, &s, sizeof(s));
+		r->ntag++;
+	}
+}
+
+static vg_str
+lower(struct vg_build *b, vg_str s)
+{
+	char *p = vg_arena_alloc(&b->tmp, VG_FOLD_MAX(s.n));
+
+	return p ? vg_str_mem(p, vg_fold(s, p)) : s;
+}
+
+static const char *const statuses[] = { "", "stable", "test", "experimental", "deprecated", "unsupported" };
+
+vg_rc
+vg_build_head(struct vg_build *b, const struct vg_yaml *doc, struct vg_rule *r)
+{
+	const struct vg_yaml *ls = vg_yaml_get(doc, VG_STR("logsource"));
+	vg_str level = vg_yaml_text(doc, "level"), status = vg_yaml_text(doc, "status"), license = vg_yaml_text(doc, "license");
+	enum vg_level l = VG_LEVEL_MEDIUM;
+
+	if (level.n && !vg_level_parse(level, &l))
+		vg_build_warn(b, VG_DIAG_SCHEMA, 0, "level '%.*s' is not one; taken as medium", VG_STR_ARG(level));
+	r->id = vg_build_text(b, vg_yaml_text(doc, "id"));
+	r->title = vg_build_text(b, vg_yaml_text(doc, "title"));
+	r->name = vg_build_text(b, vg_yaml_text(doc, "name"));
+	r->author = vg_build_text(b, vg_yaml_text(doc, "author"));
+	r->date = vg_build_text(b, vg_yaml_text(doc, "date"));
+	r->description = vg_build_text(b, vg_yaml_text(doc, "description"));
+	r->file = vg_build_text(b, b->file);
+	r->line = b->line;
+	if (license.n)
+		r->license = vg_build_text(b, license);
+	r->product = vg_build_text(b, lower(b, vg_yaml_text(ls, "product")));
+	r->category = vg_build_text(b, lower(b, vg_yaml_text(ls, "category")));
+	r->service = vg_build_text(b, lower(b, vg_yaml_text(ls, "service")));
+	r->level = (uint8_t)l;
+	for (size_t i = 0; i < VG_COUNT(statuses); i++)
+		if (vg_str_eq(status, vg_str_of(statuses[i])))
+			r->status = (uint8_t)i;
+	take_tags(b, vg_yaml_get(doc, VG_STR("tags")), r);
+	r->ref = vg_build_list(b, vg_yaml_get(doc, VG_STR("references")), &r->nref);
+	r->fp = vg_build_list(b, vg_yaml_get(doc, VG_STR("falsepositives")), &r->nfp);
+	r->corr = UINT32_MAX;
+	if (r->title.len == 0)
+		return vg_build_refuse(b, VG_DIAG_SCHEMA, 0, "no title");
+	return VG_OK;
+}
+
+const char *
+vg_status_name(unsigned status)
+{
+	return status < VG_COUNT(statuses) ? statuses[status] : "";
+}
+
+/* Make @row findable by its id and its name.  false: the id is taken. */
+static bool
+publish(struct vg_build *b, uint32_t row)
+{
+	const struct vg_rule *r = vg_build_rule(b, row);
+
+	if (r->id.len && vg_map_add(&b->byname, vg_build_str(b, r->id), row, NULL) != row)
+		return false;
+	if (r->name.len)
+		(void)vg_map_add(&b->byname, vg_build_str(b, r->name), row, NULL);
+	return true;
+}
+
+/* Take back what a refused document left in the tables that are walked as a whole. */
+static void
+take_base(struct vg_build *b, const struct vg_yaml *doc, vg_str license)
+{
+	const struct vg_yaml *d = vg_yaml_get(doc, VG_STR("detection"));
+	struct vg_rule r = { .kind = VG_RULE_BASE, .flags = VG_RULE_REPORT };
+	size_t mark_node = b->node.n, mark_child = b->child.n, mark_item = b->item.n, mark_value = b->value.n;
+	vg_str aggregation;
+	uint32_t row = VG_ROWS(b->rule, struct vg_rule);
+	vg_rc rc;
+
+	r.license = vg_build_text(b, license);
+	rc = vg_build_head(b, doc, &r);
+	if (rc == VG_OK && vg_yaml_get(doc, VG_STR("logsource")) == NULL)
+		rc = vg_build_refuse(b, VG_DIAG_SCHEMA, 0, "no logsource");
+	if (rc == VG_OK)
+		rc = vg_build_detection(b, d, &r.root, &aggregation);
+	if (rc == VG_OK && r.id.len && vg_map_find(&b->byname, vg_build_str(b, r.id)) != VG_MAP_NONE)
+		rc = vg_build_refuse(b, VG_DIAG_DUPLICATE, 0, "another rule has this id already; the first one is kept");
+	if (rc == VG_OK && row >= VG_RULES_MAX)
+		rc = vg_build_refuse(b, VG_DIAG_LIMIT, 0, "more than %d rules", VG_RULES_MAX);
+	if (rc == VG_OK && aggregation.n) { /* the rule's matches only feed a correlation that carries its name */
+		struct vg_rule base = r;
+
+		base.id = base.name = (struct vg_slice){ 0, 0 };
+		base.flags = VG_RULE_FED;
+		vg_buf_mem(&b->rule, &base, sizeof(base));
+		rc = vg_build_aggregation(b, aggregation, vg_yaml_text(d, "timeframe"), d->line, row, &r);
+		if (rc == VG_OK)
+			(void)publish(b, row + 1);
+		else
+			b->rule.n -= sizeof(base);
+	} else if (rc == VG_OK) {
+		vg_buf_mem(&b->rule, &r, sizeof(r));
+		(void)publish(b, row);
+	}
+	if (rc != VG_OK) {
+		if (rc != VG_E_FORMAT)
+			b->rc = rc;
+		b->node.n = mark_node;
+		b->child.n = mark_child;
+		b->item.n = mark_item;
+		b->value.n = mark_value;
+	}
+}
+
+/* ---- filters ---- */
+
+static bool
+names_rule(struct vg_build *b, const struct vg_yaml *rules, uint32_t row)
+{
+	const struct vg_rule *r = vg_build_rule(b, row);
+
+	if (rules && rules->kind == VG_YAML_SCALAR && vg_str_ieq(rules->text, VG_STR("any")))
+		return true;
+	for (const struct vg_yaml *c = rules && rules->kind == VG_YAML_LIST ? rules->child : rules; c;
+	     c = rules->kind == VG_YAML_LIST ? c->next : NULL)
+		if ((r->id.len && vg_str_eq(c->text, vg_build_str(b, r->id))) ||
+		    (r->name.len && vg_str_eq(c->text, vg_build_str(b, r->name))))
+			return true;
+	return false;
+}
+
+static bool
+same_part(struct vg_build *b, struct vg_slice has, vg_str want)
+{
+	return want.n == 0 || has.len == 0 || vg_str_ieq(vg_build_str(b, has), want);
+}
+
+static void
+take_filter(struct vg_build *b, const struct vg_yaml *doc)
+{
+	const struct vg_yaml *f = vg_yaml_get(doc, VG_STR("filter")), *ls = vg_yaml_get(doc, VG_STR("logsource"));
+	const struct vg_yaml *rules = vg_yaml_get(f, VG_STR("rules"));
+	struct vg_yaml *detection = vg_arena_new(&b->tmp, struct vg_yaml), **tail;
+	uint32_t root, hit = 0;
+	vg_str aggregation;
+
+	if (detection == NULL)
+		return;
+	if (rules == NULL) {
+		(void)vg_build_refuse(b, VG_DIAG_SCHEMA, 0, "a filter must name its rules, or say any");
+		return;
+	}
+	*detection = *f; /* the same map without what is not a selection */
+	detection->child = NULL;
+	tail = &detection->child;
+	for (const struct vg_yaml *c = f->child; c; c = c->next)
+		if (!vg_str_eq(c->key, VG_STR("rules")) && (*tail = vg_arena_new(&b->tmp, struct vg_yaml)) != NULL) {
+			**tail = *c;
+			(*tail)->next = NULL;
+			tail = &(*tail)->next;
+		}
+	if (vg_build_detection(b, detection, &root, &aggregation) != VG_OK)
+		return;
+	root = vg_build_node(b, VG_OP_NOT, &root, 1, VG_NIL);
+	for (uint32_t i = 0; i < VG_ROWS(b->rule, struct vg_rule); i++) {
+		struct vg_rule *r = vg_build_rule(b, i);
+		uint32_t both[2] = { r->root, root };
+
+		if (r->kind != VG_RULE_BASE || !names_rule(b, rules, i) || !same_part(b, r->product, vg_yaml_text(ls, "product")) ||
+		    !same_part(b, r->category, vg_yaml_text(ls, "category")) || !same_part(b, r->service, vg_yaml_text(ls, "service")))
+			continue;
+		r->root = vg_build_node(b, VG_OP_AND, both, 2, VG_NIL);
+		hit++;
+	}
+	if (hit == 0)
+		vg_build_warn(b, VG_DIAG_REFERENCE, 0, "this filter meets none of the rules that are loaded");
+}
+
+/* ---- the whole ---- */
+
+enum pass { PASS_BASE, PASS_FILTER, PASS_CORRELATION };
+
+static void
+take_document(struct vg_build *b, const struct vg_yaml *doc, vg_str license, enum pass pass, bool *later)
+{
+	const struct vg_yaml *corr, *filter;
+	struct vg_rule head = { .kind = VG_RULE_CORRELATION };
+
+	b->refused = false;
+	b->line = doc->line;
+	b->id = vg_yaml_text(doc, "id");
+	if (doc->kind == VG_YAML_NULL)
+		return;
+	if (doc->kind != VG_YAML_MAP) {
+		if (pass == PASS_BASE)
+			(void)vg_build_refuse(b, VG_DIAG_SCHEMA, doc->line, "a rule must be a map");
+		return;
+	}
+	corr = vg_yaml_get(doc, VG_STR("correlation"));
+	filter = vg_yaml_get(doc, VG_STR("filter"));
+	if (pass == PASS_BASE) {
+		if (corr || filter)
+			*later = true;
+		else
+			take_base(b, doc, license);
+	} else if (pass == PASS_FILTER && filter) {
+		take_filter(b, doc);
+	} else if (pass == PASS_CORRELATION && corr) {
+		size_t mark = b->diag.n;
+		vg_str place = vg_arena_printf(&b->tmp, "%.*s:%u", VG_STR_ARG(b->file), b->line);
+
+		if (vg_map_find(&b->byname, place) != VG_MAP_NONE) /* loaded in a round before */
+			return;
+		if (b->id.n && vg_map_find(&b->byname, b->id) != VG_MAP_NONE) {
+			(void)vg_build_refuse(b, VG_DIAG_DUPLICATE, 0, "another rule has this id already; the first one is kept");
+			if (*later)
+				b->diag.n = mark;
+			return;
+		}
+		head.license = vg_build_text(b, license);
+		if (vg_build_head(b, doc, &head) == VG_OK && vg_build_correlation(b, doc, &head, later) == VG_OK) {
+			(void)publish(b, VG_ROWS(b->rule, struct vg_rule) - 1);
+			(void)vg_map_add(&b->byname, place, VG_ROWS(b->rule, struct vg_rule) - 1, NULL);
+		} else if (*later)
+			b->diag.n = mark; /* told in the last round, if it does not load then */
+	}
+}
+
+static void
+take_text(struct vg_build *b, const struct vg_rule_text *t, enum pass pass, bool *later)
+{
+	struct vg_yaml *doc;
+	struct vg_yaml_error err;
+
+	vg_arena_reset(&b->tmp);
+	b->file = t->path;
+	b->id = VG_NIL;
+	b->refused = false;
+	if (vg_yaml_parse(t->yaml, &b->tmp, &doc, &err) != VG_OK) {
+		b->line = err.line;
+		if (pass == PASS_BASE)
+			(void)vg_build_refuse(b, VG_DIAG_YAML, err.line, "not YAML that can be read: %s", err.text);
+		return;
+	}
+	for (; doc; doc = doc->next)
+		take_document(b, doc, t->license, pass, later);
+}
+
+
+static void
+fini(struct vg_build *b)
+{
+	struct vg_buf *all[] = { &b->text, &b->key, &b->rule, &b->node, &b->child, &b->item, &b->value, &b->corr, &b->refs,
+				 &b->groupby, &b->need, &b->list, &b->diag };
+
+	for (size_t i = 0; i < VG_COUNT(all); i++)
+		vg_buf_fini(all[i]);
+	vg_map_fini(&b->strings);
+	vg_map_fini(&b->byname);
+	vg_arena_fini(&b->tmp);
+	vg_keys_free(b->keys);
+}
+
+vg_rc
+vg_rules_compile(const struct vg_rule_text *text, size_t ntext, const struct vg_rule_var *var, size_t nvar, struct vg_buf *out)
+{
+	struct vg_build b = { .keys = vg_keys_new(), .var = var, .nvar = nvar };
+	uint32_t *late = NULL;
+	size_t nlate = 0;
+	bool later = true;
+	vg_rc rc = VG_E_NOMEM;
+
+	vg_map_init(&b.strings, (size_t)512 << 20);
+	vg_map_init(&b.byname, (size_t)64 << 20);
+	vg_arena_init(&b.tmp, TMP_BYTES);
+	if (b.keys == NULL || (late = malloc((ntext + 1) * sizeof(*late))) == NULL)
+		goto out;
+	for (size_t i = 0; i < ntext; i++) {
+		bool more = false;
+
+		take_text(&b, &text[i], PASS_BASE, &more);
+		if (more)
+			late[nlate++] = (uint32_t)i;
+	}
+	for (size_t i = 0; i < nlate; i++)
+		take_text(&b, &text[late[i]], PASS_FILTER, &later);
+	/* a correlation may stand on others: again while the round before made one more */
+	for (unsigned round = 0; later && round < 16; round++) {
+		size_t before = b.rule.n;
+
+		later = round < 15;
+		for (size_t i = 0; i < nlate; i++)
+			take_text(&b, &text[late[i]], PASS_CORRELATION, &later);
+		if (b.rule.n == before && later) {
+			later = false; /* nothing new: what is left is told */
+			for (size_t i = 0; i < nlate; i++)
+				take_text(&b, &text[late[i]], PASS_CORRELATION, &later);
+			break;
+		}
+	}
+	vg_build_needs(&b);
+	rc = b.rc != VG_OK ? b.rc : vg_program_write(&b, out);
+out:
+	free(late);
+	fini(&b);
+	return rc;
+}
