@@ -3,5 +3,6 @@
 #define VG_SOURCE_FORMATS_H
 
 #include "source/format.h"
+#include "source/syslog.h"
 
 #endif
