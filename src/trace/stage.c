@@ -1,5 +1,7 @@
 #include "trace/story.h"
 
+#include <stdio.h>
+
 const char *
 vg_chapter_name(enum vg_chapter c)
 {
@@ -281,14 +283,13 @@ bool
 vg_tag_technique(vg_str tag, char out[16])
 {
 	unsigned technique, sub;
-	size_t n;
 
 	if (!technique_of(tag, &technique, &sub))
 		return false;
-	n = tag.n - 7; /* "t1059.001": at most 9 */
-	memcpy(out, tag.p + 7, n);
-	out[0] = 'T';
-	out[n] = '\0';
+	if (sub)
+		snprintf(out, 16, "T%04u.%03u", technique % 10000, sub % 1000);
+	else
+		snprintf(out, 16, "T%04u", technique % 10000);
 	return true;
 }
 
