@@ -320,7 +320,7 @@ headline(struct vg_page *p)
 		vg_page_raw(p, "</ul>\n");
 	vg_page_raw(p, "<ul class=\"tiles\">");
 	for (unsigned l = VG_LEVELS; l-- > p->o->min_level;) {
-		char class[4];
+		char class[16];
 
 		if (t->level[l] == 0)
 			continue;
