@@ -283,12 +283,19 @@ one_chunk(struct vg_evtx_walk *w, const uint8_t *p, size_t n, uint64_t base)
 			break;
 
 		if (memcmp(p + at, record_magic, 4) != 0) {
-			size_t next;
+			size_t next = next_record(p, at, end);
 
-			if (le32_at(p + at) == 0)
+			if (le32_at(p + at) != 0) {
+				note_bad(w, base + at, "no record where one should begin");
+			} else if (next < end) {
+				vg_reader_note(w->r, VG_NOTE_ERASED, base + at,
+					       "%zu bytes of zero between records %llu and %llu", next - at,
+					       (unsigned long long)w->last_id,
+					       (unsigned long long)le64_at(p + next + 8));
+				w->have_last = false;
+			} else { /* the header says more than there is: exports are so */
 				break;
-			next = next_record(p, at, end);
-			note_bad(w, base + at, "no record where one should begin");
+			}
 			at = next;
 			continue;
 		}
