@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/utf.h"
 #include "base/yaml.h"
 #include "source/pack_ir.h"
 
@@ -543,7 +544,9 @@ compile_one(const struct vg_pack_text *text, struct vg_buf *out,
 	c->problem = problem;
 	c->ctx = ctx;
 	vg_arena_init(&c->a, VG_PK_MEMORY_MAX);
-	if (vg_yaml_parse(text->yaml, &c->a, &root, &err) != VG_OK)
+	if (!vg_utf8_valid(text->yaml)) /* libfyaml 0.7.12 does not come back from "%a \xff" */
+		wrong(c, 1, "a pack is UTF-8");
+	else if (vg_yaml_parse(text->yaml, &c->a, &root, &err) != VG_OK)
 		wrong(c, err.line, "%s", err.text);
 	else if (root == NULL || root->kind != VG_YAML_MAP)
 		wrong(c, 1, "a pack is a YAML map");
