@@ -257,6 +257,40 @@ hostile_blobs_are_survived(void **state)
 }
 
 static void
+bad_packs_are_left_out_with_line_and_reason(void **state)
+{
+	static const char *const bad[] = {
+		"", "[]", "name: x\n", "name: x\nrecognise: [{program: a}]\nnope: 1\n",
+		"name: x\nrecognise: [{program: a}]\nparse: [{patterns: ['{a']}]\n",
+		"name: x\nrecognise: [{program: a}]\nparse: [{mode: magic}]\n",
+		"name: x\nrecognise: [{program: a}]\nnames: {a: {from: b, as: nothing}}\n",
+		"name: x\nrecognise: [{program: a}]\nnames: {a: {from: b, map: nothing}}\n",
+		"name: x\nrecognise: [{'a|re': a}]\n", "name: x\nrecognise: [{program: []}]\n",
+		"name: x\nrecognise: [{program: a}]\nkinds: [{channel: 'a*'}]\n",
+		"name: x\nrecognise: [{program: a}]\nkinds: 5\n", "name: \xff\n",
+	};
+	struct vg_pack_text t[2] = { { VG_STR("bad"), { NULL, 0 } }, { VG_STR("small"), { small, sizeof(small) - 1 } } };
+
+	(void)state;
+	for (size_t i = 0; i < VG_COUNT(bad); i++) {
+		struct vg_buf b = { 0 };
+		struct vg_keys *keys = vg_keys_new();
+		struct vg_packs *packs = NULL;
+		size_t problems = 0;
+
+		t[0].yaml = vg_str_of(bad[i]);
+		assert_int_equal(vg_packs_compile(t, 2, &b, tell, &problems), VG_OK);
+		assert_true(problems > 0);
+		assert_int_equal(vg_packs_load(vg_buf_str(&b), keys, &packs), VG_OK);
+		assert_string_equal(vg_packs_name(packs, 0), "t");
+		assert_null(vg_packs_name(packs, 1));
+		vg_packs_free(packs);
+		vg_keys_free(keys);
+		vg_buf_fini(&b);
+	}
+}
+
+static void
 the_same_kind_has_the_same_pointer(void **state)
 {
 	struct vg_buf b = { 0 };
@@ -354,6 +388,7 @@ main(void)
 		cmocka_unit_test(matching_is_linear),
 		cmocka_unit_test(cef_leef_csv_and_times),
 		cmocka_unit_test(hostile_blobs_are_survived),
+		cmocka_unit_test(bad_packs_are_left_out_with_line_and_reason),
 		cmocka_unit_test(the_same_kind_has_the_same_pointer),
 		cmocka_unit_test(every_sample_gives_what_it_says),
 	};
