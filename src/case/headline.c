@@ -225,9 +225,9 @@ say_path(const struct vg_story_view *v, const struct vg_report_options *o, vg_es
 
 	if (p == NULL)
 		return;
-	first = vg_text_date(o->lang, p->first_ns, true, d1);
+	first = vg_text_date(o->lang, p->in_ns, true, d1);
 	last = vg_text_date(o->lang, p->last_ns, false, d2);
-	VG_PUT(b, vg_text(o->lang, p->sessions > 1 && p->last_ns - p->first_ns > VG_DAY ? VG_T_SAY_PATH_LAST : VG_T_SAY_PATH),
+	VG_PUT(b, vg_text(o->lang, p->sessions > 1 && p->last_ns - p->in_ns > VG_DAY ? VG_T_SAY_PATH_LAST : VG_T_SAY_PATH),
 	       escape, p->source, p->account, p->host, vg_str_of(vg_text_via(o->lang, p->via)), first, last);
 	vg_buf_putc(b, '\n');
 }

@@ -146,7 +146,8 @@ table_end(struct vg_page *p, size_t more)
 static void
 td(struct vg_page *p, vg_str s)
 {
-	vg_page_raw(p, "<td>");
+	/* names are not broken at their hyphens; long ones are */
+	vg_page_raw(p, s.n <= 32 ? "<td class=\"nb\">" : "<td>");
 	vg_page_esc(p, s);
 	vg_page_raw(p, "</td>");
 }
@@ -269,6 +270,10 @@ document_top(struct vg_page *p)
 	vg_page_text(p, VG_T_TAGLINE);
 	vg_page_raw(p, "</span><nav>");
 	for (size_t i = 0; i < VG_COUNT(nav); i++) {
+		if ((nav[i].text == VG_T_T_TIMELINE && p->v->ngroup + p->v->nerasure == 0) ||
+		    (nav[i].text == VG_T_T_PATHS && p->v->npath == 0) ||
+		    (nav[i].text == VG_T_T_ERASED && p->v->nerasure == 0))
+			continue;
 		vg_page_rawf(p, "<a href=\"#%s\">", nav[i].id);
 		vg_page_text(p, nav[i].text);
 		vg_page_raw(p, "</a>");
@@ -1048,9 +1053,11 @@ vg_report_html(const struct vg_story_view *v, const struct vg_report_options *o,
 	document_top(&p);
 	headline(&p);
 	chapters(&p);
-	section_note(&p, "timeline", VG_T_T_TIMELINE, VG_T_E_TIMELINE);
-	vg_page_timeline(&p);
-	section_end(&p);
+	if (s.n || v->nerasure) {
+		section_note(&p, "timeline", VG_T_T_TIMELINE, VG_T_E_TIMELINE);
+		vg_page_timeline(&p);
+		section_end(&p);
+	}
 	signals(&p, &s);
 	erasures(&p);
 	paths(&p);

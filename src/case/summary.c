@@ -58,7 +58,8 @@ put(struct screen *s, vg_str text)
 		w = vg_utf8_columns(one);
 		/* the last column is for the mark that something was cut, unless this is the end */
 		if (s->col + w > s->columns || (s->col + w == s->columns && left.n)) {
-			vg_buf_puts(&s->b, s->o->unicode ? "\xe2\x80\xa6" : "~");
+			if (s->col < s->columns)
+				vg_buf_puts(&s->b, s->o->unicode ? "\xe2\x80\xa6" : "~");
 			s->col = s->columns;
 			s->full = true;
 			return;
@@ -87,7 +88,7 @@ put_safe(struct screen *s, vg_str text)
 static void
 style(struct screen *s, const char *code)
 {
-	if (!s->o->colour)
+	if (!s->o->colour || code == NULL)
 		return;
 	vg_buf_printf(&s->b, "\x1b[%sm", code);
 	s->styled = true;
@@ -393,7 +394,7 @@ sentences(struct screen *s, const struct vg_story_view *v, unsigned rows)
 	text = vg_buf_str(&head);
 	while (vg_str_split(&text, '\n', &one) && s->rows < end) {
 		if (one.n)
-			wrapped(s, one, first ? 2 : end - s->rows < 2 ? end - s->rows : 2, first ? "1" : "0");
+			wrapped(s, one, first ? 2 : end - s->rows < 2 ? end - s->rows : 2, first ? "1" : NULL);
 		first = false;
 	}
 	if (head.rc != VG_OK)
@@ -427,7 +428,7 @@ vg_report_summary(const struct vg_story_view *v, const struct vg_report_options 
 	}
 	left = s.rows + (bad != 0) < rows ? rows - s.rows - (bad != 0) : 0;
 	ne = share(erased, left > 20 ? 6 : 2, &left);
-	np = share(paths, left > 20 ? 8 : 3, &left);
+	np = share(paths, left > 20 ? 8 : 2, &left);
 	ng = share(groups, groups, &left);
 	if (ng)
 		group_lines(&s, v, ng, groups);

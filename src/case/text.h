@@ -50,8 +50,8 @@
 	/* chapters */                                                                                                   \
 	X(CH_ENTRY, "Entry", "Entrée")                                                                                   \
 	X(CH_ACCOUNTS, "Accounts", "Comptes")                                                                            \
-	X(CH_ERASED, "Erased logs", "Effacement")                                                                        \
-	X(CH_BACKDOORS, "Back doors", "Portes")                                                                          \
+	X(CH_ERASED, "Erased logs", "Journaux effacés")                                                                        \
+	X(CH_BACKDOORS, "Back doors", "Portes dérobées")                                                                          \
 	X(CH_MAPPING, "Mapping", "Repérage")                                                                             \
 	X(CH_BACKUPS, "Backups", "Sauvegardes")                                                                          \
 	X(CH_RANSOM, "Ransom", "Rançon")                                                                                 \
@@ -218,7 +218,7 @@
 	X(NOTE_UNKNOWN_SOURCE, "events of no known source: {0}", "événements de source inconnue : {0}")                  \
 	X(NOTE_BAD, "records not decoded: {0}", "enregistrements non décodés : {0}")                                     \
 	/* terminal */                                                                                                   \
-	X(S_READ, "{0}, {1}, {2} of {3} rules apply", "{0}, {1}, {2} règles applicables sur {3}")                        \
+	X(S_READ, "{0}, {1}, {2} of {3} rules apply", "{0}, {1}, règles : {2} sur {3}")                        \
 	X(S_NOT_READ, "Not read", "Non lu")                                                                              \
 	X(S_MORE, "{0} more", "{0} de plus")
 

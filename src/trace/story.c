@@ -584,7 +584,8 @@ sign_in(struct vg_story *s, const struct vg_fact *f)
 	if (fresh) {
 		*p = (struct vg_path){ .source = name_keep(s, source), .account = name_keep(s, account),
 				       .host = name_keep(s, host), .via = vg_str_of(via),
-				       .first_ns = VG_TIME_NONE, .last_ns = VG_TIME_NONE };
+				       .first_ns = VG_TIME_NONE, .last_ns = VG_TIME_NONE,
+				       .in_ns = VG_TIME_NONE };
 		s->failed_paths += failed;
 	} else if (!failed && p->sessions == 0) {
 		s->failed_paths--;
@@ -595,6 +596,8 @@ sign_in(struct vg_story *s, const struct vg_fact *f)
 		return;
 	}
 	p->sessions++;
+	if (p->in_ns == VG_TIME_NONE || f->time_ns < p->in_ns)
+		p->in_ns = f->time_ns;
 	if ((f->kind == VG_FACT_SIGN_IN || f->kind == VG_FACT_VPN_START) && session_hash(s, f, &hash))
 		session_open(s, hash, (uint32_t)((char *)p - s->path.row) / (uint32_t)sizeof(*p), f->time_ns);
 }

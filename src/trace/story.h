@@ -64,6 +64,7 @@ struct vg_path {             /* source -> account -> host, sign-ins joined */
 	vg_str via;              /* "vpn", "ssh", "rdp", "network", "interactive", "service"... */
 	uint64_t sessions, failures, privileged;
 	int64_t first_ns, last_ns;
+	int64_t in_ns;           /* the first that succeeded; VG_TIME_NONE when none did */
 	int64_t open_ns;         /* time spent signed in, where ends are known */
 	bool flagged;            /* some signal names the same account on the same host, or the same source */
 };

@@ -105,6 +105,7 @@ sessions_are_joined(void **state)
 	assert_true(vg_str_eq(v->path[0].via, VG_STR("rdp")));
 	assert_int_equal(v->path[0].sessions, 1);
 	assert_int_equal(v->path[0].failures, 1);
+	assert_int_equal(v->path[0].in_ns, 10 * VG_SEC);
 	assert_int_equal(v->path[0].privileged, 1);
 	assert_int_equal(v->path[0].open_ns, 60 * VG_SEC);
 	assert_true(v->path[0].flagged);
