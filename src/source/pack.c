@@ -60,9 +60,18 @@ name_of(struct vg_packs *p, vg_str *name, vg_rc *rc)
 static void
 all_keys(struct vg_packs *p, struct vg_pk_all *all, vg_rc *rc)
 {
-	for (uint16_t i = 0; i < all->ncond; i++)
-		if (all->cond[i].what == VG_PK_FIELD)
-			all->cond[i].key = key_of(p, all->cond[i].name, rc);
+	for (uint16_t i = 0; i < all->ncond; i++) {
+		struct vg_pk_cond *c = &all->cond[i];
+		bool must = !c->negate;
+
+		if (c->what != VG_PK_FIELD)
+			continue;
+		c->key = key_of(p, c->name, rc);
+		for (uint16_t j = 0; j < c->nvalue; j++)
+			must = must && c->value[j].n;
+		if (must)
+			all->need |= UINT64_C(1) << (c->key & 63);
+	}
 }
 
 static void
@@ -518,10 +527,10 @@ holds(const struct vg_pk_all *all, const struct vg_event *e)
 }
 
 static bool
-recognised(const struct vg_pk_pack *k, const struct vg_event *e)
+recognised(const struct vg_pk_pack *k, const struct vg_event *e, uint64_t names)
 {
 	for (uint16_t i = 0; i < k->nrecognise; i++)
-		if (holds(&k->recognise[i], e))
+		if ((k->recognise[i].need & ~names) == 0 && holds(&k->recognise[i], e))
 			return true;
 	return false;
 }
@@ -864,7 +873,7 @@ find(const struct vg_packs *p, vg_str channel, vg_str code, const struct vg_even
 		if ((at = vg_map_find(&p->index, key)) == VG_MAP_NONE)
 			continue;
 		for (c = p->class[at]; c; c = c->next)
-			if (recognised(c->pack, e))
+			if (recognised(c->pack, e, UINT64_MAX))
 				return c;
 	}
 	return NULL;
@@ -874,9 +883,13 @@ vg_rc
 vg_packs_apply(const struct vg_packs *p, struct vg_event *e)
 {
 	const struct class *c = e->channel.n ? find(p, e->channel, e->code, e) : NULL;
+	uint64_t names = 0; /* as vg_pk_all.need */
 
+	for (uint32_t i = 0; c == NULL && i < e->nfield; i++)
+		if (e->field[i].key != VG_KEY_NONE)
+			names |= UINT64_C(1) << (e->field[i].key & 63);
 	for (size_t i = 0; c == NULL && i < p->nscan; i++)
-		if (recognised(&p->pack[p->scan[i]], e)) {
+		if (recognised(&p->pack[p->scan[i]], e, names)) {
 			char any[4];
 			vg_str name;
 

@@ -32,6 +32,7 @@ struct vg_pk_cond {
 struct vg_pk_all { /* all of them */
 	uint16_t ncond;
 	struct vg_pk_cond *cond;
+	uint64_t need; /* once loaded: bit key % 64 of each name that must be there; tells quickly what cannot hold */
 };
 
 /* A pattern: operations that only jump forward. */
