@@ -50,6 +50,7 @@ struct vg_bx_node {
 	struct vg_bx_node *next;
 	enum vg_bx_node_kind kind;
 	uint16_t sub; /* BX_SUB, BX_OPT */
+	bool plain;   /* BX_LIT: printable ASCII that neither JSON nor XML escapes */
 	union {
 		vg_str text; /* BX_LIT; BX_PI: target and data */
 		struct vg_bx_elem *elem;

@@ -262,6 +262,18 @@ new_node(struct px *p, enum vg_bx_node_kind kind, struct vg_bx_node ***tail)
 	return n;
 }
 
+static bool
+is_plain(vg_str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c < 0x20 || c > 0x7e || c == '"' || c == '\\' || c == '&' || c == '<' || c == '>')
+			return false;
+	}
+	return true;
+}
+
 static void
 take_value(struct px *p, struct vg_bx_node ***tail)
 {
@@ -288,6 +300,7 @@ take_value(struct px *p, struct vg_bx_node ***tail)
 		return;
 	}
 	n->text = vg_str_mem(t, vg_bx_text(type, (const uint8_t *)v.p, v.n, t));
+	n->plain = is_plain(n->text);
 	vg_arena_shrink(p->a, t, max, n->text.n);
 }
 

@@ -50,41 +50,40 @@ by_clmul(uint32_t crc, const uint8_t *p, size_t n)
 	const __m128i k5 = _mm_set_epi64x(0, 0x0163cd6124);
 	const __m128i poly = _mm_set_epi64x(0x01f7011641, 0x01db710641);
 	const __m128i low32 = _mm_set_epi32(0, 0, 0, -1), mask = _mm_set_epi32(0, -1, 0, -1);
-	__m128i x[4], y;
+	__m128i x0, x1, x2, x3, y;
 
-	for (int i = 0; i < 4; i++)
-		x[i] = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
-	x[0] = _mm_xor_si128(x[0], _mm_cvtsi32_si128((int)crc));
-	for (p += 64, n -= 64; n >= 64; p += 64, n -= 64)
-		for (int i = 0; i < 4; i++) {
-			y = _mm_clmulepi64_si128(x[i], k1k2, 0x00);
-			x[i] = _mm_clmulepi64_si128(x[i], k1k2, 0x11);
-			x[i] = _mm_xor_si128(_mm_xor_si128(x[i], y),
-					     _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i)));
-		}
-	for (int i = 1; i < 4; i++) {
-		y = _mm_clmulepi64_si128(x[0], k3k4, 0x00);
-		x[0] = _mm_clmulepi64_si128(x[0], k3k4, 0x11);
-		x[0] = _mm_xor_si128(_mm_xor_si128(x[0], y), x[i]);
+#define LOAD(i) _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * (i)))
+#define FOLD(x, k, with)                                                                            \
+	_mm_xor_si128(_mm_xor_si128(_mm_clmulepi64_si128(x, k, 0x00), _mm_clmulepi64_si128(x, k, 0x11)), with)
+	x0 = _mm_xor_si128(LOAD(0), _mm_cvtsi32_si128((int)crc));
+	x1 = LOAD(1);
+	x2 = LOAD(2);
+	x3 = LOAD(3);
+	for (p += 64, n -= 64; n >= 64; p += 64, n -= 64) {
+		x0 = FOLD(x0, k1k2, LOAD(0));
+		x1 = FOLD(x1, k1k2, LOAD(1));
+		x2 = FOLD(x2, k1k2, LOAD(2));
+		x3 = FOLD(x3, k1k2, LOAD(3));
 	}
-	for (; n >= 16; p += 16, n -= 16) {
-		y = _mm_clmulepi64_si128(x[0], k3k4, 0x00);
-		x[0] = _mm_clmulepi64_si128(x[0], k3k4, 0x11);
-		x[0] = _mm_xor_si128(_mm_xor_si128(x[0], y),
-				     _mm_loadu_si128((const __m128i *)(const void *)p));
-	}
+	x0 = FOLD(x0, k3k4, x1);
+	x0 = FOLD(x0, k3k4, x2);
+	x0 = FOLD(x0, k3k4, x3);
+	for (; n >= 16; p += 16, n -= 16)
+		x0 = FOLD(x0, k3k4, LOAD(0));
+#undef LOAD
+#undef FOLD
 	/* 128 bits to 64, to 32 (Barrett) */
-	y = _mm_clmulepi64_si128(x[0], k3k4, 0x10);
-	x[0] = _mm_xor_si128(_mm_srli_si128(x[0], 8), y);
-	y = _mm_srli_si128(x[0], 4);
-	x[0] = _mm_clmulepi64_si128(_mm_and_si128(x[0], mask), k5, 0x00);
-	x[0] = _mm_xor_si128(x[0], y);
-	y = _mm_and_si128(x[0], low32);
+	y = _mm_clmulepi64_si128(x0, k3k4, 0x10);
+	x0 = _mm_xor_si128(_mm_srli_si128(x0, 8), y);
+	y = _mm_srli_si128(x0, 4);
+	x0 = _mm_clmulepi64_si128(_mm_and_si128(x0, mask), k5, 0x00);
+	x0 = _mm_xor_si128(x0, y);
+	y = _mm_and_si128(x0, low32);
 	y = _mm_clmulepi64_si128(y, poly, 0x10);
 	y = _mm_and_si128(y, low32);
 	y = _mm_clmulepi64_si128(y, poly, 0x00);
-	x[0] = _mm_xor_si128(x[0], y);
-	return (uint32_t)_mm_extract_epi32(x[0], 1);
+	x0 = _mm_xor_si128(x0, y);
+	return (uint32_t)_mm_extract_epi32(x0, 1);
 }
 #endif
 

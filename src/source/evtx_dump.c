@@ -118,23 +118,24 @@ unit_at(const uint8_t *p, size_t i)
 	return (uint32_t)p[2 * i] | (uint32_t)p[2 * i + 1] << 8;
 }
 
-/* UTF-16 to UTF-8 with escapes, sixteen units a step while they are ASCII. */
+/* UTF-16 to UTF-8 with escapes, sixteen units a step while they are ASCII; what is behind the value is looked
+ * at, up to the chunk's @end, and left out. */
 static inline void
-put_utf16(struct vg_buf *b, const uint8_t *p, size_t n, unit_fn *unit, bool xml)
+put_utf16(struct vg_buf *b, const uint8_t *p, size_t n, const uint8_t *end, unit_fn *unit, bool xml)
 {
 	size_t units = n / 2, i = 0;
 	char *o;
 
 	while (units && p[2 * units - 2] == 0 && p[2 * units - 1] == 0)
 		units--;
-	if (!vg_buf_reserve(b, 6 * units + 32))
+	if (!vg_buf_reserve(b, 6 * units + 32)) /* a whole step may be written at the last unit */
 		return;
 	o = b->p + b->n;
 	while (i < units) {
 		uint32_t c;
 
 #ifdef __SSE2__
-		while (i + 16 <= units) {
+		while (i < units && (size_t)(end - p) - 2 * i >= 32) {
 			__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + 2 * i));
 			__m128i u = _mm_loadu_si128((const __m128i *)(const void *)(p + 2 * i + 16));
 			/* saturated: over 0xff is 0xff, over 0x7fff is 0, and both are special */
@@ -151,6 +152,8 @@ put_utf16(struct vg_buf *b, const uint8_t *p, size_t n, unit_fn *unit, bool xml)
 			}
 			bad = _mm_or_si128(bad, _mm_cmpeq_epi8(t, _mm_set1_epi8('"')));
 			mask = (unsigned)_mm_movemask_epi8(bad);
+			if (units - i < 16)
+				mask |= 1u << (units - i);
 			_mm_storeu_si128((__m128i *)(void *)o, t);
 			if (mask == 0) {
 				o += 16;
@@ -198,6 +201,15 @@ put_text(struct vg_buf *b, vg_str s, unit_fn *unit)
 	b->n = (size_t)(o - b->p);
 }
 
+static void
+put_literal(struct vg_buf *b, const struct vg_bx_node *k, bool xml)
+{
+	if (k->plain)
+		vg_buf_put(b, k->text);
+	else
+		put_text(b, k->text, xml ? xml_unit : json_unit);
+}
+
 /* One item's text, escaped. */
 static void
 put_value(struct dump *d, struct vg_bx_value v, bool xml)
@@ -208,10 +220,12 @@ put_value(struct dump *d, struct vg_bx_value v, bool xml)
 	if (!step(d, v.n))
 		return;
 	if (v.type == BX_STRING || v.type == BX_EVTXML) {
+		const uint8_t *end = d->w->bx.chunk + d->w->bx.chunk_n;
+
 		if (xml)
-			put_utf16(b, v.p, v.n, xml_unit, true);
+			put_utf16(b, v.p, v.n, end, xml_unit, true);
 		else
-			put_utf16(b, v.p, v.n, json_unit, false);
+			put_utf16(b, v.p, v.n, end, json_unit, false);
 		return;
 	}
 	max = vg_bx_text_max(v.type, v.n);
@@ -261,7 +275,7 @@ put_nodes_text(struct dump *d, const struct vg_bx_node *k, const struct vg_bx_in
 		bool first = true;
 
 		if (k->kind == BX_LIT && step(d, k->text.n)) {
-			put_text(d->out, k->text, xml ? xml_unit : json_unit);
+			put_literal(d->out, k, xml);
 		} else if (k->kind == BX_SUB || k->kind == BX_OPT) {
 			v = vg_bx_value(in, k->sub);
 			if (v.type == BX_BINXML || v.type == BX_NULL)
@@ -611,7 +625,7 @@ json_nodes(struct dump *d, struct obj *o, const struct vg_bx_node *k, const stru
 			o->track = true;
 			put_key(d, o, VG_STR("\"#text\":"), VG_STR("#text"));
 			vg_buf_putc(d->out, '"');
-			put_text(d->out, k->text, json_unit);
+			put_literal(d->out, k, false);
 			vg_buf_putc(d->out, '"');
 			break;
 		case BX_PI:
@@ -730,7 +744,7 @@ xml_nodes(struct dump *d, const struct vg_bx_node *k, const struct vg_bx_inst *i
 			break;
 		case BX_LIT:
 			if (step(d, k->text.n))
-				put_text(d->out, k->text, xml_unit);
+				put_literal(d->out, k, true);
 			break;
 		case BX_PI:
 			break;

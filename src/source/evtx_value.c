@@ -7,6 +7,10 @@
 
 #include "base/utf.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 static uint64_t
 le_up_to(const uint8_t *p, size_t n, size_t width)
 {
@@ -16,16 +20,26 @@ le_up_to(const uint8_t *p, size_t n, size_t width)
 	return v;
 }
 
+static const char two_digits[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+				 "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+				 "8081828384858687888990919293949596979899";
+
 static size_t
 put_u64(uint64_t v, char *out)
 {
 	char t[20];
 	size_t i = sizeof(t);
 
-	do {
-		t[--i] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
+	if (v < 10) {
+		*out = (char)('0' + v);
+		return 1;
+	}
+	for (; v >= 100; v /= 100)
+		memcpy(t + (i -= 2), two_digits + 2 * (v % 100), 2);
+	if (v >= 10)
+		memcpy(t + (i -= 2), two_digits + 2 * v, 2);
+	else
+		t[--i] = (char)('0' + v);
 	memcpy(out, t + i, sizeof(t) - i);
 	return sizeof(t) - i;
 }
@@ -52,23 +66,27 @@ put_hex64(uint64_t v, char *out)
 }
 
 static void
-put_digits(char *out, int n, uint32_t v)
+put_two(char *out, uint32_t v)
 {
-	for (int i = n; i-- > 0; v /= 10)
-		out[i] = (char)('0' + v % 10);
+	memcpy(out, two_digits + 2 * v, 2);
 }
 
+/* Every part is in its range: year < 10000, the others < 100, ticks < 10^7. */
 static size_t
 put_time(const struct vg_civil *c, uint32_t ticks, char *out)
 {
 	memcpy(out, "0000-00-00T00:00:00.0000000Z", 28);
-	put_digits(out, 4, (uint32_t)c->year);
-	put_digits(out + 5, 2, (uint32_t)c->month);
-	put_digits(out + 8, 2, (uint32_t)c->day);
-	put_digits(out + 11, 2, (uint32_t)c->hour);
-	put_digits(out + 14, 2, (uint32_t)c->min);
-	put_digits(out + 17, 2, (uint32_t)c->sec);
-	put_digits(out + 20, 7, ticks);
+	put_two(out, (uint32_t)c->year / 100);
+	put_two(out + 2, (uint32_t)c->year % 100);
+	put_two(out + 5, (uint32_t)c->month);
+	put_two(out + 8, (uint32_t)c->day);
+	put_two(out + 11, (uint32_t)c->hour);
+	put_two(out + 14, (uint32_t)c->min);
+	put_two(out + 17, (uint32_t)c->sec);
+	put_two(out + 20, ticks / 100000);
+	put_two(out + 22, ticks / 1000 % 100);
+	put_two(out + 24, ticks / 10 % 100);
+	out[26] = (char)('0' + ticks % 10);
 	return 28;
 }
 
@@ -111,17 +129,16 @@ static size_t
 put_guid(const uint8_t *p, char *out)
 {
 	static const uint8_t order[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
-	char *o = out;
+	static const uint8_t place[16] = { 1, 3, 5, 7, 10, 12, 15, 17, 20, 22, 25, 27, 29, 31, 33, 35 };
 
-	*o++ = '{';
+	memcpy(out, "{00000000-0000-0000-0000-000000000000}", 38);
 	for (int i = 0; i < 16; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*o++ = '-';
-		*o++ = "0123456789abcdef"[p[order[i]] >> 4];
-		*o++ = "0123456789abcdef"[p[order[i]] & 15];
+		uint8_t v = p[order[i]];
+
+		out[place[i]] = "0123456789abcdef"[v >> 4];
+		out[place[i] + 1] = "0123456789abcdef"[v & 15];
 	}
-	*o++ = '}';
-	return (size_t)(o - out);
+	return 38;
 }
 
 static size_t
@@ -190,19 +207,49 @@ put_ansi(const uint8_t *p, size_t n, char *out)
 	return (size_t)(o - out);
 }
 
+/* As many units as are ASCII and not NUL, from the first on. */
+static size_t
+put_ascii(const uint8_t *p, size_t units, char *out)
+{
+	size_t i = 0;
+
+#ifdef __SSE2__
+	for (; i < units; i += 8) {
+		__m128i v, good;
+
+		if (units - i < 8) {
+			if (units < 8)
+				break;
+			i = units - 8; /* some of them once more */
+		}
+		v = _mm_loadu_si128((const __m128i *)(const void *)(p + 2 * i));
+		good = _mm_cmpeq_epi16(_mm_and_si128(v, _mm_set1_epi16((short)0xff80)), _mm_setzero_si128());
+		good = _mm_andnot_si128(_mm_cmpeq_epi16(v, _mm_setzero_si128()), good);
+		if (_mm_movemask_epi8(good) != 0xffff)
+			break;
+		_mm_storel_epi64((__m128i *)(void *)(out + i), _mm_packus_epi16(v, v));
+	}
+	if (i >= units)
+		return units;
+#endif
+	for (; i < units && p[2 * i + 1] == 0 && p[2 * i] && p[2 * i] < 0x80; i++)
+		out[i] = (char)p[2 * i];
+	return i;
+}
+
 /* NULs are left out wherever they stand; what is behind one stays. */
 static size_t
 put_utf16(const uint8_t *p, size_t n, char *out)
 {
-	size_t units = n / 2, len;
+	size_t units = n / 2, len, keep;
 
 	while (units && p[2 * units - 2] == 0 && p[2 * units - 1] == 0)
 		units--;
-	len = vg_utf16le_to_utf8(p, units, out);
-	if (VG_UNLIKELY(len && memchr(out, 0, len) != NULL)) {
-		size_t keep = 0;
-
-		for (size_t i = 0; i < len; i++)
+	if ((keep = put_ascii(p, units, out)) == units)
+		return units;
+	len = keep + vg_utf16le_to_utf8(p + 2 * keep, units - keep, out + keep);
+	if (VG_UNLIKELY(memchr(out + keep, 0, len - keep) != NULL)) {
+		for (size_t i = keep; i < len; i++)
 			if (out[i])
 				out[keep++] = out[i];
 		len = keep;
