@@ -83,6 +83,7 @@ struct vg_bx_elem {
 	bool named_text;  /* ... and the name is a literal: field and key hold it */
 	bool has_elem;    /* an element, or a value that may hold one, among its nodes */
 	bool repeats;     /* two children may have one name */
+	bool simple;      /* nothing but one value, and for Data a literal name */
 };
 /* Where a template's bytes may differ from chunk to chunk though it says the same: the offset of a name, and
  * the link in front of an inline name. */

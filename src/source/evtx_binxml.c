@@ -502,26 +502,46 @@ name_elem(struct px *p, struct vg_bx_elem *e, const struct vg_bx_elem *up)
 	}
 }
 
+/* The name that a child has in JSON. */
+static vg_str
+shown_name(const struct vg_bx_elem *e)
+{
+	return e->named_text ? e->json : e->name->json;
+}
+
 /* Could two children have one name?  What is beyond a look at each pair of a few counts as yes. */
 static bool
 may_repeat(const struct vg_bx_elem *e)
 {
-	const struct vg_bx_name *seen[32];
+	const struct vg_bx_elem *seen[96];
+	uint32_t hash[VG_COUNT(seen)];
 	size_t n = 0;
-	bool other = false;
+	bool other = false, positional = false;
 
 	for (const struct vg_bx_node *k = e->node; k; k = k->next) {
-		if (k->kind != BX_ELEM) {
-			if (k->kind != BX_LIT && k->kind != BX_PI)
-				other = true;
+		vg_str name;
+		uint32_t h;
+
+		if (k->kind != BX_ELEM || (k->elem->named && !k->elem->named_text)) {
+			other |= k->kind != BX_LIT && k->kind != BX_PI;
 			continue;
+		}
+		if (k->elem->is_data && !k->elem->named) { /* all of them are one */
+			if (positional)
+				continue;
+			positional = true;
 		}
 		if (n == VG_COUNT(seen))
 			return true;
+		name = shown_name(k->elem);
+		h = (uint32_t)name.n;
+		for (size_t i = 0; i < name.n; i++)
+			h = h * 31 + (unsigned char)name.p[i];
 		for (size_t i = 0; i < n; i++)
-			if (seen[i] == k->elem->name)
+			if (hash[i] == h && vg_str_eq(shown_name(seen[i]), name))
 				return true;
-		seen[n++] = k->elem->name;
+		hash[n] = h;
+		seen[n++] = k->elem;
 	}
 	return other;
 }
@@ -590,6 +610,8 @@ take_elem(struct px *p, bool attrs, const struct vg_bx_elem *up, int depth, stru
 	for (const struct vg_bx_node *k = e->node; k; k = k->next)
 		e->has_elem |= k->kind == BX_ELEM || k->kind == BX_INST;
 	e->repeats = may_repeat(e);
+	e->simple = e->node && e->node->next == NULL && (e->node->kind == BX_SUB || e->node->kind == BX_OPT) &&
+		    (e->is_data ? e->named_text && e->attr->next == NULL : e->attr == NULL);
 }
 
 /* What is in an element, or a whole stream when @up is NULL. */

@@ -191,6 +191,12 @@ put_text(struct vg_buf *b, vg_str s, unit_fn *unit)
 		uint32_t c = (unsigned char)s.p[i];
 		size_t n = 1;
 
+		if (c > '\\' && c < 0x7f) {
+			*o++ = (char)c;
+			i++;
+			continue;
+		}
+
 		if (c >= 0x80 && (n = vg_utf8_next(vg_str_skip(s, i), &c)) == 0) {
 			n = 1;
 			c = 0xfffd;
@@ -569,6 +575,50 @@ json_binxml(struct dump *d, struct obj *o, struct vg_bx_value v, int depth)
 	json_nodes(d, o, vg_bx_stream(bx, (size_t)(v.p - bx->chunk), v.n, depth, &used), NULL, depth + 1);
 }
 
+/* The common case: "name":value, in an object whose names do not repeat.  false: it is not the common case. */
+static bool
+json_simple(struct dump *d, struct obj *o, const struct vg_bx_elem *el, struct vg_bx_value v)
+{
+	struct vg_buf *b = d->out;
+	vg_str key = el->is_data ? el->json : el->name->json;
+	char *q;
+
+	if ((v.type & BX_ARRAY) || v.type == BX_BINXML || v.type == BX_ANSI || o->track ||
+	    !step(d, key.n + v.n) || !vg_buf_reserve(b, key.n + 8 + 2 * (size_t)v.n + 800))
+		return false;
+	q = b->p + b->n;
+	if (!o->first)
+		*q++ = ',';
+	o->first = false;
+	memcpy(q, key.p, key.n);
+	q += key.n;
+	if (no_text(v)) {
+		vg_str nothing = el->is_data ? VG_STR("\"\"") : VG_STR("null");
+
+		memcpy(q, nothing.p, nothing.n);
+		q += nothing.n;
+	} else if (v.type == BX_STRING || v.type == BX_EVTXML) {
+		*q++ = '"';
+		b->n = (size_t)(q - b->p);
+		put_utf16(b, v.p, v.n, d->w->bx.chunk + d->w->bx.chunk_n, json_unit, false);
+		vg_buf_putc(b, '"');
+		return true;
+	} else if (is_bare(v)) {
+		q += vg_bx_text(v.type, v.p, v.n, q);
+	} else {
+		if (v.type == BX_SID && v.n > 200) { /* never seen so long: the room above is not for it */
+			b->n = (size_t)(q - b->p);
+			json_value(d, v);
+			return true;
+		}
+		*q++ = '"';
+		q += vg_bx_text(v.type, v.p, v.n, q);
+		*q++ = '"';
+	}
+	b->n = (size_t)(q - b->p);
+	return true;
+}
+
 static void
 json_nodes(struct dump *d, struct obj *o, const struct vg_bx_node *k, const struct vg_bx_inst *in, int depth)
 {
@@ -579,7 +629,8 @@ json_nodes(struct dump *d, struct obj *o, const struct vg_bx_node *k, const stru
 
 		switch (k->kind) {
 		case BX_ELEM:
-			if (left_out(el, in))
+			if (left_out(el, in) ||
+			    (el->simple && json_simple(d, o, el, vg_bx_value(in, el->node->sub))))
 				break;
 			if (el->is_data && el->named) {
 				json_named(d, o, el, in, depth);
