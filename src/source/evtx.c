@@ -11,6 +11,7 @@
 #define RECORD_MIN 28        /* header and the copy of the size */
 #define CHUNK_HEADER 512
 #define HIDDEN_MIN 32        /* bytes behind a record's XML that may hold another record */
+#define CARVED_STEPS 8192    /* nodes of a carved record */
 #define CHUNK_BAD_NOTES 64   /* records in doubt that are noted one by one in a chunk */
 
 static const char file_magic[8] = "ElfFile";
@@ -150,6 +151,10 @@ one_record(struct vg_evtx_walk *w, const uint8_t *p, size_t at, size_t size, uin
 	if (w->begin)
 		w->begin(w);
 	vg_bx_record(&w->bx, w->tmp);
+	if (carved && w->bx.steps > CARVED_STEPS) { /* debris must not use up what the chunk may take */
+		w->bx.chunk_steps += w->bx.steps - CARVED_STEPS;
+		w->bx.steps = CARVED_STEPS;
+	}
 	tree = vg_bx_stream(&w->bx, at + RECORD_HEADER, size - RECORD_MIN, 0, &used);
 	if (w->bx.rc != VG_OK)
 		return w->bx.rc;

@@ -9,7 +9,7 @@
 
 #define VG_BX_DEPTH_MAX 192            /* elements and streams within one another */
 #define VG_BX_RECORD_STEPS 65536       /* nodes made and visited for one record; real ones need < 1000 */
-#define VG_BX_CHUNK_STEPS (1u << 21)   /* the same for all records of a chunk */
+#define VG_BX_CHUNK_STEPS (1u << 19)   /* the same for all records of a chunk */
 #define VG_BX_VALUES_MAX 16384         /* substitutions of one instance */
 #define VG_BX_CACHE_BYTES ((size_t)32 << 20) /* templates kept from chunk to chunk */
 #define VG_BX_FIX_MAX 1024 /* names in a template that is kept from chunk to chunk */
