@@ -10,6 +10,8 @@
 #include "event/wire.h"
 #include "source/format.h"
 
+_Static_assert(VG_T_NOTE_ERASED - VG_T_NOTE_RECORD_BAD + 1 == VG_NOTE_KINDS, "a text for each kind of note");
+
 #define ROWS_MAX 2000          /* of one table */
 #define RULE_HOSTS_MAX 100     /* hosts listed of one rule */
 #define RULE_SAMPLES 3         /* events shown of one rule */
@@ -168,6 +170,20 @@ td_time(struct vg_page *p, int64_t time_ns)
 	vg_page_raw(p, "</td>");
 }
 
+/* To the minute: where a table has many columns. */
+static void
+td_minute(struct vg_page *p, int64_t time_ns)
+{
+	char t[VG_TIME_MAX];
+
+	vg_page_raw(p, "<td class=\"when\">");
+	if (time_ns != VG_TIME_NONE) {
+		(void)vg_time_print(time_ns, 0, t);
+		vg_page_rawf(p, "<time datetime=\"%s\">%.10s %.5s</time>", t, t, t + 11);
+	}
+	vg_page_raw(p, "</td>");
+}
+
 static void
 td_text(struct vg_page *p, enum vg_text t)
 {
@@ -300,13 +316,29 @@ noun(struct vg_page *p, enum vg_plural id, uint64_t n)
 	return strncmp(t, "{0} ", 4) == 0 ? t + 4 : t;
 }
 
+/* A name in a sentence stays on its line: what ends lines is shown, so that no name can pass for a sentence of ours. */
+static void
+escape_line(struct vg_buf *b, vg_str s)
+{
+	for (size_t i = 0; i < s.n;) {
+		size_t n = 0;
+
+		while (i + n < s.n && s.p[i + n] != '\n' && s.p[i + n] != '\t')
+			n++;
+		vg_buf_html(b, (vg_str){ s.p + i, n });
+		if (i + n < s.n)
+			vg_buf_puts(b, s.p[i + n] == '\n' ? "\\x0a" : "\\x09");
+		i += n + 1;
+	}
+}
+
 static void
 headline(struct vg_page *p)
 {
 	const struct vg_story_totals *t = &p->v->total;
 	struct vg_buf b = { 0 };
 	vg_str text, line;
-	unsigned worst = vg_headline(p->v, p->o, vg_buf_html, &b);
+	unsigned worst = vg_headline(p->v, p->o, escape_line, &b);
 	bool first = true;
 
 	vg_page_raw(p, "<section class=\"hero\">");
@@ -825,8 +857,8 @@ paths(struct vg_page *p)
 		td_number(p, x->failures);
 		td_number(p, x->privileged);
 		td_duration(p, x->open_ns);
-		td_time(p, x->first_ns);
-		td_time(p, x->last_ns);
+		td_minute(p, x->first_ns);
+		td_minute(p, x->last_ns);
 		vg_page_raw(p, "</tr>\n");
 		vg_page_flush(p, 65536);
 	}
@@ -954,7 +986,12 @@ file_row(struct vg_page *p, const struct vg_file_report *f)
 		vg_page_raw(p, any ? "<br>" : "");
 		vg_page_number(p, f->note[k]);
 		vg_page_raw(p, "\xc2\xa0\xc3\x97 ");
-		vg_page_esc(p, f->note_text[k].n ? f->note_text[k] : vg_str_of(vg_note_name((enum vg_note_kind)k)));
+		vg_page_text(p, (enum vg_text)(VG_T_NOTE_RECORD_BAD + k));
+		if (f->note_text[k].n) {
+			vg_page_raw(p, " (");
+			vg_page_esc(p, f->note_text[k]);
+			vg_page_raw(p, ")");
+		}
 		any = true;
 	}
 	vg_page_raw(p, "</td></tr>\n");

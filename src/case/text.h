@@ -217,6 +217,18 @@
 	X(NOTE_NO_TIME, "events without a time: {0}", "événements sans heure : {0}")                                     \
 	X(NOTE_UNKNOWN_SOURCE, "events of no known source: {0}", "événements de source inconnue : {0}")                  \
 	X(NOTE_BAD, "records not decoded: {0}", "enregistrements non décodés : {0}")                                     \
+	/* by enum vg_note_kind */                                                                                      \
+	X(NOTE_RECORD_BAD, "records not decoded", "enregistrements non décodés")                                       \
+	X(NOTE_RECORD_CUT, "records decoded in part", "enregistrements décodés en partie")                             \
+	X(NOTE_CHUNK_BAD, "blocks that could not be read", "blocs illisibles")                                         \
+	X(NOTE_CHECKSUM, "checksums that differ", "sommes de contrôle différentes")                                    \
+	X(NOTE_LINE_LONG, "lines cut: too long", "lignes coupées : trop longues")                                      \
+	X(NOTE_DIRTY, "not closed properly", "mal fermé")                                                              \
+	X(NOTE_TRUNCATED, "ends too early", "fin prématurée")                                                          \
+	X(NOTE_UNKNOWN, "lines of no known shape", "lignes de forme inconnue")                                         \
+	X(NOTE_GAP, "record numbers missing", "numéros d’enregistrement manquants")                                    \
+	X(NOTE_LIMIT, "limits met", "limites atteintes")                                                               \
+	X(NOTE_ERASED, "records erased", "enregistrements effacés")                                                    \
 	/* terminal */                                                                                                   \
 	X(S_READ, "{0}, {1}, {2} of {3} rules apply", "{0}, {1}, règles : {2} sur {3}")                        \
 	X(S_NOT_READ, "Not read", "Non lu")                                                                              \
@@ -276,7 +288,8 @@ enum vg_text vg_text_deed(unsigned fact_kind);
 const char *vg_text_via(enum vg_lang l, vg_str via);
 const char *vg_text_source(enum vg_lang l, vg_str source); /* of "" and "-"; else NULL */
 
-/* What happened, in sentences, a line each; the first is the headline.  Written for @escape's medium.  Returns the level of
+/* What happened, in sentences, a line each; the first is the headline.  Written for @escape's medium; @escape
+ * must leave no line feed in a name.  Returns the level of
  * the worst signal shown, 255 when there is none. */
 unsigned vg_headline(const struct vg_story_view *v, const struct vg_report_options *o, vg_escape *escape, struct vg_buf *b);
 
