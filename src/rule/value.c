@@ -1,6 +1,7 @@
 /* rule/value.c - a field with modifiers, and its values.  Sigma specification 2.1.0, appendix "Modifiers". */
 #include <stdio.h>
 
+#include "base/ip.h"
 #include "base/utf.h"
 #include "rule/build.h"
 
@@ -234,98 +235,13 @@ windash(struct vg_build *b, struct vals *o, struct val v, uint32_t group, size_t
 }
 
 static bool
-take_v4(vg_str s, uint8_t out[4])
-{
-	vg_str part;
-	uint64_t n;
-	size_t i = 0;
-
-	while (vg_str_split(&s, '.', &part)) {
-		if (i == 4 || part.n == 0 || part.n > 3 || !vg_str_u64(part, &n) || n > 255)
-			return false;
-		out[i++] = (uint8_t)n;
-	}
-	return i == 4;
-}
-
-static bool
-take_v6(vg_str s, uint8_t out[16])
-{
-	uint8_t head[16], tail[16];
-	size_t nh = 0, nt = 0;
-	bool gap = false;
-
-	if (vg_str_starts(s, VG_STR("::"))) {
-		gap = true;
-		s = vg_str_skip(s, 2);
-	}
-	while (s.n) {
-		size_t colon = vg_str_chr(s, ':');
-		vg_str part = vg_str_cut(s, colon == VG_NPOS ? s.n : colon);
-		uint8_t *to = gap ? tail : head;
-		size_t *n = gap ? &nt : &nh;
-
-		if (part.n == 0 || *n > 14)
-			return false;
-		if (colon == VG_NPOS && vg_str_chr(part, '.') != VG_NPOS) {
-			if (*n > 12 || !take_v4(part, to + *n))
-				return false;
-			*n += 4;
-			break;
-		}
-		if (part.n > 4)
-			return false;
-		to[*n] = to[*n + 1] = 0;
-		for (size_t i = 0; i < part.n; i++) {
-			unsigned c = (unsigned char)part.p[i] | 32u, d = c >= 'a' ? c - 'a' + 10 : c - '0';
-
-			if (d > 15 || (c > '9' && c < 'a'))
-				return false;
-			to[*n] = (uint8_t)(to[*n] << 4 | to[*n + 1] >> 4);
-			to[*n + 1] = (uint8_t)(to[*n + 1] << 4 | d);
-		}
-		*n += 2;
-		if (colon == VG_NPOS)
-			break;
-		s = vg_str_skip(s, colon + 1);
-		if (s.n && s.p[0] == ':') {
-			if (gap)
-				return false;
-			gap = true;
-			s = vg_str_skip(s, 1);
-		} else if (s.n == 0) {
-			return false;
-		}
-	}
-	if (nh + nt > 16 || (!gap && nh != 16))
-		return false;
-	memset(out, 0, 16);
-	memcpy(out, head, nh);
-	memcpy(out + 16 - nt, tail, nt);
-	return true;
-}
-
-static bool
 cidr(struct vg_arena *a, vg_str s, vg_str *out)
 {
 	uint8_t *p = vg_arena_alloc(a, 17);
-	size_t slash = vg_str_chr(s, '/');
-	vg_str net = vg_str_cut(s, slash == VG_NPOS ? s.n : slash);
-	uint64_t bits = 128;
-	bool v4 = vg_str_chr(net, ':') == VG_NPOS;
+	unsigned bits;
 
-	if (p == NULL)
+	if (p == NULL || !vg_ip_network(s, p, &bits))
 		return false;
-	memset(p, 0, 10);
-	p[10] = p[11] = 0xff;
-	if (v4 ? !take_v4(net, p + 12) : !take_v6(net, p))
-		return false;
-	if (slash != VG_NPOS && (!vg_str_u64(vg_str_skip(s, slash + 1), &bits) || bits > (v4 ? 32 : 128)))
-		return false;
-	if (v4)
-		bits = slash == VG_NPOS ? 128 : bits + 96;
-	for (size_t i = 0; i < 16; i++) /* host bits do not count */
-		p[i] &= bits >= 8 * (i + 1) ? 0xff : bits <= 8 * i ? 0 : (uint8_t)(0xff << (8 * (i + 1) - bits));
 	p[16] = (uint8_t)bits;
 	*out = vg_str_mem(p, 17);
 	return true;

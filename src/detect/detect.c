@@ -1,0 +1,466 @@
+/* detect/detect.c - an event against all rules of its log sources, by way of the index. */
+#include "detect/detect.h"
+
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "detect/index.h"
+
+#define CLASSES_MAX 8192
+#define CODE_MAX 48
+#define CACHE_VALUE_MAX 200 /* bytes of a value that is remembered */
+#define CACHE_RULES_MAX 24  /* atoms that it may have met */
+#define SCRATCH_BYTES ((size_t)256 << 20)
+#define DEPTH_MAX 200
+
+/* Events of the same log sources and code: the same rules apply to all of them. */
+struct class {
+	uint64_t *rule;  /* a bit a rule that applies, and that this code does not rule out; owned */
+	uint32_t *always; /* rules without a literal; owned */
+	uint32_t nalways;
+	uint8_t *key;    /* a bit a key that some atom of those rules reads; owned */
+	bool any;        /* some rule looks in all values */
+	bool empty;
+};
+
+/* A value seen before, and the atoms it met. */
+struct cached {
+	uint64_t hash;
+	uint32_t key;
+	uint16_t n, nrule;
+	char text[CACHE_VALUE_MAX];
+	uint32_t atom[CACHE_RULES_MAX];
+};
+
+struct vg_detector {
+	const struct vg_program *p;
+	const struct vg_index *x;
+	struct vg_detector_options o;
+	struct vg_detector_stats stats;
+	struct vg_multi_scratch *multi;
+	struct vg_arena scratch;
+	uint32_t *first; /* for views */
+	struct vg_map classes;
+	struct class *class; /* owned */
+	uint32_t nclass;
+	const struct vg_logsource *last_ls; /* the class of the event before */
+	char last_code[CODE_MAX];
+	size_t last_n;
+	uint32_t last_class;
+	struct cached *cache; /* owned */
+	uint64_t cache_mask;
+
+	/* of the event at hand */
+	struct vg_view view;
+	uint64_t *marked; /* a bit a rule */
+	uint32_t *found;  /* rules marked, in any order */
+	uint32_t nfound;
+	const struct class *now;
+	uint32_t key;     /* whose value is scanned */
+	uint32_t met[CACHE_RULES_MAX];
+	uint32_t nmet;
+};
+
+struct vg_detector *
+vg_detector_new(const struct vg_program *p, const struct vg_index *x, const struct vg_detector_options *o)
+{
+	struct vg_detector *d = calloc(1, sizeof(*d));
+	size_t n = 1;
+
+	if (d == NULL)
+		return NULL;
+	d->p = p;
+	d->x = x;
+	d->o = *o;
+	vg_arena_init(&d->scratch, SCRATCH_BYTES);
+	vg_map_init(&d->classes, (size_t)16 << 20);
+	d->first = calloc(p->nkey + 1, sizeof(*d->first));
+	d->class = calloc(CLASSES_MAX, sizeof(*d->class));
+	d->marked = calloc(p->nrule / 64 + 1, sizeof(*d->marked));
+	d->found = calloc(p->nrule + 1, sizeof(*d->found));
+	if (x->multi)
+		d->multi = vg_multi_scratch_new(x->multi);
+	if (o->cache_bytes) {
+		while (2 * n * sizeof(struct cached) <= o->cache_bytes)
+			n *= 2;
+		d->cache = calloc(n, sizeof(*d->cache));
+		d->cache_mask = n - 1;
+	}
+	if (!d->first || !d->class || !d->marked || !d->found || (x->multi && !d->multi) || (o->cache_bytes && !d->cache)) {
+		vg_detector_free(d);
+		return NULL;
+	}
+	return d;
+}
+
+static void
+forget_classes(struct vg_detector *d)
+{
+	for (uint32_t i = 0; i < d->nclass; i++) {
+		free(d->class[i].rule);
+		free(d->class[i].always);
+		free(d->class[i].key);
+	}
+	d->nclass = 0;
+	d->last_ls = NULL;
+	d->last_n = SIZE_MAX;
+	vg_map_fini(&d->classes);
+	vg_map_init(&d->classes, (size_t)16 << 20);
+}
+
+void
+vg_detector_free(struct vg_detector *d)
+{
+	if (d == NULL)
+		return;
+	if (d->class)
+		forget_classes(d);
+	vg_map_fini(&d->classes);
+	vg_multi_scratch_free(d->multi);
+	vg_arena_fini(&d->scratch);
+	free(d->first);
+	free(d->class);
+	free(d->marked);
+	free(d->found);
+	free(d->cache);
+	free(d);
+}
+
+void
+vg_detector_stats(const struct vg_detector *d, struct vg_detector_stats *out)
+{
+	*out = d->stats;
+}
+
+/* ---- classes ---- */
+
+enum truth { NO, MAYBE, YES };
+
+/* What is known of a condition when only the event's code is. */
+static enum truth
+with_code(const struct vg_program *p, uint32_t at, vg_str code, unsigned depth)
+{
+	const struct vg_node *n = &p->node[at];
+	enum truth t;
+
+	if (depth > DEPTH_MAX)
+		return MAYBE;
+	switch ((enum vg_op)n->op) {
+	case VG_OP_FALSE:
+		return NO;
+	case VG_OP_TRUE:
+		return YES;
+	case VG_OP_REF:
+		return MAYBE;
+	case VG_OP_NOT:
+		return (enum truth)(YES - with_code(p, p->child[n->first], code, depth + 1));
+	case VG_OP_AND:
+	case VG_OP_OR:
+		t = n->op == VG_OP_AND ? YES : NO;
+		for (uint32_t i = 0; i < n->n; i++) {
+			enum truth one = with_code(p, p->child[n->first + i], code, depth + 1);
+
+			if (n->op == VG_OP_AND ? one < t : one > t)
+				t = one;
+		}
+		return t;
+	case VG_OP_ITEM: {
+		const struct vg_item *it = &p->item[n->first];
+
+		if (it->key != VG_K_EVENT_ID || it->kind != VG_ITEM_VALUES || it->flags & VG_ITEM_ALL)
+			return MAYBE;
+		for (uint32_t i = 0; i < it->nvalue; i++) {
+			const struct vg_value *v = &p->value[it->value + i];
+
+			if (v->test != VG_TEST_EQ)
+				return MAYBE;
+			if (vg_str_eq(vg_program_str(p, v->text), code))
+				return YES;
+		}
+		return NO;
+	}
+	}
+	return MAYBE;
+}
+
+static bool
+fill_class(struct vg_detector *d, struct class *c, const struct vg_event *e, vg_str code, bool has_code)
+{
+	const struct vg_program *p = d->p;
+
+	c->rule = calloc(p->nrule / 64 + 1, sizeof(*c->rule));
+	c->always = calloc(p->nrule + 1, sizeof(*c->always));
+	c->key = calloc(p->nkey / 8 + 1, 1);
+	if (!c->rule || !c->always || !c->key)
+		return false;
+	c->empty = true;
+	for (uint32_t r = 0; r < p->nrule; r++) {
+		if (p->rule[r].kind != VG_RULE_BASE || !vg_rule_applies(p, r, e) ||
+		    (has_code && with_code(p, p->rule[r].root, code, 0) == NO))
+			continue;
+		c->rule[r / 64] |= UINT64_C(1) << (r % 64);
+		c->empty = false;
+		if (d->x->always[r])
+			c->always[c->nalways++] = r;
+	}
+	for (uint32_t i = 0; i < d->x->natom; i++) {
+		const struct vg_atom *a = &d->x->atom[i];
+
+		if (!(c->rule[a->rule / 64] >> (a->rule % 64) & 1))
+			continue;
+		if (a->key == VG_KEY_ANY)
+			c->any = true;
+		else
+			c->key[a->key / 8] |= (uint8_t)(1u << (a->key % 8));
+	}
+	return true;
+}
+
+static const struct class *
+class_of(struct vg_detector *d, const struct vg_event *e)
+{
+	/* the code is the EventID field, where it stands exactly once */
+	uint32_t f = d->first[VG_K_EVENT_ID];
+	bool one = f && d->view.next[f - 1] == 0 && e->field[f - 1].value.n <= CODE_MAX - 16 &&
+		   e->field[f - 1].kind != VG_KIND_NULL;
+	vg_str code = one ? e->field[f - 1].value : VG_NIL;
+	char key[CODE_MAX + 16];
+	uint32_t at;
+
+	if (d->nclass && e->ls == d->last_ls && code.n == d->last_n && (code.n == 0 || memcmp(code.p, d->last_code, code.n) == 0))
+		return &d->class[d->last_class];
+	memcpy(key, &e->ls, sizeof(e->ls));
+	memcpy(key + sizeof(e->ls), &e->nls, sizeof(e->nls));
+	key[sizeof(e->ls) + sizeof(e->nls)] = one;
+	if (code.n)
+		memcpy(key + 13, code.p, code.n);
+	at = vg_map_find(&d->classes, vg_str_mem(key, 13 + code.n));
+	if (at == VG_MAP_NONE) {
+		if (d->nclass == CLASSES_MAX)
+			forget_classes(d);
+		at = d->nclass;
+		d->class[at] = (struct class){ 0 };
+		d->nclass++;
+		if (!fill_class(d, &d->class[at], e, code, one) ||
+		    vg_map_add(&d->classes, vg_str_mem(key, 13 + code.n), at, NULL) == VG_MAP_NONE)
+			return NULL;
+	}
+	d->last_ls = e->ls;
+	d->last_n = code.n;
+	if (code.n)
+		memcpy(d->last_code, code.p, code.n);
+	d->last_class = at;
+	return &d->class[at];
+}
+
+/* ---- atoms ---- */
+
+static void
+meet(struct vg_detector *d, uint32_t atom)
+{
+	uint32_t r = d->x->atom[atom].rule;
+
+	if (d->nmet < CACHE_RULES_MAX)
+		d->met[d->nmet] = atom;
+	d->nmet++;
+	if ((d->now->rule[r / 64] >> (r % 64) & 1) && !(d->marked[r / 64] >> (r % 64) & 1)) {
+		d->marked[r / 64] |= UINT64_C(1) << (r % 64);
+		d->found[d->nfound++] = r;
+	}
+}
+
+static void
+look_up(struct vg_detector *d, uint32_t key, enum vg_shape shape, vg_str window, vg_str whole)
+{
+	const struct vg_index *x = d->x;
+	uint64_t h = vg_atom_hash(key, shape, window.p, window.n) & x->table.mask;
+
+	for (uint32_t i = x->table.head[h]; i; i = x->table.next[i - 1]) {
+		const struct vg_atom *a = &x->atom[i - 1];
+		vg_str t = vg_atom_text(x, a);
+
+		if (a->key == key && a->shape == (uint8_t)shape &&
+		    (shape == VG_SHAPE_EXACT ? vg_str_eq(whole, t) :
+		     shape == VG_SHAPE_PREFIX ? vg_str_starts(whole, t) : vg_str_ends(whole, t)))
+			meet(d, i - 1);
+	}
+}
+
+static bool
+on_literal(void *ctx, uint32_t id)
+{
+	struct vg_detector *d = ctx;
+	const struct vg_index *x = d->x;
+
+	if (id < x->nliteral)
+		for (uint32_t i = x->literal_first[id]; i < x->literal_first[id + 1]; i++)
+			if (x->atom[x->literal_atom[i]].key == d->key)
+				meet(d, x->literal_atom[i]);
+	return false;
+}
+
+static vg_rc
+dispatch(struct vg_detector *d, uint32_t key, const struct vg_key_use *u, vg_str folded)
+{
+	if (u->exact)
+		look_up(d, key, VG_SHAPE_EXACT, folded, folded);
+	for (unsigned w = 0; w < VG_WINDOWS && vg_windows[w] <= folded.n; w++) {
+		if (u->prefix >> w & 1)
+			look_up(d, key, VG_SHAPE_PREFIX, vg_str_cut(folded, vg_windows[w]), folded);
+		if (u->suffix >> w & 1)
+			look_up(d, key, VG_SHAPE_SUFFIX, vg_str_skip(folded, folded.n - vg_windows[w]), folded);
+	}
+	if (!u->literal || folded.n < 3)
+		return VG_OK;
+	d->key = key;
+	return vg_multi_scan(d->x->multi, d->multi, folded, on_literal, d);
+}
+
+/* One value: what it met before, or what it meets now. */
+static vg_rc
+take_value(struct vg_detector *d, uint32_t key, const struct vg_key_use *u, uint32_t field)
+{
+	vg_str v = d->view.e->field[field].value;
+	struct cached *c = NULL;
+	uint64_t h = 0;
+	vg_rc rc;
+
+	if (d->cache && v.n <= CACHE_VALUE_MAX) {
+		h = vg_hash64(v, key);
+		c = &d->cache[h & d->cache_mask];
+		d->stats.cache_asked++;
+		if (c->hash == h && c->key == key + 1 && c->n == v.n && memcmp(c->text, v.p ? v.p : "", v.n) == 0) {
+			d->stats.cache_hit++;
+			for (uint32_t i = 0; i < c->nrule; i++)
+				meet(d, c->atom[i]);
+			return VG_OK;
+		}
+	}
+	d->nmet = 0;
+	if ((rc = dispatch(d, key, u, vg_view_folded(&d->view, field))) != VG_OK)
+		return rc;
+	if (c && d->nmet <= CACHE_RULES_MAX) {
+		c->hash = h;
+		c->key = key + 1; /* 0: never used */
+		c->n = (uint16_t)v.n;
+		c->nrule = (uint16_t)d->nmet;
+		if (v.n)
+			memcpy(c->text, v.p, v.n);
+		memcpy(c->atom, d->met, d->nmet * sizeof(*c->atom));
+	}
+	return VG_OK;
+}
+
+static vg_rc
+find_rules(struct vg_detector *d, const struct vg_event *e)
+{
+	const struct class *c = d->now;
+	vg_rc rc;
+
+	for (uint32_t i = 0; i < c->nalways; i++) {
+		d->marked[c->always[i] / 64] |= UINT64_C(1) << (c->always[i] % 64);
+		d->found[d->nfound++] = c->always[i];
+	}
+	for (uint32_t i = 0; i < e->nfield; i++) {
+		uint32_t key = e->field[i].key;
+
+		if (key < d->p->nkey && (c->key[key / 8] >> (key % 8) & 1) &&
+		    (rc = take_value(d, key, &d->x->use[key], i)) != VG_OK)
+			return rc;
+		if (c->any && !(e->field[i].flags & VG_FIELD_ADDED) && e->field[i].value.n >= 3 &&
+		    (rc = take_value(d, VG_KEY_ANY, &d->x->any, i)) != VG_OK)
+			return rc;
+	}
+	if (c->any && vg_view_raw(&d->view, false).n) {
+		d->nmet = 0;
+		return dispatch(d, VG_KEY_ANY, &d->x->any, vg_view_raw(&d->view, true));
+	}
+	return VG_OK;
+}
+
+/* ---- conditions ---- */
+
+static bool
+node_true(struct vg_view *v, uint32_t at, unsigned depth)
+{
+	const struct vg_node *n = &v->p->node[at];
+	uint32_t value, field;
+
+	if (depth > DEPTH_MAX)
+		return false;
+	switch ((enum vg_op)n->op) {
+	case VG_OP_ITEM:
+		return vg_match_item(v, n->first, &value, &field);
+	case VG_OP_AND:
+		for (uint32_t i = 0; i < n->n; i++)
+			if (!node_true(v, v->p->child[n->first + i], depth + 1))
+				return false;
+		return true;
+	case VG_OP_OR:
+		for (uint32_t i = 0; i < n->n; i++)
+			if (node_true(v, v->p->child[n->first + i], depth + 1))
+				return true;
+		return false;
+	case VG_OP_NOT:
+		return !node_true(v, v->p->child[n->first], depth + 1);
+	case VG_OP_TRUE:
+		return true;
+	case VG_OP_FALSE:
+	case VG_OP_REF:
+		break;
+	}
+	return false;
+}
+
+static int
+rule_cmp(const void *x, const void *y)
+{
+	uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+
+	return (a > b) - (a < b);
+}
+
+static void
+every_rule(struct vg_detector *d)
+{
+	for (uint32_t r = 0; r < d->p->nrule; r++)
+		if (d->now->rule[r / 64] >> (r % 64) & 1)
+			d->found[d->nfound++] = r;
+}
+
+vg_rc
+vg_detect(struct vg_detector *d, const struct vg_event *e, vg_hit_fn *hit, void *ctx)
+{
+	vg_rc rc;
+
+	d->stats.events++;
+	if (e->nls == 0)
+		return VG_OK;
+	vg_arena_reset(&d->scratch);
+	if ((rc = vg_view_init(&d->view, d->p, e, &d->scratch, d->first)) != VG_OK)
+		return rc;
+	d->nfound = 0;
+	if ((d->now = class_of(d, e)) == NULL) {
+		rc = VG_E_NOMEM;
+	} else if (!d->now->empty) {
+		d->stats.routed++;
+		if (d->o.exhaustive)
+			every_rule(d);
+		else
+			rc = find_rules(d, e);
+	}
+	if (d->nfound > 1)
+		qsort(d->found, d->nfound, sizeof(*d->found), rule_cmp);
+	for (uint32_t i = 0; i < d->nfound; i++) {
+		uint32_t r = d->found[i];
+
+		d->marked[r / 64] &= ~(UINT64_C(1) << (r % 64));
+		d->stats.evaluated++;
+		if (rc == VG_OK && node_true(&d->view, d->p->rule[r].root, 0)) {
+			d->stats.hits++;
+			rc = hit(ctx, e, r);
+		}
+	}
+	vg_view_fini(&d->view);
+	return rc;
+}
