@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/map.h"
 #include "event/wire.h"
 #include "hunt/hunt.h"
 #include "hunt/spool.h"
