@@ -10,7 +10,8 @@
 
 #define READ_BYTES     ((size_t)256 << 10)
 #define NAME_MAX_BYTES 1024
-#define FAILED_MAX 1000 /* headers that libarchive could not read and says it can go on after */
+#define RETRIES        64
+#define FAILED_MAX     1000 /* headers that libarchive could not read and says it can go on after */
 
 enum shape { SHAPE_NONE, SHAPE_STREAM, SHAPE_TAR, SHAPE_ZIP, SHAPE_7Z };
 
@@ -19,7 +20,9 @@ struct walk {
 	vg_archive_entry *entry;
 	vg_archive_refused *refused;
 	void *ctx;
-	uint64_t out, out_max; /* bytes unpacked, at every depth */
+	uint64_t out;     /* bytes unpacked, at every depth */
+	uint64_t out_tar; /* bytes of members of tar: unpacked before, or holes */
+	uint64_t out_max; /* of each */
 	uint32_t entries, entries_max;
 	uint32_t depth_max;
 	bool damaged; /* a member, or an archive inside, was not read to its end */
@@ -34,6 +37,12 @@ struct level {
 	uint32_t depth;
 	enum shape shape;
 	vg_str name; /* of the archive */
+	/* of the member at hand: what is left of the block that libarchive gave, and zeros before
+	 * it */
+	const char *block;
+	size_t left;
+	uint64_t hole;
+	la_int64_t at; /* where the block ends in the member */
 };
 
 /* One member being read; the input's fill() unpacks into buf. */
@@ -117,35 +126,69 @@ words_of(struct archive *a)
 	return s && *s ? s : "damaged";
 }
 
-/* Unpack at most @n bytes of the member at hand; 0 at its end, -1 when it ends early: then why says
- * it. */
+/* The next block of the member at hand, into the level: 1, 0 at the member's end, -1 when it is
+ * damaged.  Not by archive_read_data(), which loses what it has when it meets the damage. */
+static int
+next_block(struct level *l)
+{
+	int got = ARCHIVE_RETRY;
+	const void *p = NULL;
+	size_t n = 0;
+	la_int64_t at = 0;
+
+	for (int i = 0; i < RETRIES &&
+			(got == ARCHIVE_RETRY || (got >= ARCHIVE_WARN && n == 0 && at <= l->at));
+	     i++)
+		got = archive_read_data_block(l->a, &p, &n, &at);
+	if (got == ARCHIVE_EOF)
+		return 0;
+	if (got < ARCHIVE_WARN || at < l->at || (n == 0 && at == l->at))
+		return -1;
+	l->block = p;
+	l->left = n;
+	l->hole = (uint64_t)(at - l->at);
+	l->at = at + (la_int64_t)n;
+	return 1;
+}
+
+/* Unpack at most @n bytes of the member at hand; 0 at its end, -1 when it ends early: then @why
+ * says it. */
 static ssize_t
-unpack(struct level *l, void *p, size_t n, char why[128], vg_rc *rc)
+unpack(struct level *l, char *p, size_t n, char why[128], vg_rc *rc)
 {
 	struct walk *w = l->w;
-	la_ssize_t got = ARCHIVE_RETRY;
+	uint64_t *out = l->shape == SHAPE_TAR ? &w->out_tar : &w->out;
+	int got = 1;
 
-	if (w->out >= w->out_max) {
-		char one;
-
-		if (archive_read_data(l->a, &one, 1) == 0)
-			return 0; /* it ends just here */
+	if (l->hole == 0 && l->left == 0 && (got = next_block(l)) < 0) {
+		snprintf(why, 128, "%s", words_of(l->a));
+		*rc = VG_E_FORMAT;
+	}
+	if (got <= 0)
+		return got;
+	if (*out >= w->out_max) {
 		snprintf(why, 128, "over the limit of what may be unpacked (%llu bytes)",
 			 (unsigned long long)w->out_max);
 		*rc = VG_E_LIMIT;
 		return -1;
 	}
-	if (n > w->out_max - w->out)
-		n = (size_t)(w->out_max - w->out);
-	for (int i = 0; i < 8 && got == ARCHIVE_RETRY; i++)
-		got = archive_read_data(l->a, p, n);
-	if (got < 0) {
-		snprintf(why, 128, "%s", words_of(l->a));
-		*rc = VG_E_FORMAT;
-		return -1;
+	if (n > w->out_max - *out)
+		n = (size_t)(w->out_max - *out);
+	if (l->hole) { /* of a sparse file */
+		if (n > l->hole)
+			n = (size_t)l->hole;
+		memset(p, 0, n);
+		l->hole -= n;
+	} else {
+		if (n > l->left)
+			n = l->left;
+		if (n)
+			memcpy(p, l->block, n);
+		l->block += n;
+		l->left -= n;
 	}
-	w->out += (uint64_t)got;
-	return got;
+	*out += n;
+	return (ssize_t)n;
 }
 
 static vg_rc
@@ -173,7 +216,7 @@ fill(struct vg_input *in, size_t want)
 		m->cap = want;
 	}
 	while (have < want && !in->eof) {
-		ssize_t n = unpack(m->l, m->buf + have, m->cap - have, m->why, &in->rc);
+		ssize_t n = unpack(m->l, (char *)m->buf + have, m->cap - have, m->why, &in->rc);
 
 		if (n <= 0)
 			in->eof = true;
@@ -219,9 +262,8 @@ reader_new(enum shape shape)
 		archive_read_support_filter_zstd(a);
 		archive_read_support_filter_bzip2(a);
 		archive_read_support_filter_lz4(a);
-		archive_read_support_format_tar(a);
-		archive_read_support_format_raw(a);
-		archive_read_support_format_empty(a);
+		archive_read_support_format_raw(
+		    a); /* a tar is seen in what comes out, as libarchive takes zeros for one */
 		break;
 	case SHAPE_TAR:
 		archive_read_support_format_tar(a);
@@ -333,7 +375,9 @@ give(struct level *l, struct archive_entry *e, vg_str name)
 		    (int64_t)archive_entry_mtime(e) * 1000000000 + archive_entry_mtime_nsec(e);
 	n = vg_input_peek(&m.in, 512);
 	inner = shape_of(vg_str_mem(m.in.p, n));
-	if (inner == SHAPE_NONE) {
+	if (inner == SHAPE_TAR && l->shape == SHAPE_STREAM) {
+		rc = walk_level(w, NULL, 0, &m.in, inner, l->depth, l->name);
+	} else if (inner == SHAPE_NONE) {
 		rc = w->entry(w->ctx, name, &m.in, mtime_ns);
 	} else if (l->depth >= w->depth_max) {
 		refuse(w, name, "archives too deep in one another: not read");
@@ -422,6 +466,9 @@ walk_level(struct walk *w, const void *map, size_t n, struct vg_input *from, enu
 		got = archive_read_next_header(l.a, &e);
 		if (got == ARCHIVE_EOF)
 			break;
+		l.left = 0;
+		l.hole = 0;
+		l.at = 0;
 		if (got >= ARCHIVE_WARN) {
 			rc = one_member(&l, e);
 		} else if (got > ARCHIVE_FATAL && ++failed < FAILED_MAX) { /* that member only */
