@@ -123,7 +123,7 @@ struct th {
 static void
 table_begin(struct vg_page *p, const struct th *th, size_t n)
 {
-	vg_page_raw(p, "<div class=\"wide\"><table><thead><tr>");
+	vg_page_raw(p, n > 5 ? "<div class=\"wide\"><table class=\"many\"><thead><tr>" : "<div class=\"wide\"><table><thead><tr>");
 	for (size_t i = 0; i < n; i++) {
 		vg_page_rawf(p, "<th scope=\"col\" class=\"%s\">", th[i].class);
 		vg_page_text(p, th[i].text);
@@ -286,7 +286,8 @@ document_top(struct vg_page *p)
 	vg_page_text(p, VG_T_TAGLINE);
 	vg_page_raw(p, "</span><nav>");
 	for (size_t i = 0; i < VG_COUNT(nav); i++) {
-		if ((nav[i].text == VG_T_T_TIMELINE && p->v->ngroup + p->v->nerasure == 0) ||
+		if ((nav[i].text == VG_T_T_FILES && p->v->nfile == 0) ||
+		    (nav[i].text == VG_T_T_TIMELINE && p->v->ngroup + p->v->nerasure == 0) ||
 		    (nav[i].text == VG_T_T_PATHS && p->v->npath == 0) ||
 		    (nav[i].text == VG_T_T_ERASED && p->v->nerasure == 0))
 			continue;
@@ -748,7 +749,8 @@ static void
 signals(struct vg_page *p, struct signals *s)
 {
 	section_note(p, "signals", VG_T_T_SIGNALS, VG_T_E_SIGNALS);
-	tools(p, true);
+	if (s->n)
+		tools(p, true);
 	for (uint32_t i = 0; i < s->n; i++)
 		rule_row(p, s, &s->sum[i]);
 	if (s->n == 0) {
@@ -1007,6 +1009,8 @@ files(struct vg_page *p)
 	uint64_t bad = 0;
 	char number[VG_NUMBER_MAX];
 
+	if (p->v->nfile == 0)
+		return;
 	for (size_t i = 0; i < p->v->nfile; i++)
 		bad += p->v->file[i].why_not.n != 0;
 	section_begin(p, "files", VG_T_T_FILES, NULL);
