@@ -126,7 +126,7 @@ vg_buf_printf(struct vg_buf *b, const char *fmt, ...)
 typedef const char *escape_fn(uint32_t cp, char tmp[16]);
 
 static void
-put_escaped(struct vg_buf *b, vg_str s, escape_fn *escape, const char *bad_fmt)
+put_escaped(struct vg_buf *b, vg_str s, escape_fn *escape, bool show_bytes)
 {
 	size_t kept = 0; /* everything before it is written */
 
@@ -138,9 +138,9 @@ put_escaped(struct vg_buf *b, vg_str s, escape_fn *escape, const char *bad_fmt)
 
 		if (n == 0) { /* not UTF-8: one byte */
 			n = 1;
-			if (bad_fmt)
-				snprintf(tmp, sizeof(tmp), bad_fmt, (unsigned char)s.p[i]);
-			e = bad_fmt ? tmp : "\xef\xbf\xbd";
+			if (show_bytes)
+				snprintf(tmp, sizeof(tmp), "\\x%02x", (unsigned char)s.p[i]);
+			e = show_bytes ? tmp : "\xef\xbf\xbd";
 		} else {
 			e = escape(cp, tmp);
 		}
@@ -176,7 +176,7 @@ json_escape(uint32_t cp, char tmp[16])
 void
 vg_buf_json(struct vg_buf *b, vg_str s)
 {
-	put_escaped(b, s, json_escape, NULL);
+	put_escaped(b, s, json_escape, false);
 }
 
 void
@@ -202,7 +202,7 @@ safe_escape(uint32_t cp, char tmp[16])
 void
 vg_buf_safe(struct vg_buf *b, vg_str s)
 {
-	put_escaped(b, s, safe_escape, "\\x%02x");
+	put_escaped(b, s, safe_escape, true);
 }
 
 static const char *
@@ -230,7 +230,7 @@ html_escape(uint32_t cp, char tmp[16])
 void
 vg_buf_html(struct vg_buf *b, vg_str s)
 {
-	put_escaped(b, s, html_escape, NULL);
+	put_escaped(b, s, html_escape, false);
 }
 
 static const char *
@@ -256,6 +256,6 @@ vg_buf_csv(struct vg_buf *b, vg_str s)
 		 vg_str_starts(vg_str_skip(s, at), VG_STR("\xef\xbc\x8d")) ||
 		 vg_str_starts(vg_str_skip(s, at), VG_STR("\xef\xbc\xa0")))
 		vg_buf_putc(b, '\'');
-	put_escaped(b, s, csv_escape, NULL);
+	put_escaped(b, s, csv_escape, false);
 	vg_buf_putc(b, '"');
 }

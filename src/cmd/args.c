@@ -132,9 +132,8 @@ vg_args_parse(const struct vg_command *c, int argc, char **argv, const char **ro
 			options = false;
 		} else if (options && argv[i][0] == '-' && argv[i][1]) {
 			if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
-				vg_help_print(c);
-				out->noperand = c->min_operands;
-				_Exit(VG_EXIT_OK);
+				out->help = true;
+				return true;
 			}
 			if (!take_option(c, argc, argv, &i, out))
 				return false;

@@ -34,6 +34,7 @@ struct vg_args {
 	struct vg_opt_value value[32];
 	const char *const *operand; /* what is not an option, in order */
 	size_t noperand;
+	bool help; /* -h or --help was given: nothing else counts */
 };
 
 struct vg_command {

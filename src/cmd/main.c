@@ -69,7 +69,7 @@ main(int argc, char **argv)
 		free(room);
 		return VG_EXIT_USAGE;
 	}
-	if (vg_arg_set(&args, "--help")) {
+	if (args.help) {
 		vg_help_print(c);
 		free(room);
 		return VG_EXIT_OK;

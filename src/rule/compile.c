@@ -52,7 +52,7 @@ vg_build_leaf(struct vg_build *b, enum vg_op op, uint32_t first)
 	return VG_ROWS(b->node, struct vg_node) - 1;
 }
 
-static void
+static void VG_PRINTF(5, 0)
 diag(struct vg_build *b, enum vg_diag_reason why, uint32_t line, bool fatal, const char *fmt, va_list ap)
 {
 	struct vg_diag d = { .line = line ? line : b->line, .fatal = fatal, .reason = (uint8_t)why };
