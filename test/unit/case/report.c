@@ -10,6 +10,7 @@
 #include "base/utf.h"
 #include "case/text.h"
 #include "demo.h"
+#include "rule/compile.h"
 
 static struct vg_report_options
 options(enum vg_lang lang)
@@ -206,6 +207,36 @@ nothing_found_is_said_honestly(void **state)
 	assert_true(has(&b, "Cela ne prouve pas"));
 	vg_buf_fini(&b);
 	demo_free(d);
+}
+
+static void
+matched_fields_are_marked(void **state)
+{
+	static const char yaml[] = "title: Tool in a temporary folder\nid: 0b0d3f0e-0000-4000-8000-000000000001\nauthor: Someone\n"
+				   "level: high\nlogsource:\n  product: windows\ndetection:\n  sel:\n    Image|contains: '\\\\Temp\\\\'\n"
+				   "  condition: sel\n";
+	const struct vg_rule_text text = { VG_STR("t.yml"), vg_str_of(yaml), VG_STR("DRL 1.1") };
+	struct vg_buf blob = { 0 }, b;
+	struct demo d = { .keys = vg_keys_new() };
+	struct vg_program p;
+
+	(void)state;
+	vg_arena_init(&d.arena, 1 << 20);
+	assert_int_equal(vg_rules_compile(&text, 1, NULL, 0, &blob), VG_OK);
+	assert_int_equal(vg_program_load(vg_buf_str(&blob), d.keys, &p), VG_OK);
+	assert_int_equal(p.nrule, 1);
+	d.story = vg_story_new(&p, (size_t)16 << 20);
+	demo_signal(&d, 0, VG_DAY, "PC1", "bob", "10.0.0.1");
+	b = written(vg_report_html, vg_story_finish(d.story), options(VG_LANG_EN));
+	assert_true(has(&b, "<td><mark>C:\\Windows\\Temp\\svchost32.exe</mark></td>"));
+	assert_false(has(&b, "<mark>powershell"));
+	assert_true(has(&b, "<dd>Someone</dd>"));
+	assert_true(has(&b, "<dd>DRL 1.1</dd>"));
+	vg_buf_fini(&b);
+	vg_story_free(d.story);
+	vg_buf_fini(&blob);
+	vg_keys_free(d.keys);
+	vg_arena_fini(&d.arena);
 }
 
 /* Everything that a log may hold, in every place of the story. */
@@ -426,6 +457,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(numbers_and_dates_are_written_as_people_do),
 		cmocka_unit_test(the_summary_fits_the_screen),
 		cmocka_unit_test(nothing_found_is_said_honestly),
+		cmocka_unit_test(matched_fields_are_marked),
 		cmocka_unit_test(nothing_hostile_reaches_html),
 		cmocka_unit_test(nothing_hostile_reaches_a_terminal),
 		cmocka_unit_test(exports_are_json),
