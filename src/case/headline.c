@@ -1,6 +1,7 @@
 #include "case/text.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <stdio.h>
 
 #define NAMES_SHOWN 3 /* of a list of names in a sentence */
@@ -73,12 +74,18 @@ is_public(vg_str s)
 	return inet_pton(AF_INET6, text, a) == 1 && (a[0] & 0xe0) == 0x20;
 }
 
+bool
+vg_path_is_indirect(const struct vg_path *p)
+{
+	return vg_str_eq(p->via, VG_STR("kerberos")) || vg_str_eq(p->via, VG_STR("ntlm")) || vg_str_eq(p->via, VG_STR("run-as"));
+}
+
 /* The path that tells best how he came in: flagged, succeeded, from outside, by a VPN; then the earliest. */
 static const struct vg_path *
 entry_path(const struct vg_story_view *v)
 {
 	const struct vg_path *best = NULL;
-	int best_score = -1;
+	int best_score = INT_MIN;
 
 	for (size_t i = 0; i < v->npath && v->path[i].flagged; i++) { /* flagged come first, by time */
 		const struct vg_path *p = &v->path[i];
@@ -87,7 +94,8 @@ entry_path(const struct vg_story_view *v)
 		if (p->sessions == 0 || p->source.n == 0 || vg_str_eq(p->source, VG_STR("-")))
 			continue;
 		score = (is_public(p->source) ? 4 : 0) + (vg_str_eq(p->via, VG_STR("vpn")) ? 2 : 0) +
-			(vg_str_eq(p->via, VG_STR("rdp")) || vg_str_eq(p->via, VG_STR("ssh")) ? 1 : 0);
+			(vg_str_eq(p->via, VG_STR("rdp")) || vg_str_eq(p->via, VG_STR("ssh")) ? 1 : 0) -
+			(vg_path_is_indirect(p) ? 4 : 0);
 		if (score > best_score) {
 			best = p;
 			best_score = score;

@@ -192,6 +192,32 @@ td_text(struct vg_page *p, enum vg_text t)
 	vg_page_raw(p, "</td>");
 }
 
+/* A file's path without the folder that all have in common. */
+static vg_str
+file_name(const struct vg_page *p, vg_str path)
+{
+	vg_str folder = p->v->nfile ? vg_str_cut(p->v->file[0].path, p->prefix) : VG_NIL;
+
+	return vg_str_starts(path, folder) ? vg_str_skip(path, folder.n) : path;
+}
+
+static size_t
+common_folder(const struct vg_story_view *v)
+{
+	size_t n = v->nfile ? v->file[0].path.n : 0;
+
+	for (size_t i = 0; i < v->nfile; i++) {
+		size_t k = 0;
+
+		while (k < n && k < v->file[i].path.n && v->file[i].path.p[k] == v->file[0].path.p[k])
+			k++;
+		n = k;
+	}
+	while (n && v->file[0].path.p[n - 1] != '/')
+		n--;
+	return n;
+}
+
 static void
 level_badge(struct vg_page *p, unsigned level)
 {
@@ -596,7 +622,7 @@ sample(struct vg_page *p, struct signals *s, const struct vg_group *g, const str
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)e.record);
 	VG_PUT(&p->b, vg_text(p->o->lang, VG_T_SAMPLE_RECORD), vg_buf_html, vg_str_of(number));
 	vg_page_raw(p, " \xc2\xb7 ");
-	vg_page_esc(p, m->file);
+	vg_page_esc(p, file_name(p, m->file));
 	if (e.flags & VG_EVENT_CARVED) {
 		vg_page_raw(p, " \xc2\xb7 ");
 		vg_page_text(p, VG_T_CARVED);
@@ -781,36 +807,106 @@ signals(struct vg_page *p, struct signals *s)
 
 /* The other tables. */
 static void
+erasure_row(struct vg_page *p, const struct vg_erasure *e, uint64_t missing, bool noted)
+{
+	vg_page_raw(p, noted ? "<tr class=\"off\">" : "<tr class=\"hot\">");
+	td_time(p, e->time_ns);
+	td(p, e->host);
+	td(p, e->log);
+	td_text(p, vg_text_erasure(e->kind));
+	td(p, e->user);
+	if (missing)
+		td_number(p, missing);
+	else
+		vg_page_raw(p, "<td></td>");
+	td(p, file_name(p, e->file));
+	vg_page_raw(p, "</tr>\n");
+	vg_page_flush(p, 65536);
+}
+
+static int
+noted_cmp(const void *x, const void *y)
+{
+	const struct vg_erasure *a = *(const struct vg_erasure *const *)x, *b = *(const struct vg_erasure *const *)y;
+	int c = (int)a->kind - (int)b->kind;
+
+	if (c == 0)
+		c = vg_str_cmp(a->file, b->file);
+	if (c == 0)
+		c = vg_str_cmp(a->host, b->host);
+	if (c == 0)
+		c = vg_str_cmp(a->log, b->log);
+	return c ? c : a < b ? -1 : a > b;
+}
+
+static bool
+is_noted(const struct vg_erasure *e)
+{
+	return e->kind == VG_ERASE_STOPPED || e->kind == VG_ERASE_GAP_NOTED;
+}
+
+static const struct th erasure_th[] = { { VG_T_C_TIME, "" }, { VG_T_C_HOST, "" },      { VG_T_C_LOG, "" }, { VG_T_C_WHAT, "" },
+					{ VG_T_C_WHO, "" },  { VG_T_C_MISSING, "num" }, { VG_T_C_FILE, "" } };
+
+/* What is only noted, a line a file and log. */
+static void
+erasures_noted(struct vg_page *p, const struct vg_erasure **e, size_t n)
+{
+	size_t rows = 0, i = 0;
+
+	if (n > 1)
+		qsort(e, n, sizeof(*e), noted_cmp);
+	vg_page_raw(p, "<details><summary>");
+	vg_page_text(p, VG_T_ERASED_NOTED);
+	vg_page_raw(p, "</summary>");
+	table_begin(p, erasure_th, VG_COUNT(erasure_th));
+	while (i < n && rows < ROWS_MAX) {
+		uint64_t missing = 0;
+		size_t k = i;
+
+		for (; k < n && e[k]->kind == e[i]->kind && vg_str_eq(e[k]->file, e[i]->file) && vg_str_eq(e[k]->host, e[i]->host) &&
+		       vg_str_eq(e[k]->log, e[i]->log) && (k == i || e[i]->kind == VG_ERASE_GAP_NOTED);
+		     k++)
+			missing += e[k]->missing;
+		erasure_row(p, e[i], missing, true);
+		rows++;
+		i = k;
+	}
+	table_end(p, n - i);
+	vg_page_raw(p, "</details>");
+}
+
+static void
 erasures(struct vg_page *p)
 {
-	static const struct th th[] = { { VG_T_C_TIME, "" }, { VG_T_C_HOST, "" },      { VG_T_C_LOG, "" }, { VG_T_C_WHAT, "" },
-					{ VG_T_C_WHO, "" },  { VG_T_C_MISSING, "num" }, { VG_T_C_FILE, "" } };
-	size_t n = 0;
+	const struct vg_erasure **noted = malloc((p->v->nerasure + 1) * sizeof(*noted));
+	size_t n = 0, nnoted = 0, all;
 
-	if (p->v->nerasure == 0)
+	if (noted == NULL) {
+		p->b.rc = VG_E_NOMEM;
 		return;
-	section_note(p, "erased", VG_T_T_ERASED, VG_T_E_ERASED);
-	table_begin(p, th, VG_COUNT(th));
-	for (; n < p->v->nerasure && n < ROWS_MAX; n++) {
-		const struct vg_erasure *e = &p->v->erasure[n];
-		bool noted = e->kind == VG_ERASE_STOPPED || e->kind == VG_ERASE_GAP_NOTED;
-
-		vg_page_raw(p, noted ? "<tr class=\"off\">" : "<tr class=\"hot\">");
-		td_time(p, e->time_ns);
-		td(p, e->host);
-		td(p, e->log);
-		td_text(p, vg_text_erasure(e->kind));
-		td(p, e->user);
-		if (e->missing)
-			td_number(p, e->missing);
-		else
-			vg_page_raw(p, "<td></td>");
-		td(p, e->file);
-		vg_page_raw(p, "</tr>\n");
-		vg_page_flush(p, 65536);
 	}
-	table_end(p, p->v->nerasure - n);
-	section_end(p);
+	for (size_t i = 0; i < p->v->nerasure; i++)
+		if (is_noted(&p->v->erasure[i]))
+			noted[nnoted++] = &p->v->erasure[i];
+	all = p->v->nerasure - nnoted;
+	if (p->v->nerasure) {
+		section_note(p, "erased", VG_T_T_ERASED, VG_T_E_ERASED);
+		if (all) {
+			table_begin(p, erasure_th, VG_COUNT(erasure_th));
+			for (size_t i = 0; i < p->v->nerasure && n < ROWS_MAX; i++) {
+				if (is_noted(&p->v->erasure[i]))
+					continue;
+				erasure_row(p, &p->v->erasure[i], p->v->erasure[i].missing, false);
+				n++;
+			}
+			table_end(p, all - n);
+		}
+		if (nnoted)
+			erasures_noted(p, noted, nnoted);
+		section_end(p);
+	}
+	free(noted);
 }
 
 /* "3 d 4 h", "5 min". */
@@ -969,7 +1065,7 @@ file_row(struct vg_page *p, const struct vg_file_report *f)
 	bool any = f->why_not.n != 0;
 
 	vg_page_raw(p, any ? "<tr class=\"hot\" data-row>" : "<tr data-row>");
-	td(p, f->path);
+	td(p, file_name(p, f->path));
 	if (f->format.n)
 		td(p, f->format);
 	else
@@ -1017,6 +1113,13 @@ files(struct vg_page *p)
 	if (bad) {
 		vg_page_raw(p, "<p class=\"note\">");
 		VG_PUT(&p->b, vg_text_n(p->o->lang, VG_N_NOT_READ, bad), vg_buf_put, vg_text_number(p->o->lang, bad, number));
+		vg_page_raw(p, "</p>\n");
+	}
+	if (p->prefix) {
+		vg_page_raw(p, "<p class=\"note\">");
+		vg_page_text(p, VG_T_FOLDER);
+		vg_page_raw(p, " ");
+		vg_page_esc(p, vg_str_cut(p->v->file[0].path, p->prefix));
 		vg_page_raw(p, "</p>\n");
 	}
 	tools(p, false);
@@ -1083,7 +1186,7 @@ document_end(struct vg_page *p)
 vg_rc
 vg_report_html(const struct vg_story_view *v, const struct vg_report_options *o, const struct vg_out *out)
 {
-	struct vg_page p = { .v = v, .o = o, .out = out };
+	struct vg_page p = { .v = v, .o = o, .out = out, .prefix = common_folder(v) };
 	struct signals s;
 
 	if (!signals_init(&p, &s)) {

@@ -10,6 +10,7 @@ struct vg_page {
 	const struct vg_out *out;
 	struct vg_buf b;
 	vg_rc rc; /* the first failure */
+	size_t prefix; /* bytes that the paths of all files begin with: their folder, not repeated in each row */
 };
 
 void vg_page_flush(struct vg_page *p, size_t over); /* give what is written to @out when it is more than @over bytes */

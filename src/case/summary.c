@@ -1,6 +1,7 @@
 #include "case/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/utf.h"
 
@@ -268,44 +269,82 @@ title(struct screen *s, enum vg_text text, uint64_t more)
 	line_end(s);
 }
 
+/* One line a rule, its hosts together. */
 static void
 group_lines(struct screen *s, const struct vg_story_view *v, size_t n, size_t all)
 {
-	size_t rule_at = s->columns >= 100 ? 40 : s->columns >= 60 ? 32 : 26;
+	size_t rule_at = s->columns >= 100 ? 44 : s->columns >= 60 ? 36 : 26, shown = 0;
 	char number[VG_NUMBER_MAX];
+	uint32_t done[256];
 
 	title(s, VG_T_T_SIGNALS, all - n);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < v->ngroup && shown < n && shown < VG_COUNT(done); i++) {
 		const struct vg_group *g = &v->group[i];
+		uint64_t count = 0, hosts = 0;
+		bool before = false;
 
+		for (size_t k = 0; k < shown; k++)
+			before |= done[k] == g->rule;
+		if (before)
+			continue;
+		done[shown++] = g->rule;
+		for (size_t k = i; k < v->ngroup && v->group[k].level == g->level; k++) {
+			if (v->group[k].rule == g->rule) {
+				count += v->group[k].count;
+				hosts++;
+			}
+		}
 		level_put(s, g->level);
 		fill_to(s, 9);
-		cell(s, vg_text_number(s->o->lang, g->count, number), 16);
-		cell(s, g->host, rule_at);
+		cell(s, vg_text_number(s->o->lang, count, number), 16);
+		if (hosts > 1) {
+			struct vg_buf t = { 0 };
+
+			VG_PUT(&t, vg_text_n(s->o->lang, VG_N_HOSTS, hosts), vg_buf_put,
+			       vg_text_number(s->o->lang, hosts, number));
+			cell(s, vg_buf_str(&t), rule_at);
+			vg_buf_fini(&t);
+		} else {
+			cell(s, g->host, rule_at);
+		}
 		put_safe(s, vg_program_str(v->program, v->program->rule[g->rule].title));
 		line_end(s);
 	}
 }
 
 static void
+path_line(struct screen *s, const struct vg_path *p)
+{
+	const char *word = vg_text_source(s->o->lang, p->source);
+
+	day_put(s, p->in_ns == VG_TIME_NONE ? p->first_ns : p->in_ns);
+	put_z(s, "  ");
+	put_safe(s, word ? vg_str_of(word) : vg_str_cut(p->source, 40));
+	put_z(s, " \xe2\x86\x92 ");
+	put_safe(s, vg_str_cut(p->account, 40));
+	put_z(s, " \xe2\x86\x92 ");
+	put_safe(s, vg_str_cut(p->host, 40));
+	put_z(s, " (");
+	put_z(s, vg_text_via(s->o->lang, p->via));
+	put_z(s, p->sessions ? ")" : "?)");
+	line_end(s);
+}
+
+static void
 path_lines(struct screen *s, const struct vg_story_view *v, size_t n, size_t all)
 {
-	title(s, VG_T_T_PATHS, all - n);
-	for (size_t i = 0; i < n; i++) {
-		const struct vg_path *p = &v->path[i];
-		const char *word = vg_text_source(s->o->lang, p->source);
+	size_t shown = 0;
 
-		day_put(s, p->first_ns);
-		put_z(s, "  ");
-		put_safe(s, word ? vg_str_of(word) : vg_str_cut(p->source, 40));
-		put_z(s, " \xe2\x86\x92 ");
-		put_safe(s, vg_str_cut(p->account, 40));
-		put_z(s, " \xe2\x86\x92 ");
-		put_safe(s, vg_str_cut(p->host, 40));
-		put_z(s, " (");
-		put_z(s, vg_text_via(s->o->lang, p->via));
-		put_z(s, p->sessions ? ")" : "?)");
-		line_end(s);
+	title(s, VG_T_T_PATHS, all - n);
+	for (unsigned pass = 0; pass < 3; pass++) { /* those that got in, those seen at a third place, those that failed */
+		for (size_t i = 0; i < v->npath && shown < n; i++) {
+			const struct vg_path *p = &v->path[i];
+
+			if (!p->flagged || (p->sessions == 0 ? 2u : vg_path_is_indirect(p) ? 1u : 0u) != pass)
+				continue;
+			path_line(s, p);
+			shown++;
+		}
 	}
 }
 
@@ -402,6 +441,25 @@ sentences(struct screen *s, const struct vg_story_view *v, unsigned rows)
 	vg_buf_fini(&head);
 }
 
+/* Rules with a signal at the level asked for: each stands at its own level, so groups of one are neighbours of a level. */
+static size_t
+rules_shown(const struct vg_story_view *v, const struct vg_report_options *o)
+{
+	uint8_t *seen = calloc(v->program->nrule / 8 + 1, 1);
+	size_t n = 0;
+
+	if (seen == NULL)
+		return v->ngroup;
+	for (size_t i = 0; i < v->ngroup && v->group[i].level >= o->min_level; i++) {
+		uint32_t r = v->group[i].rule;
+
+		n += !(seen[r / 8] >> r % 8 & 1);
+		seen[r / 8] = (uint8_t)(seen[r / 8] | 1u << r % 8);
+	}
+	free(seen);
+	return n;
+}
+
 vg_rc
 vg_report_summary(const struct vg_story_view *v, const struct vg_report_options *o, const struct vg_out *out)
 {
@@ -411,8 +469,7 @@ vg_report_summary(const struct vg_story_view *v, const struct vg_report_options 
 	size_t groups = 0, paths = 0, erased = 0, bad = 0, ng, np, ne;
 	vg_rc rc;
 
-	for (size_t i = 0; i < v->ngroup; i++)
-		groups += v->group[i].level >= o->min_level;
+	groups = rules_shown(v, o);
 	for (size_t i = 0; i < v->npath; i++)
 		paths += v->path[i].flagged;
 	for (size_t i = 0; i < v->nerasure; i++)

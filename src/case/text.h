@@ -206,6 +206,8 @@
 	X(F_CLOSE_ALL, "Close all", "Tout fermer")                                                                       \
 	X(F_SHOWN, "shown", "affichés")                                                                                  \
 	X(F_SKIP, "Skip to the signals", "Aller aux signaux")                                                            \
+	X(ERASED_NOTED, "Only noted", "Seulement signalé")                                                               \
+	X(FOLDER, "Folder:", "Dossier :")                                                                               \
 	X(SAMPLE, "Event", "Événement")                                                                                  \
 	X(SAMPLE_RECORD, "record {0}", "enregistrement {0}")                                                             \
 	X(CUT, "[cut]", "[coupé]")                                                                                       \
@@ -287,6 +289,9 @@ enum vg_text vg_text_erasure(unsigned kind);
 enum vg_text vg_text_deed(unsigned fact_kind);
 const char *vg_text_via(enum vg_lang l, vg_str via);
 const char *vg_text_source(enum vg_lang l, vg_str source); /* of "" and "-"; else NULL */
+
+/* Seen at a third place (a ticket, a credential checked or named), not as a sign-in on the host itself. */
+bool vg_path_is_indirect(const struct vg_path *p);
 
 /* What happened, in sentences, a line each; the first is the headline.  Written for @escape's medium; @escape
  * must leave no line feed in a name.  Returns the level of
