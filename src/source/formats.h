@@ -3,6 +3,7 @@
 #define VG_SOURCE_FORMATS_H
 
 #include "source/format.h"
+#include "source/auditd.h"
 #include "source/syslog.h"
 
 #endif
