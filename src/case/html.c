@@ -187,7 +187,7 @@ td_minute(struct vg_page *p, int64_t time_ns)
 static void
 td_text(struct vg_page *p, enum vg_text t)
 {
-	vg_page_raw(p, "<td>");
+	vg_page_raw(p, "<td class=\"w\">");
 	vg_page_text(p, t);
 	vg_page_raw(p, "</td>");
 }

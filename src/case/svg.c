@@ -310,14 +310,14 @@ vg_page_graph(struct vg_page *p)
 	size_t n = 0, most = 1;
 	static const enum vg_text head[3] = { VG_T_C_SOURCE, VG_T_C_ACCOUNT, VG_T_C_HOST };
 
-	/* flagged first, as they are sorted; those that only failed come after those that got in */
-	for (unsigned pass = 0; pass < 2; pass++) {
+	/* flagged first, as they are sorted; then those seen at a third place only, then those that only failed */
+	for (unsigned pass = 0; pass < 3; pass++) {
 		for (size_t i = 0; i < p->v->npath && n < GRAPH_PATHS_MAX; i++) {
 			const struct vg_path *x = &p->v->path[i];
 			const vg_str name[3] = { x->source, x->account, x->host };
 			bool fits = true;
 
-			if ((x->sessions == 0) != (pass == 1) || (pass == 1 && !x->flagged) ||
+			if ((x->sessions == 0 ? 2u : vg_path_is_indirect(x) ? 1u : 0u) != pass || (pass && !x->flagged) ||
 			    (!x->flagged && vg_str_eq(x->source, VG_STR("-"))))
 				continue;
 			for (unsigned k = 0; k < 3; k++)
