@@ -30,6 +30,8 @@ void vg_correlator_free(struct vg_correlator *c);
 /* A match of base rule @rule at @time_ns (not before the one before it); @e has at least the fields that the rule's need
  * names.  @token is the caller's name for the match; it comes back as evidence. */
 vg_rc vg_correlator_hit(struct vg_correlator *c, uint32_t rule, int64_t time_ns, const struct vg_event *e, uint64_t token) VG_MUST;
+/* No more matches come: windows that wait for their end are judged. */
+vg_rc vg_correlator_end(struct vg_correlator *c) VG_MUST;
 /* Groups and matches dropped because a limit was met. */
 uint64_t vg_correlator_dropped(const struct vg_correlator *c);
 

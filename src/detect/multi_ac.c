@@ -201,7 +201,7 @@ vg_ac_load(vg_str data, uint32_t nlit, struct vg_ac *out)
 void
 vg_ac_scan(const struct vg_ac *ac, uint32_t *seen, uint32_t epoch, vg_str text, vg_engine_found *found, void *ctx)
 {
-	const uint8_t *p = (const uint8_t *)text.p, *end = p + text.n;
+	const uint8_t *p = (const uint8_t *)text.p, *end = text.n ? p + text.n : p; /* an empty text may be NULL */
 	uint32_t s = 0, ndense = ac->ndense;
 
 	for (; p < end; p++) {

@@ -523,6 +523,9 @@ vg_finish_run(void *arg)
 	if (in->o->rows_fd >= 0)
 		vg_rows_begin(in->o->rows, &f->rows);
 	fail(f, vg_sorter_run(f->sorter, on_entry, f));
+	f->event_ok = false; /* what is judged at the end has no event at hand */
+	if (f->rc == VG_OK)
+		fail(f, vg_correlator_end(f->correlator));
 	for (size_t i = 0; i < in->files->n && f->rc == VG_OK; i++)
 		fail(f, vg_story_file(f->story, &report[i]));
 	return f->rc != VG_OK ? f->rc : tell(f);
