@@ -75,6 +75,14 @@ vg_source_host(vg_str s)
 	return vg_str_ieq(s, VG_STR("localhost")) ? VG_NIL : vg_source_ip(s);
 }
 
+bool
+vg_same_machine(vg_str name, vg_str host)
+{
+	vg_str shorter = name.n < host.n ? name : host, longer = name.n < host.n ? host : name;
+
+	return shorter.n && vg_str_istarts(longer, shorter) && (longer.n == shorter.n || longer.p[shorter.n] == '.');
+}
+
 vg_str
 vg_fact_account(const struct vg_fact *f)
 {

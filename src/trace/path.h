@@ -13,6 +13,8 @@ bool vg_account_is_person(vg_str account, vg_str domain);
 vg_str vg_source_ip(vg_str s);
 /* A source's host name: "\\" before it cut off; empty for "-", "localhost" and what is an address that says nothing. */
 vg_str vg_source_host(vg_str s);
+/* Do @name and @host name one machine: alike, or one is the other without its domain? */
+bool vg_same_machine(vg_str name, vg_str host);
 /* The account that the fact is about: who signs in, or whose credentials were used. */
 vg_str vg_fact_account(const struct vg_fact *f);
 /* The host that a sign-in leads to. Empty when it leads nowhere. */

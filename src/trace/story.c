@@ -568,7 +568,7 @@ sign_in(struct vg_story *s, const struct vg_fact *f)
 	uint64_t hash;
 	bool fresh;
 
-	if (source.n == 0 && vg_fact_is_local(f))
+	if (source.n == 0 ? vg_fact_is_local(f) : vg_same_machine(source, f->host))
 		source = VG_STR("-");
 	if (!vg_account_is_person(account, f->domain) || host.n == 0 || via == NULL)
 		return;
@@ -679,7 +679,7 @@ deed_add(struct vg_story *s, const struct vg_fact *f)
 vg_rc
 vg_story_fact(struct vg_story *s, const struct vg_fact *f, vg_str file)
 {
-	vg_str account = vg_fact_account(f);
+	vg_str account = vg_fact_account(f), source;
 	struct vg_entity *e;
 
 	if (f->kind == VG_FACT_NONE || f->kind >= VG_FACT_KINDS)
@@ -688,7 +688,8 @@ vg_story_fact(struct vg_story *s, const struct vg_fact *f, vg_str file)
 	if (vg_account_is_person(account, f->domain) &&
 	    (e = entity_at(s, ENTITY_ACCOUNT, account, f->time_ns)) != NULL)
 		e->events++;
-	if ((e = entity_at(s, ENTITY_SOURCE, source_of(s, f), f->time_ns)) != NULL)
+	source = source_of(s, f);
+	if (!vg_same_machine(source, f->host) && (e = entity_at(s, ENTITY_SOURCE, source, f->time_ns)) != NULL)
 		e->events++;
 	switch ((enum vg_fact_kind)f->kind) {
 	case VG_FACT_SIGN_IN:

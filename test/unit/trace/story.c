@@ -132,6 +132,23 @@ a_source_is_one(void **state)
 }
 
 static void
+a_host_is_no_source_of_itself(void **state)
+{
+	struct vg_story *s = vg_story_new(&made->p, LIMIT);
+	struct vg_fact f = sign_in(1, "", "bob", "PC9.corp.example", "1");
+	const struct vg_story_view *v;
+
+	(void)state;
+	f.source_host = VG_STR("pc9");
+	feed(s, f);
+	v = vg_story_finish(s);
+	assert_int_equal(v->npath, 1);
+	assert_true(vg_str_eq(v->path[0].source, VG_STR("-")));
+	assert_int_equal(v->nsource, 0);
+	vg_story_free(s);
+}
+
+static void
 erased_logs_are_kept(void **state)
 {
 	struct vg_story *s = vg_story_new(&made->p, LIMIT);
@@ -213,6 +230,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(signals_are_grouped),  cmocka_unit_test(sessions_are_joined),
+		cmocka_unit_test(a_host_is_no_source_of_itself),
 		cmocka_unit_test(a_source_is_one),      cmocka_unit_test(erased_logs_are_kept),
 		cmocka_unit_test(floods_are_bounded),   cmocka_unit_test(no_memory_is_no_crash),
 	};
