@@ -1,218 +1,366 @@
 #include "base/yaml.h"
 
 #include <libfyaml.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-/* An open list or map while events come. */
+#define ANCHORS_MAX 256   /* in one document */
+#define MAP_LINEAR_MAX 12 /* keys of a map that are compared one with each; more are sorted first */
+
+/* One open list or map. */
 struct frame {
-	struct vg_yaml *node, *last;
-	bool want_key; /* of a map: the next scalar is a key */
-	vg_str key;
+	struct vg_yaml *node;
+	struct vg_yaml **tail; /* where the next child goes */
+	vg_str key;            /* of the child to come */
 	uint32_t key_line;
+	bool have_key;
 };
 
-struct loader {
+struct anchor {
+	vg_str name;
+	struct vg_yaml *node; /* NULL while it is open: an alias within itself has no end */
+	size_t depth;         /* of the frame that ends it */
+};
+
+struct reader {
 	struct vg_arena *a;
 	struct vg_yaml_error *err;
+	struct vg_yaml **root_tail;
+	size_t nnode, nframe, nanchor;
+	uint32_t line, column;
+	vg_rc rc;
 	struct frame frame[VG_YAML_DEPTH_MAX];
-	size_t depth;
-	uint32_t nodes;
-	struct vg_yaml *first, *tail; /* roots */
+	struct anchor anchor[ANCHORS_MAX];
 };
 
-static vg_rc
-fail(struct loader *l, vg_rc rc, const struct fy_mark *at, const char *what)
+static vg_rc VG_PRINTF(3, 4)
+fail(struct reader *r, vg_rc rc, const char *fmt, ...)
 {
-	l->err->line = at && at->line >= 0 ? (uint32_t)at->line + 1 : 0;
-	l->err->column = at && at->column >= 0 ? (uint32_t)at->column + 1 : 0;
-	snprintf(l->err->text, sizeof(l->err->text), "%s", what);
+	va_list ap;
+
+	if (r->rc != VG_OK)
+		return r->rc;
+	r->rc = rc;
+	r->err->line = r->line;
+	r->err->column = r->column;
+	va_start(ap, fmt);
+	vsnprintf(r->err->text, sizeof(r->err->text), fmt, ap);
+	va_end(ap);
 	return rc;
 }
 
-static bool
-is_null(vg_str t)
+static vg_str
+token_text(struct fy_token *t)
 {
-	return t.n == 0 || vg_str_eq(t, VG_STR("~")) || vg_str_eq(t, VG_STR("null")) || vg_str_eq(t, VG_STR("Null")) ||
-	       vg_str_eq(t, VG_STR("NULL"));
+	size_t n = 0;
+	const char *p = t ? fy_token_get_text(t, &n) : NULL;
+
+	return p ? (vg_str){ p, n } : VG_NIL;
 }
 
-/* A new node in its place: child of the open list or map, or root. */
-static vg_rc
-place(struct loader *l, enum vg_yaml_kind kind, const struct fy_mark *at, struct vg_yaml **out)
+static int
+by_key(const void *a, const void *b)
 {
-	struct vg_yaml *n;
-
-	if (++l->nodes > VG_YAML_NODES_MAX)
-		return fail(l, VG_E_LIMIT, at, "too many values in one text");
-	if ((n = vg_arena_new(l->a, struct vg_yaml)) == NULL)
-		return fail(l, VG_E_NOMEM, at, "out of memory");
-	n->kind = kind;
-	n->line = at ? (uint32_t)at->line + 1 : 0;
-	if (l->depth == 0) {
-		if (l->tail)
-			l->tail->next = n;
-		else
-			l->first = n;
-		l->tail = n;
-	} else {
-		struct frame *f = &l->frame[l->depth - 1];
-
-		if (f->node->kind == VG_YAML_MAP) {
-			n->key = f->key;
-			n->line = f->key_line;
-			f->want_key = true;
-		}
-		if (f->last)
-			f->last->next = n;
-		else
-			f->node->child = n;
-		f->last = n;
-		f->node->nchild++;
-	}
-	*out = n;
-	return VG_OK;
+	return vg_str_cmp((*(struct vg_yaml *const *)a)->key, (*(struct vg_yaml *const *)b)->key);
 }
 
 static vg_rc
-open_node(struct loader *l, enum vg_yaml_kind kind, const struct fy_mark *at)
+refuse_twice(struct reader *r, const struct vg_yaml *n)
 {
-	struct vg_yaml *n;
-	vg_rc rc;
-
-	if (l->depth && l->frame[l->depth - 1].want_key)
-		return fail(l, VG_E_FORMAT, at, "a key must be plain text, not a list or a map");
-	if (l->depth == VG_YAML_DEPTH_MAX)
-		return fail(l, VG_E_LIMIT, at, "nested too deep");
-	if ((rc = place(l, kind, at, &n)) != VG_OK)
-		return rc;
-	l->frame[l->depth++] = (struct frame){ .node = n, .want_key = kind == VG_YAML_MAP };
-	return VG_OK;
+	r->line = n->line;
+	r->column = 0;
+	return fail(r, VG_E_FORMAT, "the key \"%.*s\" stands twice in the same map",
+		    n->key.n > 60 ? 60 : (int)n->key.n, n->key.p ? n->key.p : "");
 }
 
+/* Every key of @m once. */
 static vg_rc
-take_key(struct loader *l, struct frame *f, vg_str text, const struct fy_mark *at)
+check_keys(struct reader *r, struct vg_yaml *m)
 {
-	unsigned seen = 0;
+	struct vg_yaml **v, *n;
+	size_t i = 0;
 
-	for (const struct vg_yaml *c = f->node->child; c; c = c->next) {
-		if (vg_str_eq(c->key, text))
-			return fail(l, VG_E_FORMAT, at, "the same key stands twice in one map");
-		if (++seen > 4096)
-			return fail(l, VG_E_LIMIT, at, "too many keys in one map");
-	}
-	f->key = vg_str_dup(l->a, text);
-	f->key_line = at ? (uint32_t)at->line + 1 : 0;
-	f->want_key = false;
-	return f->key.p ? VG_OK : fail(l, VG_E_NOMEM, at, "out of memory");
-}
-
-static vg_rc
-scalar(struct loader *l, struct fy_token *tok)
-{
-	const struct fy_mark *at = tok ? fy_token_start_mark(tok) : NULL;
-	enum fy_scalar_style style = tok ? fy_scalar_token_get_style(tok) : FYSS_PLAIN;
-	size_t len = 0;
-	const char *p = tok ? fy_token_get_text(tok, &len) : NULL;
-	vg_str text = p ? vg_str_mem(p, len) : VG_NIL;
-	struct frame *f = l->depth ? &l->frame[l->depth - 1] : NULL;
-	struct vg_yaml *n;
-	bool quoted = tok && style != FYSS_PLAIN && style != FYSS_ANY;
-	vg_rc rc;
-
-	if (f && f->node->kind == VG_YAML_MAP && f->want_key)
-		return take_key(l, f, text, at);
-	rc = place(l, !quoted && is_null(text) ? VG_YAML_NULL : VG_YAML_SCALAR, at, &n);
-	if (rc != VG_OK)
-		return rc;
-	n->quoted = quoted;
-	n->text = vg_str_dup(l->a, text);
-	return n->text.p ? VG_OK : fail(l, VG_E_NOMEM, at, "out of memory");
-}
-
-static vg_rc
-take(struct loader *l, struct fy_event *e)
-{
-	switch (e->type) {
-	case FYET_SCALAR:
-		return scalar(l, e->scalar.value);
-	case FYET_SEQUENCE_START:
-		return open_node(l, VG_YAML_LIST, e->sequence_start.sequence_start ?
-				 fy_token_start_mark(e->sequence_start.sequence_start) : NULL);
-	case FYET_MAPPING_START:
-		return open_node(l, VG_YAML_MAP, e->mapping_start.mapping_start ?
-				 fy_token_start_mark(e->mapping_start.mapping_start) : NULL);
-	case FYET_SEQUENCE_END:
-	case FYET_MAPPING_END:
-		if (l->depth)
-			l->depth--;
+	if (m->nchild <= MAP_LINEAR_MAX) {
+		for (n = m->child; n; n = n->next)
+			for (struct vg_yaml *o = m->child; o != n; o = o->next)
+				if (vg_str_eq(o->key, n->key))
+					return refuse_twice(r, n);
 		return VG_OK;
+	}
+	if ((v = calloc(m->nchild, sizeof(*v))) == NULL)
+		return fail(r, VG_E_NOMEM, "out of memory");
+	for (n = m->child; n; n = n->next)
+		v[i++] = n;
+	qsort(v, i, sizeof(*v), by_key);
+	while (--i > 0)
+		if (vg_str_eq(v[i]->key, v[i - 1]->key)) {
+			refuse_twice(r, v[i]->line > v[i - 1]->line ? v[i] : v[i - 1]);
+			break;
+		}
+	free(v);
+	return r->rc;
+}
+
+static struct vg_yaml *
+new_node(struct reader *r, enum vg_yaml_kind kind)
+{
+	struct vg_yaml *n;
+
+	if (++r->nnode > VG_YAML_NODES_MAX) {
+		fail(r, VG_E_LIMIT, "more than %d nodes in one text", VG_YAML_NODES_MAX);
+		return NULL;
+	}
+	if ((n = vg_arena_new(r->a, struct vg_yaml)) == NULL) {
+		fail(r, VG_E_NOMEM, "out of memory");
+		return NULL;
+	}
+	n->kind = kind;
+	n->line = r->line;
+	return n;
+}
+
+/* Hang @n where the open list, map or document wants its next child. */
+static vg_rc
+add(struct reader *r, struct vg_yaml *n)
+{
+	struct frame *f;
+
+	if (r->nframe == 0) {
+		*r->root_tail = n;
+		r->root_tail = &n->next;
+		return VG_OK;
+	}
+	f = &r->frame[r->nframe - 1];
+	if (f->node->kind == VG_YAML_MAP) {
+		if (!f->have_key)
+			return fail(r, VG_E_UNSUP, "a list or a map cannot be a key here");
+		n->key = f->key;
+		n->line = f->key_line;
+		f->have_key = false;
+	}
+	f->node->nchild++;
+	*f->tail = n;
+	f->tail = &n->next;
+	return VG_OK;
+}
+
+static vg_rc
+open_node(struct reader *r, enum vg_yaml_kind kind)
+{
+	struct vg_yaml *n;
+
+	if (r->nframe == VG_YAML_DEPTH_MAX)
+		return fail(r, VG_E_LIMIT, "nested deeper than %d", VG_YAML_DEPTH_MAX);
+	if ((n = new_node(r, kind)) == NULL || add(r, n) != VG_OK)
+		return r->rc;
+	r->frame[r->nframe++] = (struct frame){ .node = n, .tail = &n->child };
+	return VG_OK;
+}
+
+/* Remember the anchor @t. @n: the node it names; NULL when it ends with the frame opened next. */
+static vg_rc
+add_anchor(struct reader *r, struct fy_token *t, struct vg_yaml *n)
+{
+	struct anchor *k;
+
+	if (t == NULL)
+		return VG_OK;
+	if (r->nanchor == ANCHORS_MAX)
+		return fail(r, VG_E_LIMIT, "more than %d anchors in one document", ANCHORS_MAX);
+	k = &r->anchor[r->nanchor++];
+	k->name = vg_str_dup(r->a, token_text(t));
+	if (k->name.p == NULL)
+		return fail(r, VG_E_NOMEM, "out of memory");
+	k->node = n;
+	k->depth = r->nframe;
+	return VG_OK;
+}
+
+static vg_rc
+close_node(struct reader *r)
+{
+	struct vg_yaml *n = r->frame[--r->nframe].node;
+
+	for (size_t i = r->nanchor; i-- > 0;)
+		if (r->anchor[i].node == NULL && r->anchor[i].depth == r->nframe + 1) {
+			r->anchor[i].node = n;
+			break;
+		}
+	return n->kind == VG_YAML_MAP ? check_keys(r, n) : VG_OK;
+}
+
+/* A copy of @from, everything under it counted; @depth: of the copy. */
+static struct vg_yaml *
+copy(struct reader *r, const struct vg_yaml *from, size_t depth)
+{
+	struct vg_yaml *n = NULL, **tail;
+
+	if (depth > VG_YAML_DEPTH_MAX)
+		fail(r, VG_E_LIMIT, "nested deeper than %d", VG_YAML_DEPTH_MAX);
+	else if ((n = new_node(r, from->kind)) != NULL) {
+		*n = *from;
+		n->next = n->child = NULL;
+		tail = &n->child;
+		for (const struct vg_yaml *c = from->child; c; c = c->next) {
+			if ((*tail = copy(r, c, depth + 1)) == NULL)
+				return NULL;
+			tail = &(*tail)->next;
+		}
+	}
+	return n;
+}
+
+static vg_rc
+on_alias(struct reader *r, vg_str name)
+{
+	struct vg_yaml *n;
+
+	if (r->nframe && r->frame[r->nframe - 1].node->kind == VG_YAML_MAP && !r->frame[r->nframe - 1].have_key)
+		return fail(r, VG_E_UNSUP, "an alias cannot be a key here");
+	for (size_t i = r->nanchor; i-- > 0;) {
+		if (!vg_str_eq(r->anchor[i].name, name))
+			continue;
+		if (r->anchor[i].node == NULL)
+			return fail(r, VG_E_FORMAT, "the alias *%.*s stands within what it names",
+				    name.n > 60 ? 60 : (int)name.n, name.p);
+		if ((n = copy(r, r->anchor[i].node, r->nframe + 1)) == NULL)
+			return r->rc;
+		n->key = VG_NIL;
+		return add(r, n);
+	}
+	return fail(r, VG_E_FORMAT, "the alias *%.*s names nothing before it", name.n > 60 ? 60 : (int)name.n,
+		    name.p ? name.p : "");
+}
+
+static bool
+is_null(vg_str s)
+{
+	return s.n == 0 || vg_str_eq(s, VG_STR("~")) || vg_str_eq(s, VG_STR("null")) ||
+	       vg_str_eq(s, VG_STR("Null")) || vg_str_eq(s, VG_STR("NULL"));
+}
+
+static vg_rc
+on_scalar(struct reader *r, const struct fy_event_scalar_data *d)
+{
+	struct frame *f = r->nframe ? &r->frame[r->nframe - 1] : NULL;
+	vg_str text = token_text(d->value);
+	enum fy_scalar_style style = d->value ? fy_scalar_token_get_style(d->value) : FYSS_PLAIN;
+	bool plain = (style == FYSS_PLAIN || style == FYSS_ANY) && d->tag == NULL;
+	struct vg_yaml *n;
+
+	if (f && f->node->kind == VG_YAML_MAP && !f->have_key) {
+		if (d->anchor)
+			return fail(r, VG_E_UNSUP, "an anchor cannot name a key here");
+		f->key = vg_str_dup(r->a, text);
+		if (f->key.p == NULL)
+			return fail(r, VG_E_NOMEM, "out of memory");
+		f->key_line = r->line;
+		f->have_key = true;
+		return VG_OK;
+	}
+	if ((n = new_node(r, plain && is_null(text) ? VG_YAML_NULL : VG_YAML_SCALAR)) == NULL)
+		return r->rc;
+	n->quoted = !plain;
+	n->text = vg_str_dup(r->a, text);
+	if (n->text.p == NULL)
+		return fail(r, VG_E_NOMEM, "out of memory");
+	if (add(r, n) != VG_OK)
+		return r->rc;
+	return add_anchor(r, d->anchor, n);
+}
+
+static vg_rc
+on_event(struct reader *r, struct fy_event *e)
+{
+	const struct fy_mark *mark = fy_event_start_mark(e);
+	vg_rc rc;
+
+	if (mark) {
+		r->line = (uint32_t)mark->line + 1;
+		r->column = (uint32_t)mark->column + 1;
+	}
+	switch (e->type) {
+	case FYET_DOCUMENT_START:
+		r->nanchor = 0;
+		return VG_OK;
+	case FYET_MAPPING_START:
+		rc = open_node(r, VG_YAML_MAP);
+		return rc != VG_OK ? rc : add_anchor(r, e->mapping_start.anchor, NULL);
+	case FYET_SEQUENCE_START:
+		rc = open_node(r, VG_YAML_LIST);
+		return rc != VG_OK ? rc : add_anchor(r, e->sequence_start.anchor, NULL);
+	case FYET_MAPPING_END:
+	case FYET_SEQUENCE_END:
+		return close_node(r);
+	case FYET_SCALAR:
+		return on_scalar(r, &e->scalar);
 	case FYET_ALIAS:
-		/* no pack or rule needs them, and they make small texts large */
-		return fail(l, VG_E_UNSUP, fy_token_start_mark(e->alias.anchor), "aliases (*name) are not supported");
-	default:
-		return VG_OK; /* begins and ends of stream and document */
+		return on_alias(r, token_text(e->alias.anchor));
+	default: /* begin and end of the stream and of a document */
+		return VG_OK;
 	}
 }
 
-/* What libfyaml found, in its words. */
+/* The first error that libfyaml collected, as one line. */
 static vg_rc
-parser_error(struct loader *l, struct fy_diag *diag)
+fail_parser(struct reader *r, struct fy_diag *diag)
 {
-	struct fy_diag_error *de;
 	void *prev = NULL;
+	struct fy_diag_error *e = fy_diag_errors_iterate(diag, &prev);
 
-	while ((de = fy_diag_errors_iterate(diag, &prev)) != NULL) {
-		l->err->line = de->line > 0 ? (uint32_t)de->line : 0;
-		l->err->column = de->column > 0 ? (uint32_t)de->column : 0;
-		snprintf(l->err->text, sizeof(l->err->text), "%s", de->msg ? de->msg : "not YAML");
-		return VG_E_FORMAT;
-	}
-	return fail(l, VG_E_FORMAT, NULL, "not YAML");
+	if (e == NULL)
+		return fail(r, VG_E_FORMAT, "not YAML");
+	r->line = e->line > 0 ? (uint32_t)e->line : 0;
+	r->column = e->column > 0 ? (uint32_t)e->column : 0;
+	fail(r, VG_E_FORMAT, "%s", e->msg ? e->msg : "not YAML");
+	for (char *p = r->err->text; *p; p++)
+		if (*p == '\n')
+			*p = ' ';
+	return r->rc;
 }
 
 vg_rc
 vg_yaml_parse(vg_str text, struct vg_arena *a, struct vg_yaml **out, struct vg_yaml_error *err)
 {
-	struct fy_diag_cfg dc;
-	struct fy_diag *diag;
-	struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_DISABLE_RECYCLING };
-	struct loader l = { .a = a, .err = err };
-	struct fy_parser *p;
+	struct fy_diag_cfg dcfg = { .fp = NULL, .level = FYET_ERROR, .module_mask = ~0u };
+	struct fy_parse_cfg cfg = { .search_path = "", .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG };
+	struct vg_yaml *root = NULL;
+	struct reader r = { .rc = VG_OK };
+	struct fy_parser *p = NULL;
 	struct fy_event *e;
-	vg_rc rc = VG_OK;
 
-	*out = NULL;
+	r.a = a;
+	r.err = err;
+	r.root_tail = &root;
 	*err = (struct vg_yaml_error){ 0 };
 	if (text.n > VG_YAML_BYTES_MAX)
-		return fail(&l, VG_E_LIMIT, NULL, "the text is too long");
-	if (vg_str_chr(text, 0) != VG_NPOS)
-		return fail(&l, VG_E_FORMAT, NULL, "the text holds a NUL byte");
+		return fail(&r, VG_E_LIMIT, "more than %d bytes in one text", VG_YAML_BYTES_MAX);
+	*out = NULL;
+	if (vg_str_chr(text, '\0') != VG_NPOS)
+		return fail(&r, VG_E_FORMAT, "the text holds a NUL byte");
 	if (text.n == 0)
 		return VG_OK;
-	fy_diag_cfg_default(&dc);
-	dc.colorize = false;
-	dc.fp = NULL;
-	if ((diag = fy_diag_create(&dc)) == NULL)
-		return fail(&l, VG_E_NOMEM, NULL, "out of memory");
-	fy_diag_set_collect_errors(diag, true);
-	cfg.diag = diag;
-	p = fy_parser_create(&cfg);
-	if (p == NULL || fy_parser_set_string(p, text.p, text.n) != 0) {
-		rc = fail(&l, VG_E_NOMEM, NULL, "out of memory");
-		goto out;
+	cfg.diag = fy_diag_create(&dcfg);
+	if (cfg.diag)
+		fy_diag_set_collect_errors(cfg.diag, true);
+	if (cfg.diag == NULL || (p = fy_parser_create(&cfg)) == NULL || fy_parser_set_string(p, text.p, text.n) != 0) {
+		fail(&r, VG_E_NOMEM, "out of memory");
+		goto done;
 	}
-	while (rc == VG_OK && (e = fy_parser_parse(p)) != NULL) {
-		rc = take(&l, e);
+	while (r.rc == VG_OK && (e = fy_parser_parse(p)) != NULL) {
+		if (e->type != FYET_NONE)
+			on_event(&r, e);
 		fy_parser_event_free(p, e);
 	}
-	if (rc == VG_OK && fy_parser_get_stream_error(p))
-		rc = parser_error(&l, diag);
-out:
+	if (r.rc == VG_OK && fy_parser_get_stream_error(p))
+		fail_parser(&r, cfg.diag);
+	if (r.rc == VG_OK)
+		*out = root;
+done:
 	fy_parser_destroy(p);
-	fy_diag_destroy(diag);
-	if (rc == VG_OK)
-		*out = l.first;
-	return rc;
+	fy_diag_destroy(cfg.diag);
+	return r.rc;
 }
 
 const struct vg_yaml *
@@ -220,9 +368,9 @@ vg_yaml_get(const struct vg_yaml *m, vg_str key)
 {
 	if (m == NULL || m->kind != VG_YAML_MAP)
 		return NULL;
-	for (const struct vg_yaml *c = m->child; c; c = c->next)
-		if (vg_str_eq(c->key, key))
-			return c;
+	for (const struct vg_yaml *n = m->child; n; n = n->next)
+		if (vg_str_eq(n->key, key))
+			return n;
 	return NULL;
 }
 
@@ -237,16 +385,13 @@ vg_yaml_text(const struct vg_yaml *m, const char *key)
 bool
 vg_yaml_bool(const struct vg_yaml *n, bool *out)
 {
-	static const struct { vg_str word; bool value; } words[] = {
-		{ VG_STR_INIT("true"), true },   { VG_STR_INIT("yes"), true }, { VG_STR_INIT("on"), true },
-		{ VG_STR_INIT("false"), false }, { VG_STR_INIT("no"), false }, { VG_STR_INIT("off"), false },
-	};
+	static const char *const yes[] = { "true", "yes", "on", "y" }, *const no[] = { "false", "no", "off", "n" };
 
 	if (n == NULL || n->kind != VG_YAML_SCALAR || n->quoted)
 		return false;
-	for (size_t i = 0; i < VG_COUNT(words); i++)
-		if (vg_str_ieq(n->text, words[i].word)) {
-			*out = words[i].value;
+	for (size_t i = 0; i < VG_COUNT(yes); i++)
+		if (vg_str_ieq(n->text, vg_str_of(yes[i])) || vg_str_ieq(n->text, vg_str_of(no[i]))) {
+			*out = vg_str_ieq(n->text, vg_str_of(yes[i]));
 			return true;
 		}
 	return false;

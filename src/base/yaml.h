@@ -19,7 +19,7 @@ enum vg_yaml_kind {
 struct vg_yaml {
 	enum vg_yaml_kind kind;
 	bool quoted;           /* a scalar in quotes or a block: text whatever it looks like */
-	uint32_t line;         /* from 1 */
+	uint32_t line;         /* from 1; of the key, under a map */
 	vg_str key;            /* under a map; a key that stands twice is refused */
 	vg_str text;           /* of a scalar */
 	uint32_t nchild;

@@ -11,21 +11,31 @@
 #define VG_VALUES_MAX 20000   /* of one rule, variants counted */
 #define VG_CONDITION_DEPTH 64 /* of parentheses */
 #define VG_SELECTIONS_MAX 512 /* of one rule */
+#define VG_NODE_DEPTH_MAX 1000 /* of the nodes below a root: who walks them may recurse */
+#define VG_REFS_MAX 256          /* rules, names and fields of one correlation */
+#define VG_BY_MAX 16
+#define VG_FIELDS_MAX 16
+#define VG_CHAIN_MAX 15       /* correlations that stand on one another */
 #define VG_VARIANTS_MAX 625   /* that modifiers make of one value */
 
 struct vg_build {
 	struct vg_buf text, key, rule, node, child, item, value, corr, refs, groupby, need, list, diag;
+	struct vg_buf filtered; /* compile.c: filters of base rules */
 	struct vg_map strings;  /* text -> offset in text */
 	struct vg_map byname;   /* id or name -> rule row */
 	struct vg_keys *keys;
-	struct vg_arena tmp;    /* of the document at hand */
+	struct vg_map items;    /* what an item is -> its row */
+	struct vg_arena tmp;    /* of the text at hand */
+	struct vg_arena scratch; /* of the item at hand */
 	const struct vg_rule_var *var;
 	size_t nvar;
 	vg_rc rc;               /* memory; checked at the end */
 
 	/* the document at hand */
+	size_t ntext; /* which text it stands in */
 	vg_str file, id;
 	uint32_t line;
+	uint32_t nvalue;        /* values of its items */
 	bool refused;           /* told once a document */
 };
 
@@ -58,7 +68,8 @@ vg_rc vg_build_head(struct vg_build *b, const struct vg_yaml *doc, struct vg_rul
 vg_rc vg_build_correlation(struct vg_build *b, const struct vg_yaml *doc, const struct vg_rule *head, bool *later) VG_MUST;
 vg_rc vg_build_aggregation(struct vg_build *b, vg_str text, vg_str timeframe, uint32_t line, uint32_t base,
 			   const struct vg_rule *head) VG_MUST;
-void vg_build_needs(struct vg_build *b);
+/* When all is loaded: needs, which matches are signals, and the order of depth. */
+void vg_build_finish_correlations(struct vg_build *b);
 /* program.c: the blob of all tables. */
 vg_rc vg_program_write(struct vg_build *b, struct vg_buf *out) VG_MUST;
 /* tags.c */

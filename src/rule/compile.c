@@ -9,6 +9,7 @@
 #include "rule/build.h"
 
 #define TMP_BYTES ((size_t)256 << 20)
+#define SCRATCH_BYTES ((size_t)64 << 20)
 
 struct vg_slice
 vg_build_text(struct vg_build *b, vg_str s)
@@ -143,7 +144,6 @@ take_selection(struct vg_build *b, const struct vg_yaml *s, uint32_t *node)
 	return VG_OK;
 }
 
-/* Does the condition read this selection, by its name or a pattern? A cheap test: the text names it or has a star or "them". */
 vg_rc
 vg_build_detection(struct vg_build *b, const struct vg_yaml *d, uint32_t *root, vg_str *aggregation)
 {
@@ -287,7 +287,6 @@ publish(struct vg_build *b, uint32_t row)
 	return true;
 }
 
-/* Take back what a refused document left in the tables that are walked as a whole. */
 static void
 take_base(struct vg_build *b, const struct vg_yaml *doc, vg_str license)
 {
@@ -299,7 +298,11 @@ take_base(struct vg_build *b, const struct vg_yaml *doc, vg_str license)
 	vg_rc rc;
 
 	r.license = vg_build_text(b, license);
-	rc = vg_build_head(b, doc, &r);
+	rc = VG_OK;
+	if (vg_yaml_get(doc, VG_STR("action")))
+		rc = vg_build_refuse(b, VG_DIAG_SCHEMA, 0, "'action:' (one head for several rules) is of Sigma before 1.0; write each rule in full");
+	if (rc == VG_OK)
+		rc = vg_build_head(b, doc, &r);
 	if (rc == VG_OK && vg_yaml_get(doc, VG_STR("logsource")) == NULL)
 		rc = vg_build_refuse(b, VG_DIAG_SCHEMA, 0, "no logsource");
 	if (rc == VG_OK)
@@ -323,9 +326,9 @@ take_base(struct vg_build *b, const struct vg_yaml *doc, vg_str license)
 		vg_buf_mem(&b->rule, &r, sizeof(r));
 		(void)publish(b, row);
 	}
-	if (rc != VG_OK) {
-		if (rc != VG_E_FORMAT)
-			b->rc = rc;
+	if (rc != VG_OK) { /* take back what it left in the tables that are walked as a whole */
+		if (rc == VG_E_NOMEM)
+			(void)vg_build_refuse(b, VG_DIAG_LIMIT, 0, "it takes more memory than a rule may");
 		b->node.n = mark_node;
 		b->child.n = mark_child;
 		b->item.n = mark_item;
@@ -335,25 +338,41 @@ take_base(struct vg_build *b, const struct vg_yaml *doc, vg_str license)
 
 /* ---- filters ---- */
 
-static bool
-names_rule(struct vg_build *b, const struct vg_yaml *rules, uint32_t row)
-{
-	const struct vg_rule *r = vg_build_rule(b, row);
+/* One filter on one base rule. */
+struct filtered {
+	uint32_t row, node; /* node: what must not be true */
+};
 
-	if (rules && rules->kind == VG_YAML_SCALAR && vg_str_ieq(rules->text, VG_STR("any")))
-		return true;
-	for (const struct vg_yaml *c = rules && rules->kind == VG_YAML_LIST ? rules->child : rules; c;
-	     c = rules->kind == VG_YAML_LIST ? c->next : NULL)
-		if ((r->id.len && vg_str_eq(c->text, vg_build_str(b, r->id))) ||
-		    (r->name.len && vg_str_eq(c->text, vg_build_str(b, r->name))))
-			return true;
-	return false;
+/* The base rule that row @row is, or is counted from; VG_MAP_NONE when it is a correlation of other rules. */
+static uint32_t
+base_of(struct vg_build *b, uint32_t row)
+{
+	if (row == VG_MAP_NONE || row >= VG_ROWS(b->rule, struct vg_rule))
+		return VG_MAP_NONE;
+	if (vg_build_rule(b, row)->kind == VG_RULE_BASE)
+		return row;
+	/* an old aggregation: its base stands before it, without a name of its own */
+	return row && vg_build_rule(b, row - 1)->kind == VG_RULE_BASE && vg_build_rule(b, row - 1)->id.len == 0 &&
+			       vg_build_rule(b, row - 1)->flags == VG_RULE_FED ? row - 1 : VG_MAP_NONE;
 }
 
 static bool
 same_part(struct vg_build *b, struct vg_slice has, vg_str want)
 {
 	return want.n == 0 || has.len == 0 || vg_str_ieq(vg_build_str(b, has), want);
+}
+
+static uint32_t
+filter_row(struct vg_build *b, const struct vg_yaml *ls, uint32_t row, uint32_t node)
+{
+	const struct vg_rule *r = row == VG_MAP_NONE ? NULL : vg_build_rule(b, row);
+	struct filtered f = { row, node };
+
+	if (r == NULL || r->kind != VG_RULE_BASE || !same_part(b, r->product, vg_yaml_text(ls, "product")) ||
+	    !same_part(b, r->category, vg_yaml_text(ls, "category")) || !same_part(b, r->service, vg_yaml_text(ls, "service")))
+		return 0;
+	vg_buf_mem(&b->filtered, &f, sizeof(f));
+	return 1;
 }
 
 static void
@@ -367,7 +386,7 @@ take_filter(struct vg_build *b, const struct vg_yaml *doc)
 
 	if (detection == NULL)
 		return;
-	if (rules == NULL) {
+	if (rules == NULL || rules->kind == VG_YAML_NULL || rules->kind == VG_YAML_MAP) {
 		(void)vg_build_refuse(b, VG_DIAG_SCHEMA, 0, "a filter must name its rules, or say any");
 		return;
 	}
@@ -380,21 +399,66 @@ take_filter(struct vg_build *b, const struct vg_yaml *doc)
 			(*tail)->next = NULL;
 			tail = &(*tail)->next;
 		}
-	if (vg_build_detection(b, detection, &root, &aggregation) != VG_OK)
+	switch (vg_build_detection(b, detection, &root, &aggregation)) {
+	case VG_OK:
+		break;
+	case VG_E_NOMEM:
+		(void)vg_build_refuse(b, VG_DIAG_LIMIT, 0, "it takes more memory than a filter may");
 		return;
+	default:
+		return;
+	}
+	if (aggregation.n) {
+		(void)vg_build_refuse(b, VG_DIAG_CONDITION, 0, "a filter cannot count");
+		return;
+	}
 	root = vg_build_node(b, VG_OP_NOT, &root, 1, VG_NIL);
-	for (uint32_t i = 0; i < VG_ROWS(b->rule, struct vg_rule); i++) {
-		struct vg_rule *r = vg_build_rule(b, i);
-		uint32_t both[2] = { r->root, root };
-
-		if (r->kind != VG_RULE_BASE || !names_rule(b, rules, i) || !same_part(b, r->product, vg_yaml_text(ls, "product")) ||
-		    !same_part(b, r->category, vg_yaml_text(ls, "category")) || !same_part(b, r->service, vg_yaml_text(ls, "service")))
-			continue;
-		r->root = vg_build_node(b, VG_OP_AND, both, 2, VG_NIL);
-		hit++;
+	if (rules->kind == VG_YAML_SCALAR && vg_str_ieq(rules->text, VG_STR("any"))) {
+		for (uint32_t i = 0; i < VG_ROWS(b->rule, struct vg_rule); i++)
+			hit += filter_row(b, ls, i, root);
+	} else {
+		for (const struct vg_yaml *c = rules->kind == VG_YAML_LIST ? rules->child : rules; c;
+		     c = rules->kind == VG_YAML_LIST ? c->next : NULL)
+			hit += filter_row(b, ls, base_of(b, vg_map_find(&b->byname, c->text)), root);
 	}
 	if (hit == 0)
 		vg_build_warn(b, VG_DIAG_REFERENCE, 0, "this filter meets none of the rules that are loaded");
+}
+
+static int
+filtered_cmp(const void *x, const void *y)
+{
+	const struct filtered *a = x, *b = y;
+
+	return a->row != b->row ? (a->row > b->row) - (a->row < b->row) : (a->node > b->node) - (a->node < b->node);
+}
+
+/* Each rule and not its filters, all of them in one node. */
+static void
+put_filters(struct vg_build *b)
+{
+	struct filtered *f = (struct filtered *)(void *)b->filtered.p;
+	uint32_t n = VG_ROWS(b->filtered, struct filtered);
+
+	if (b->filtered.rc != VG_OK)
+		b->rc = b->filtered.rc;
+	if (n == 0 || b->rc != VG_OK)
+		return;
+	qsort(f, n, sizeof(*f), filtered_cmp);
+	for (uint32_t i = 0, j; i < n; i = j) {
+		struct vg_rule *r = vg_build_rule(b, f[i].row);
+		struct vg_buf part = { 0 };
+
+		vg_buf_mem(&part, &r->root, sizeof(r->root));
+		for (j = i; j < n && f[j].row == f[i].row; j++)
+			if (j == i || f[j].node != f[j - 1].node)
+				vg_buf_mem(&part, &f[j].node, sizeof(f[j].node));
+		if (part.rc == VG_OK)
+			r->root = vg_build_node(b, VG_OP_AND, (const uint32_t *)(void *)part.p, VG_ROWS(part, uint32_t), VG_NIL);
+		else
+			b->rc = part.rc;
+		vg_buf_fini(&part);
+	}
 }
 
 /* ---- the whole ---- */
@@ -408,6 +472,7 @@ take_document(struct vg_build *b, const struct vg_yaml *doc, vg_str license, enu
 	struct vg_rule head = { .kind = VG_RULE_CORRELATION };
 
 	b->refused = false;
+	b->nvalue = 0;
 	b->line = doc->line;
 	b->id = vg_yaml_text(doc, "id");
 	if (doc->kind == VG_YAML_NULL)
@@ -428,7 +493,7 @@ take_document(struct vg_build *b, const struct vg_yaml *doc, vg_str license, enu
 		take_filter(b, doc);
 	} else if (pass == PASS_CORRELATION && corr) {
 		size_t mark = b->diag.n;
-		vg_str place = vg_arena_printf(&b->tmp, "%.*s:%u", VG_STR_ARG(b->file), b->line);
+		vg_str place = vg_arena_printf(&b->tmp, "\001%zu:%u", b->ntext, b->line); /* no id begins so */
 
 		if (vg_map_find(&b->byname, place) != VG_MAP_NONE) /* loaded in a round before */
 			return;
@@ -467,18 +532,19 @@ take_text(struct vg_build *b, const struct vg_rule_text *t, enum pass pass, bool
 		take_document(b, doc, t->license, pass, later);
 }
 
-
 static void
 fini(struct vg_build *b)
 {
 	struct vg_buf *all[] = { &b->text, &b->key, &b->rule, &b->node, &b->child, &b->item, &b->value, &b->corr, &b->refs,
-				 &b->groupby, &b->need, &b->list, &b->diag };
+				 &b->groupby, &b->need, &b->list, &b->diag, &b->filtered };
 
 	for (size_t i = 0; i < VG_COUNT(all); i++)
 		vg_buf_fini(all[i]);
 	vg_map_fini(&b->strings);
 	vg_map_fini(&b->byname);
+	vg_map_fini(&b->items);
 	vg_arena_fini(&b->tmp);
+	vg_arena_fini(&b->scratch);
 	vg_keys_free(b->keys);
 }
 
@@ -493,33 +559,41 @@ vg_rules_compile(const struct vg_rule_text *text, size_t ntext, const struct vg_
 
 	vg_map_init(&b.strings, (size_t)512 << 20);
 	vg_map_init(&b.byname, (size_t)64 << 20);
+	vg_map_init(&b.items, (size_t)256 << 20);
 	vg_arena_init(&b.tmp, TMP_BYTES);
+	vg_arena_init(&b.scratch, SCRATCH_BYTES);
 	if (b.keys == NULL || (late = malloc((ntext + 1) * sizeof(*late))) == NULL)
 		goto out;
 	for (size_t i = 0; i < ntext; i++) {
 		bool more = false;
 
+		b.ntext = i;
 		take_text(&b, &text[i], PASS_BASE, &more);
 		if (more)
 			late[nlate++] = (uint32_t)i;
 	}
 	for (size_t i = 0; i < nlate; i++)
 		take_text(&b, &text[late[i]], PASS_FILTER, &later);
+	put_filters(&b);
 	/* a correlation may stand on others: again while the round before made one more */
-	for (unsigned round = 0; later && round < 16; round++) {
+	for (unsigned round = 0; later && round <= VG_CHAIN_MAX + 1; round++) {
 		size_t before = b.rule.n;
 
-		later = round < 15;
-		for (size_t i = 0; i < nlate; i++)
+		later = round <= VG_CHAIN_MAX;
+		for (size_t i = 0; i < nlate; i++) {
+			b.ntext = late[i];
 			take_text(&b, &text[late[i]], PASS_CORRELATION, &later);
+		}
 		if (b.rule.n == before && later) {
 			later = false; /* nothing new: what is left is told */
-			for (size_t i = 0; i < nlate; i++)
+			for (size_t i = 0; i < nlate; i++) {
+				b.ntext = late[i];
 				take_text(&b, &text[late[i]], PASS_CORRELATION, &later);
+			}
 			break;
 		}
 	}
-	vg_build_needs(&b);
+	vg_build_finish_correlations(&b);
 	rc = b.rc != VG_OK ? b.rc : vg_program_write(&b, out);
 out:
 	free(late);

@@ -44,24 +44,38 @@ bad(struct parser *p, const char *what, vg_str at)
 	return vg_build_refuse(p->b, VG_DIAG_CONDITION, p->line, "condition: %s '%.*s'", what, VG_STR_ARG(at));
 }
 
-/* A name with * in it, anywhere. */
+/* A name against one with * in it, anywhere.  On a mismatch the last star takes one more character. */
 static bool
 name_like(vg_str name, vg_str like)
 {
-	size_t star = vg_str_chr(like, '*');
+	size_t i = 0, k = 0, star = VG_NPOS, taken = 0;
 
-	if (star == VG_NPOS)
-		return vg_str_eq(name, like);
-	if (!vg_str_starts(name, vg_str_cut(like, star)))
+	while (i < name.n) {
+		if (k < like.n && like.p[k] == '*') {
+			star = k++;
+			taken = i;
+		} else if (k < like.n && like.p[k] == name.p[i]) {
+			k++;
+			i++;
+		} else if (star != VG_NPOS) {
+			k = star + 1;
+			i = ++taken;
+		} else {
+			return false;
+		}
+	}
+	while (k < like.n && like.p[k] == '*')
+		k++;
+	return k == like.n;
+}
+
+/* Names that begin with _ are not for "them", nor for a pattern that does not begin with _ itself. */
+static bool
+selected(vg_str name, vg_str like, bool them)
+{
+	if (name.n && name.p[0] == '_' && (them || like.p[0] != '_'))
 		return false;
-	name = vg_str_skip(name, star);
-	like = vg_str_skip(like, star + 1);
-	if (like.n == 0)
-		return true;
-	for (size_t i = 0; i <= name.n; i++)
-		if (name_like(vg_str_skip(name, i), like))
-			return true;
-	return false;
+	return them || name_like(name, like);
 }
 
 static vg_rc
@@ -74,7 +88,7 @@ of(struct parser *p, bool all, uint32_t *node)
 	if (like.n == 0 || like.n > 128)
 		return bad(p, "a name is missing after 'of'", like);
 	for (size_t i = 0; i < p->nsel; i++)
-		if (them ? !(p->sel[i].name.n && p->sel[i].name.p[0] == '_') : name_like(p->sel[i].name, like))
+		if (selected(p->sel[i].name, like, them))
 			found[n++] = p->sel[i].node;
 	if (n == 0)
 		return bad(p, "no selection is called", like);

@@ -4,9 +4,7 @@
 
 #include "rule/build.h"
 
-#define REFS_MAX 256
-#define BY_MAX 16
-#define FIELDS_MAX 16
+#define GENERATED 0x80 /* in vg_rule.flags, until the end: some correlation lets its matches be signals */
 
 static const char *const types[VG_CORR_TYPES] = { "event_count", "value_count", "temporal", "temporal_ordered", "value_sum",
 						  "value_avg", "value_percentile", "value_median" };
@@ -18,10 +16,10 @@ static const struct {
 
 struct corr {
 	struct vg_corr c;
-	uint32_t ref[REFS_MAX];
-	vg_str refname[REFS_MAX]; /* as written */
-	vg_str by[BY_MAX];
-	vg_str field[FIELDS_MAX];
+	uint32_t ref[VG_REFS_MAX];
+	vg_str refname[VG_REFS_MAX]; /* as written */
+	vg_str by[VG_BY_MAX];
+	vg_str field[VG_FIELDS_MAX];
 	const struct vg_yaml *aliases;
 };
 
@@ -39,8 +37,8 @@ take_refs(struct vg_build *b, const struct vg_yaml *rules, struct corr *c, bool 
 		if (row == VG_MAP_NONE || row >= VG_ROWS(b->rule, struct vg_rule))
 			return vg_build_refuse(b, VG_DIAG_REFERENCE, r->line,
 					       "no rule '%.*s' is loaded (or it refers to this one in a circle)", VG_STR_ARG(r->text));
-		if (c->c.nref == REFS_MAX)
-			return vg_build_refuse(b, VG_DIAG_LIMIT, r->line, "more than %d rules", REFS_MAX);
+		if (c->c.nref == VG_REFS_MAX)
+			return vg_build_refuse(b, VG_DIAG_LIMIT, r->line, "more than %d rules", VG_REFS_MAX);
 		c->refname[c->c.nref] = r->text;
 		c->ref[c->c.nref++] = row;
 	}
@@ -70,7 +68,7 @@ take_condition(struct vg_build *b, const struct vg_yaml *cond, struct corr *c)
 		double limit;
 
 		if (vg_str_eq(k->key, VG_STR("field"))) {
-			vg_rc rc = take_names(b, k, c->field, FIELDS_MAX, &c->c.nfield);
+			vg_rc rc = take_names(b, k, c->field, VG_FIELDS_MAX, &c->c.nfield);
 
 			if (rc != VG_OK)
 				return rc;
@@ -104,19 +102,22 @@ take_condition(struct vg_build *b, const struct vg_yaml *cond, struct corr *c)
 static vg_rc
 take_expression(struct vg_build *b, const struct vg_yaml *cond, struct corr *c)
 {
-	struct vg_selection sel[REFS_MAX];
+	struct vg_selection sel[VG_REFS_MAX];
 
 	for (uint32_t i = 0; i < c->c.nref; i++)
 		sel[i] = (struct vg_selection){ c->refname[i], vg_build_leaf(b, VG_OP_REF, i) };
 	return vg_build_condition(b, cond->text, cond->line, sel, c->c.nref, &c->c.root);
 }
 
-/* What the matches of ref @r call the group-by name @name. */
+/* What the matches of ref @r call the group-by name @name: an alias may name the rule otherwise than `rules` does. */
 static vg_str
-aliased(const struct corr *c, vg_str name, uint32_t r)
+aliased(const struct vg_build *b, const struct corr *c, vg_str name, uint32_t r)
 {
 	const struct vg_yaml *a = vg_yaml_get(c->aliases, name), *f = vg_yaml_get(a, c->refname[r]);
 
+	if (f == NULL && a && a->kind == VG_YAML_MAP)
+		for (f = a->child; f && vg_map_find(&b->byname, f->key) != c->ref[r]; f = f->next)
+			;
 	return f && f->kind == VG_YAML_SCALAR ? f->text : name;
 }
 
@@ -132,7 +133,38 @@ check(struct vg_build *b, const struct corr *c)
 		return vg_build_refuse(b, VG_DIAG_CONDITION, 0, "%s needs a condition such as gte: 10", types[c->c.type]);
 	if (counts && c->c.nfield == 0)
 		return vg_build_refuse(b, VG_DIAG_CONDITION, 0, "%s needs a field in its condition", types[c->c.type]);
+	for (uint32_t i = 0; i < c->c.nref; i++) {
+		const struct vg_rule *ref = vg_build_rule(b, c->ref[i]);
+
+		if (ref->kind == VG_RULE_CORRELATION &&
+		    ((const struct vg_corr *)(void *)b->corr.p)[ref->corr].depth + 1 > VG_CHAIN_MAX)
+			return vg_build_refuse(b, VG_DIAG_LIMIT, 0, "more than %d correlations that stand on one another", VG_CHAIN_MAX);
+	}
+	for (uint32_t i = 0; i < c->c.nby; i++)
+		for (uint32_t j = 0; j < c->c.nref; j++)
+			if (vg_keys_add(b->keys, aliased(b, c, c->by[i], j)) == VG_KEY_NONE)
+				return vg_build_refuse(b, VG_DIAG_LIMIT, 0, "too many field names in the rule set");
+	for (uint32_t i = 0; i < c->c.nfield; i++)
+		if (vg_keys_add(b->keys, c->field[i]) == VG_KEY_NONE)
+			return vg_build_refuse(b, VG_DIAG_LIMIT, 0, "too many field names in the rule set");
 	return VG_OK;
+}
+
+/* A correlation's own match has the values it groups by, and no others. */
+static void
+warn_unseen(struct vg_build *b, const struct corr *c, uint32_t r, vg_str name)
+{
+	const struct vg_rule *ref = vg_build_rule(b, c->ref[r]);
+	const struct vg_corr *low;
+
+	if (ref->kind != VG_RULE_CORRELATION)
+		return;
+	low = (const struct vg_corr *)(void *)b->corr.p + ref->corr;
+	for (uint32_t i = 0; i < low->nby; i++)
+		if (vg_str_eq(vg_build_str(b, ((const struct vg_slice *)(void *)b->list.p)[low->byname + i]), name))
+			return;
+	vg_build_warn(b, VG_DIAG_REFERENCE, 0, "'%.*s' is no field of the correlation '%.*s': add it to the group-by of that one",
+		      VG_STR_ARG(name), VG_STR_ARG(c->refname[r]));
 }
 
 /* Write the rows of a correlation that is sound. */
@@ -150,12 +182,19 @@ put(struct vg_build *b, struct corr *c, const struct vg_rule *head)
 		struct vg_slice s = vg_build_text(b, c->by[i]);
 
 		vg_buf_mem(&b->list, &s, sizeof(s));
-		for (uint32_t j = 0; j < c->c.nref; j++)
-			vg_buf_le32(&b->groupby, vg_keys_add(b->keys, aliased(c, c->by[i], j)));
+		for (uint32_t j = 0; j < c->c.nref; j++) {
+			vg_str name = aliased(b, c, c->by[i], j);
+
+			vg_buf_le32(&b->groupby, vg_keys_add(b->keys, name));
+			warn_unseen(b, c, j, name);
+		}
 	}
 	c->c.field = VG_ROWS(b->need, uint32_t);
-	for (uint32_t i = 0; i < c->c.nfield; i++)
+	for (uint32_t i = 0; i < c->c.nfield; i++) {
 		vg_buf_le32(&b->need, vg_keys_add(b->keys, c->field[i]));
+		for (uint32_t j = 0; j < c->c.nref; j++)
+			warn_unseen(b, c, j, c->field[i]);
+	}
 	for (uint32_t i = 0; i < c->c.nref; i++) {
 		const struct vg_rule *ref = vg_build_rule(b, c->ref[i]);
 
@@ -181,8 +220,8 @@ feed(struct vg_build *b, const struct corr *c, bool generate)
 		struct vg_rule *ref = vg_build_rule(b, c->ref[i]);
 
 		ref->flags |= VG_RULE_FED;
-		if (!generate)
-			ref->flags &= (uint8_t)~VG_RULE_REPORT;
+		if (generate)
+			ref->flags |= GENERATED;
 	}
 }
 
@@ -209,7 +248,7 @@ vg_build_correlation(struct vg_build *b, const struct vg_yaml *doc, const struct
 	if (gen == NULL)
 		gen = vg_yaml_get(k, VG_STR("generate"));
 	(void)vg_yaml_bool(gen, &generate);
-	if ((rc = take_names(b, vg_yaml_get(k, VG_STR("group-by")), c->by, BY_MAX, &c->c.nby)) != VG_OK)
+	if ((rc = take_names(b, vg_yaml_get(k, VG_STR("group-by")), c->by, VG_BY_MAX, &c->c.nby)) != VG_OK)
 		return rc;
 	if (cond && cond->kind == VG_YAML_MAP && (rc = take_condition(b, cond, c)) != VG_OK)
 		return rc;
@@ -246,12 +285,14 @@ vg_build_aggregation(struct vg_build *b, vg_str text, vg_str timeframe, uint32_t
 		return VG_E_NOMEM;
 	if (vg_str_istarts(text, VG_STR("near")))
 		return vg_build_refuse(b, VG_DIAG_CONDITION, line, "'near' was never defined; write a temporal correlation");
+	if (vg_str_istarts(text, VG_STR("min(")) || vg_str_istarts(text, VG_STR("max(")))
+		return vg_build_refuse(b, VG_DIAG_CONDITION, line, "min and max are no types of correlation; compare the field itself, with lt or gt");
 	if (open == VG_NPOS || close == VG_NPOS || close < open)
 		return vg_build_refuse(b, VG_DIAG_CONDITION, line, "this aggregation is not understood: %.*s", VG_STR_ARG(text));
 	name = vg_str_trim(vg_str_cut(text, open));
 	field = vg_str_trim(vg_str_cut(vg_str_skip(text, open + 1), close - open - 1));
 	text = vg_str_trim(vg_str_skip(text, close + 1));
-	c->c = (struct vg_corr){ .type = VG_CORR_TYPES, .root = UINT32_MAX, .nref = 1 };
+	c->c = (struct vg_corr){ .type = VG_CORR_TYPES, .root = UINT32_MAX, .nref = 1, .percentile = 50 };
 	for (size_t i = 0; i < VG_COUNT(fn); i++)
 		if (vg_str_ieq(name, vg_str_of(fn[i].word)))
 			c->c.type = (uint8_t)(field.n ? fn[i].field : fn[i].plain);
@@ -267,7 +308,7 @@ vg_build_aggregation(struct vg_build *b, vg_str text, vg_str timeframe, uint32_t
 	by = vg_str_trim(vg_str_cut(text, at));
 	if (vg_str_istarts(by, VG_STR("by"))) {
 		by = vg_str_skip(by, 2);
-		while (vg_str_split(&by, ',', &part) && c->c.nby < BY_MAX)
+		while (vg_str_split(&by, ',', &part) && c->c.nby < VG_BY_MAX)
 			if (vg_str_trim(part).n)
 				c->by[c->c.nby++] = vg_str_trim(part);
 	}
@@ -277,6 +318,7 @@ vg_build_aggregation(struct vg_build *b, vg_str text, vg_str timeframe, uint32_t
 	}
 	c->c.span_ns = timeframe.n ? vg_duration_parse(timeframe) : 365 * VG_DAY; /* none given: over all */
 	c->ref[0] = base;
+	c->refname[0] = vg_build_str(b, head->title);
 	if (check(b, c) != VG_OK)
 		return VG_E_FORMAT;
 	put(b, c, head);
@@ -284,49 +326,88 @@ vg_build_aggregation(struct vg_build *b, vg_str text, vg_str timeframe, uint32_t
 }
 
 static int
-key_cmp(const void *x, const void *y)
+u64_cmp(const void *x, const void *y)
 {
-	uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+	uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
 
 	return (a > b) - (a < b);
 }
 
 /* For each rule that feeds correlations: the keys they read from its matches, ascending. */
-void
-vg_build_needs(struct vg_build *b)
+static void
+put_needs(struct vg_build *b)
 {
-	uint32_t nrule = VG_ROWS(b->rule, struct vg_rule), ncorr = VG_ROWS(b->corr, struct vg_corr);
+	uint32_t ncorr = VG_ROWS(b->corr, struct vg_corr);
 	const struct vg_corr *corr = (const struct vg_corr *)(void *)b->corr.p;
 	const uint32_t *refs = (const uint32_t *)(void *)b->refs.p, *by = (const uint32_t *)(void *)b->groupby.p;
+	struct vg_buf pairs = { 0 }; /* rule, key */
+	uint64_t *pair;
+	size_t n;
 
-	for (uint32_t r = 0; r < nrule && b->rc == VG_OK; r++) {
-		struct vg_rule *rule = vg_build_rule(b, r);
-		struct vg_buf keys = { 0 };
-		uint32_t n, last = VG_KEY_NONE;
+	for (uint32_t i = 0; i < ncorr; i++)
+		for (uint32_t j = 0; j < corr[i].nref; j++) {
+			uint64_t rule = (uint64_t)refs[corr[i].ref + j] << 32;
 
-		if (!(rule->flags & VG_RULE_FED))
-			continue;
-		for (uint32_t i = 0; i < ncorr; i++)
-			for (uint32_t j = 0; j < corr[i].nref; j++) {
-				if (refs[corr[i].ref + j] != r)
-					continue;
-				for (uint32_t k = 0; k < corr[i].nby; k++)
-					vg_buf_le32(&keys, by[corr[i].by + k * corr[i].nref + j]);
-				for (uint32_t k = 0; k < corr[i].nfield; k++)
-					vg_buf_mem(&keys, (const uint32_t *)(void *)b->need.p + corr[i].field + k, 4);
-			}
-		n = VG_ROWS(keys, uint32_t);
-		if (n)
-			qsort(keys.p, n, sizeof(uint32_t), key_cmp);
-		rule->need = VG_ROWS(b->need, uint32_t);
-		for (uint32_t i = 0; i < n; i++) {
-			uint32_t key = ((const uint32_t *)(void *)keys.p)[i];
-
-			if (key != last)
-				vg_buf_le32(&b->need, key);
-			last = key;
+			for (uint32_t k = 0; k < corr[i].nby; k++)
+				vg_buf_le64(&pairs, rule | by[corr[i].by + k * corr[i].nref + j]);
+			for (uint32_t k = 0; k < corr[i].nfield; k++)
+				vg_buf_le64(&pairs, rule | ((const uint32_t *)(void *)b->need.p)[corr[i].field + k]);
 		}
-		rule->nneed = VG_ROWS(b->need, uint32_t) - rule->need;
-		vg_buf_fini(&keys);
+	if (pairs.rc != VG_OK)
+		b->rc = pairs.rc;
+	pair = (uint64_t *)(void *)pairs.p;
+	n = pairs.rc == VG_OK ? pairs.n / sizeof(*pair) : 0;
+	if (n)
+		qsort(pair, n, sizeof(*pair), u64_cmp);
+	for (size_t i = 0; i < n; i++) {
+		struct vg_rule *r = vg_build_rule(b, (uint32_t)(pair[i] >> 32));
+
+		if (i && pair[i] == pair[i - 1])
+			continue;
+		if (r->nneed++ == 0)
+			r->need = VG_ROWS(b->need, uint32_t);
+		vg_buf_le32(&b->need, (uint32_t)pair[i]);
 	}
+	vg_buf_fini(&pairs);
+}
+
+/* What one stands on comes before it already; a stable sort by depth keeps that. */
+static vg_rc
+sort_by_depth(struct vg_build *b)
+{
+	uint32_t n = VG_ROWS(b->corr, struct vg_corr), at = 0;
+	struct vg_corr *from = (struct vg_corr *)(void *)b->corr.p, *to;
+
+	if (n < 2)
+		return VG_OK;
+	if ((to = malloc(n * sizeof(*to))) == NULL)
+		return VG_E_NOMEM;
+	for (uint32_t depth = 0; depth <= VG_CHAIN_MAX; depth++)
+		for (uint32_t i = 0; i < n; i++)
+			if (from[i].depth == depth) {
+				vg_build_rule(b, from[i].rule)->corr = at;
+				to[at++] = from[i];
+			}
+	memcpy(from, to, n * sizeof(*to));
+	free(to);
+	return VG_OK;
+}
+
+void
+vg_build_finish_correlations(struct vg_build *b)
+{
+	if (b->corr.rc != VG_OK || b->rule.rc != VG_OK || b->refs.rc != VG_OK || b->groupby.rc != VG_OK || b->need.rc != VG_OK) {
+		b->rc = VG_E_NOMEM;
+		return;
+	}
+	for (uint32_t i = 0; i < VG_ROWS(b->rule, struct vg_rule); i++) {
+		struct vg_rule *r = vg_build_rule(b, i);
+
+		if ((r->flags & VG_RULE_FED) && !(r->flags & GENERATED))
+			r->flags &= (uint8_t)~VG_RULE_REPORT;
+		r->flags &= VG_RULE_FED | VG_RULE_REPORT;
+	}
+	put_needs(b);
+	if (sort_by_depth(b) != VG_OK)
+		b->rc = VG_E_NOMEM;
 }

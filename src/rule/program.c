@@ -3,6 +3,7 @@
 #include "rule/program.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "rule/build.h"
 
@@ -61,6 +62,13 @@ vg_program_write(struct vg_build *b, struct vg_buf *out)
 	return VG_OK;
 }
 
+/* What lies below a node. */
+struct sum {
+	uint32_t depth;
+	uint32_t ref; /* 1 + the largest place that a VG_OP_REF names; 0: none */
+	bool item;
+};
+
 static bool
 slice_ok(const struct vg_program *p, struct vg_slice s)
 {
@@ -74,7 +82,7 @@ range_ok(uint32_t first, uint32_t n, uint32_t count)
 }
 
 static bool
-rule_ok(const struct vg_program *p, const struct vg_rule *r)
+rule_ok(const struct vg_program *p, const struct sum *sum, const struct vg_rule *r)
 {
 	const struct vg_slice s[] = { r->id, r->title, r->name, r->author, r->date, r->description, r->license, r->file,
 				      r->product, r->category, r->service };
@@ -82,7 +90,8 @@ rule_ok(const struct vg_program *p, const struct vg_rule *r)
 	for (size_t i = 0; i < VG_COUNT(s); i++)
 		if (!slice_ok(p, s[i]))
 			return false;
-	if (r->kind == VG_RULE_BASE ? r->root >= p->nnode : r->kind != VG_RULE_CORRELATION || r->corr >= p->ncorr)
+	if (r->kind == VG_RULE_BASE ? r->root >= p->nnode || sum[r->root].ref || r->corr != UINT32_MAX :
+	    r->kind != VG_RULE_CORRELATION || r->corr >= p->ncorr || p->corr[r->corr].rule != (uint32_t)(r - p->rule))
 		return false;
 	if (r->level >= VG_LEVELS || !range_ok(r->tag, r->ntag, p->nlist) || !range_ok(r->ref, r->nref, p->nlist) ||
 	    !range_ok(r->fp, r->nfp, p->nlist) || !range_ok(r->need, r->nneed, p->nneed))
@@ -94,22 +103,36 @@ rule_ok(const struct vg_program *p, const struct vg_rule *r)
 }
 
 static bool
-node_ok(const struct vg_program *p, uint32_t at)
+node_ok(const struct vg_program *p, struct sum *sum, uint32_t at)
 {
 	const struct vg_node *n = &p->node[at];
+	struct sum s = { 0 };
 
 	if (!slice_ok(p, n->name) || n->op > VG_OP_REF)
 		return false;
-	if (n->op == VG_OP_ITEM)
+	if (n->op == VG_OP_ITEM) {
+		sum[at].item = true;
 		return n->first < p->nitem;
+	}
+	if (n->op == VG_OP_REF) {
+		sum[at].ref = n->first + 1;
+		return n->first < VG_REFS_MAX;
+	}
 	if (n->op != VG_OP_AND && n->op != VG_OP_OR && n->op != VG_OP_NOT)
 		return true;
 	if (!range_ok(n->first, n->n, p->nchild) || (n->op == VG_OP_NOT && n->n != 1))
 		return false;
-	for (uint32_t i = 0; i < n->n; i++)
-		if (p->child[n->first + i] >= at)
+	for (uint32_t i = 0; i < n->n; i++) {
+		uint32_t c = p->child[n->first + i];
+
+		if (c >= at)
 			return false;
-	return true;
+		s.item |= sum[c].item;
+		s.ref = sum[c].ref > s.ref ? sum[c].ref : s.ref;
+		s.depth = sum[c].depth >= s.depth ? sum[c].depth + 1 : s.depth;
+	}
+	sum[at] = s;
+	return s.depth <= VG_NODE_DEPTH_MAX;
 }
 
 static bool
@@ -123,14 +146,21 @@ value_ok(const struct vg_program *p, const struct vg_value *v)
 }
 
 static bool
-corr_ok(const struct vg_program *p, uint32_t at)
+corr_ok(const struct vg_program *p, const struct sum *sum, uint32_t at)
 {
 	const struct vg_corr *c = &p->corr[at];
 
-	if (c->rule >= p->nrule || p->rule[c->rule].kind != VG_RULE_CORRELATION || p->rule[c->rule].corr != at || c->type >= VG_CORR_TYPES || c->cmp[0] > VG_CMP_NEQ || c->cmp[1] > VG_CMP_NEQ ||
-	    c->percentile > 100 || c->span_ns <= 0 || c->nref == 0 || !range_ok(c->ref, c->nref, p->nrefs) || c->nby > 16 ||
-	    !range_ok(c->byname, c->nby, p->nlist) || !range_ok(c->field, c->nfield, p->nneed) || c->nref > 256 ||
-	    !range_ok(c->by, c->nby * c->nref, p->ngroupby) || (c->root != UINT32_MAX && c->root >= p->nnode))
+	if (c->rule >= p->nrule || p->rule[c->rule].kind != VG_RULE_CORRELATION || p->rule[c->rule].corr != at)
+		return false;
+	if (c->type >= VG_CORR_TYPES || c->cmp[0] > VG_CMP_NEQ || c->cmp[1] > VG_CMP_NEQ || c->percentile > 100 || c->span_ns <= 0)
+		return false;
+	if (c->nref == 0 || c->nref > VG_REFS_MAX || !range_ok(c->ref, c->nref, p->nrefs) || c->nby > VG_BY_MAX ||
+	    !range_ok(c->byname, c->nby, p->nlist) || !range_ok(c->by, c->nby * c->nref, p->ngroupby) ||
+	    c->nfield > VG_FIELDS_MAX || !range_ok(c->field, c->nfield, p->nneed) || c->depth > VG_CHAIN_MAX)
+		return false;
+	if (c->root != UINT32_MAX && (c->root >= p->nnode || sum[c->root].item || sum[c->root].ref > c->nref))
+		return false;
+	if (at && p->corr[at - 1].depth > c->depth)
 		return false;
 	for (uint32_t i = 0; i < c->nref; i++) {
 		uint32_t r = p->refs[c->ref + i];
@@ -145,7 +175,7 @@ corr_ok(const struct vg_program *p, uint32_t at)
 }
 
 static bool
-check(const struct vg_program *p)
+check(const struct vg_program *p, struct sum *sum)
 {
 	bool ok = true;
 
@@ -163,11 +193,11 @@ check(const struct vg_program *p)
 	for (uint32_t i = 0; i < p->nneed; i++)
 		ok &= p->need[i] < p->nkey;
 	for (uint32_t i = 0; i < p->nnode && ok; i++)
-		ok = node_ok(p, i);
+		ok = node_ok(p, sum, i);
 	for (uint32_t i = 0; i < p->nrule && ok; i++)
-		ok = rule_ok(p, &p->rule[i]);
+		ok = rule_ok(p, sum, &p->rule[i]);
 	for (uint32_t i = 0; i < p->ncorr && ok; i++)
-		ok = corr_ok(p, i);
+		ok = corr_ok(p, sum, i);
 	for (uint32_t i = 0; i < p->ndiag && ok; i++)
 		ok = slice_ok(p, p->diag[i].file) && slice_ok(p, p->diag[i].id) && slice_ok(p, p->diag[i].text);
 	return ok;
@@ -177,7 +207,9 @@ vg_rc
 vg_program_load(vg_str blob, struct vg_keys *keys, struct vg_program *out)
 {
 	struct vg_program p = { 0 };
+	struct sum *sum;
 	struct head h;
+	bool ok;
 
 	if (blob.n < sizeof(h))
 		return VG_E_TRUNC;
@@ -197,7 +229,11 @@ vg_program_load(vg_str blob, struct vg_keys *keys, struct vg_program *out)
 		else
 			memcpy((char *)&p + rows[i].count, &s->n, sizeof(s->n));
 	}
-	if (!check(&p))
+	if ((sum = calloc((size_t)p.nnode + 1, sizeof(*sum))) == NULL)
+		return VG_E_NOMEM;
+	ok = check(&p, sum);
+	free(sum);
+	if (!ok)
 		return VG_E_FORMAT;
 	for (uint32_t i = 0; i < p.nkey; i++) {
 		uint32_t key = vg_keys_add(keys, vg_program_str(&p, p.key[i]));

@@ -4,7 +4,8 @@
 /* Techniques of the old tactic that became "defense impairment"; the others became "stealth". */
 static const char *const impairing[] = { "attack.t1562", "attack.t1070.001", "attack.t1070.002", "attack.t1685", "attack.t1686",
 					 "attack.t1687", "attack.t1688", "attack.t1689", "attack.t1690", "attack.t1553",
-					 "attack.t1556", "attack.t1484", "attack.t1601", "attack.t1600", "attack.t1222" };
+					 "attack.t1556", "attack.t1484", "attack.t1601", "attack.t1600", "attack.t1222",
+					 "attack.t1112", "attack.t1207", "attack.t1578", "attack.t1599" };
 
 bool
 vg_tags_impair(const struct vg_yaml *tags)

@@ -16,7 +16,7 @@ struct val {
 };
 struct vals {
 	struct val *v;
-	size_t n;
+	size_t n, cap;
 	uint32_t *group; /* which written value each came from */
 };
 
@@ -204,12 +204,27 @@ find_dash(vg_str s, size_t from, size_t *len)
 	return VG_NPOS;
 }
 
+/* false: too many values, or memory is out. */
 static bool
-add(struct vg_build *b, struct vals *o, struct val v, uint32_t group, size_t cap)
+add(struct vg_build *b, struct vals *o, struct val v, uint32_t group)
 {
-	if (o->n == cap || v.text.n > VG_YAML_BYTES_MAX)
+	if (o->n == VG_VALUES_MAX)
 		return false;
-	(void)b;
+	if (o->n == o->cap) {
+		size_t cap = o->cap ? 2 * o->cap : 16;
+		struct val *nv = vg_arena_alloc(&b->scratch, cap * sizeof(*nv));
+		uint32_t *ng = vg_arena_alloc(&b->scratch, cap * sizeof(*ng));
+
+		if (nv == NULL || ng == NULL)
+			return false;
+		if (o->n) {
+			memcpy(nv, o->v, o->n * sizeof(*nv));
+			memcpy(ng, o->group, o->n * sizeof(*ng));
+		}
+		o->v = nv;
+		o->group = ng;
+		o->cap = cap;
+	}
 	o->v[o->n] = v;
 	o->group[o->n++] = group;
 	return true;
@@ -217,18 +232,18 @@ add(struct vg_build *b, struct vals *o, struct val v, uint32_t group, size_t cap
 
 /* All combinations of dashes. */
 static bool
-windash(struct vg_build *b, struct vals *o, struct val v, uint32_t group, size_t from, size_t cap, size_t *made)
+windash(struct vg_build *b, struct vals *o, struct val v, uint32_t group, size_t from, size_t *made)
 {
 	size_t len = 0, at = find_dash(v.text, from, &len);
 
 	if (at == VG_NPOS)
-		return ++*made <= VG_VARIANTS_MAX && add(b, o, v, group, cap);
+		return ++*made <= VG_VARIANTS_MAX && add(b, o, v, group);
 	for (size_t d = 0; d < VG_COUNT(dashes); d++) {
 		struct val w = v;
 
-		w.text = vg_str_join(&b->tmp, vg_str_cut(v.text, at),
-				     vg_str_join(&b->tmp, dashes[d], vg_str_skip(v.text, at + len)));
-		if (w.text.p == NULL || !windash(b, o, w, group, at + dashes[d].n, cap, made))
+		w.text = vg_str_join(&b->scratch, vg_str_cut(v.text, at),
+				     vg_str_join(&b->scratch, dashes[d], vg_str_skip(v.text, at + len)));
+		if (w.text.p == NULL || !windash(b, o, w, group, at + dashes[d].n, made))
 			return false;
 	}
 	return true;
@@ -253,6 +268,7 @@ regex_trouble(vg_str s)
 {
 	long depth = 0;
 	bool in_class = false;
+	size_t brace = VG_NPOS; /* where a bounded repeat may have begun */
 
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i], d = i + 1 < s.n ? s.p[i + 1] : 0, e = i + 2 < s.n ? s.p[i + 2] : 0;
@@ -280,36 +296,50 @@ regex_trouble(vg_str s)
 			if (d == '?' && (e == '=' || e == '!' || e == '>' ||
 					 (e == '<' && i + 3 < s.n && (s.p[i + 3] == '=' || s.p[i + 3] == '!'))))
 				return "look-around and atomic groups need time without bound";
-		} else if (c == ')' && --depth < 0) {
-			return "a parenthesis is closed that was not opened";
-		} else if ((c == '*' || c == '+' || c == '?' || c == '}') && d == '+') {
+			if (d == '?' && (e == '(' || e == '|' || e == 'R' || e == '&' || (e == 'P' && i + 3 < s.n && s.p[i + 3] != '<')))
+				return "conditional and recursive groups are not supported";
+		} else if (c == ')') {
+			if (--depth < 0)
+				return "a parenthesis is closed that was not opened";
+		} else if (c == '{') {
+			brace = i;
+			continue;
+		} else if (d == '+' && (c == '*' || c == '+' || c == '?' || (c == '}' && brace != VG_NPOS && i > brace + 1))) {
 			return "possessive repeats are not supported";
 		}
+		if (c != ',' && (c < '0' || c > '9'))
+			brace = VG_NPOS;
 	}
 	return depth ? "a parenthesis is not closed" : in_class ? "a class is not closed" : NULL;
 }
 
-/* Replace %name% by each of its values; the rule is refused when it has none. */
+/* Replace each %name% from @from on by each of its values; the rule is refused when one has none. */
 static vg_rc
-expand(struct vg_build *b, struct vals *o, struct val v, uint32_t group, size_t cap, uint32_t line, unsigned depth)
+expand(struct vg_build *b, struct vals *o, struct val v, uint32_t group, size_t from, uint32_t line, unsigned depth)
 {
-	size_t from = vg_str_chr(v.text, '%'), to;
-	vg_str name;
+	vg_str rest = vg_str_skip(v.text, from), name;
+	size_t open = vg_str_chr(rest, '%'), len = open == VG_NPOS ? VG_NPOS : vg_str_chr(vg_str_skip(rest, open + 1), '%');
 	bool any = false;
 
-	if (from == VG_NPOS || (to = vg_str_chr(vg_str_skip(v.text, from + 1), '%')) == VG_NPOS || depth > 8)
-		return add(b, o, v, group, cap) ? VG_OK : vg_build_refuse(b, VG_DIAG_LIMIT, line, "too many values");
-	name = vg_str_cut(vg_str_skip(v.text, from + 1), to);
+	if (len == VG_NPOS)
+		return add(b, o, v, group) ? VG_OK : vg_build_refuse(b, VG_DIAG_LIMIT, line, "too many values");
+	if (depth == 8)
+		return vg_build_refuse(b, VG_DIAG_LIMIT, line, "more than 8 placeholders in one value");
+	open += from;
+	name = vg_str_cut(vg_str_skip(v.text, open + 1), len);
 	for (size_t i = 0; i < b->nvar; i++) {
+		vg_str value = b->var[i].value;
 		struct val w = v;
 		vg_rc rc;
 
 		if (!vg_str_eq(b->var[i].name, name))
 			continue;
 		any = true;
-		w.text = vg_str_join(&b->tmp, vg_str_cut(v.text, from),
-				     vg_str_join(&b->tmp, unescape(&b->tmp, b->var[i].value), vg_str_skip(v.text, from + to + 2)));
-		if ((rc = expand(b, o, w, group, cap, line, depth + 1)) != VG_OK)
+		if (!v.re)
+			value = unescape(&b->scratch, value);
+		w.text = vg_str_join(&b->scratch, vg_str_cut(v.text, open),
+				     vg_str_join(&b->scratch, value, vg_str_skip(v.text, open + len + 2)));
+		if ((rc = expand(b, o, w, group, open + value.n, line, depth + 1)) != VG_OK)
 			return rc;
 	}
 	if (any)
@@ -320,7 +350,7 @@ expand(struct vg_build *b, struct vals *o, struct val v, uint32_t group, size_t 
 
 /* The values as written. */
 static vg_rc
-take_written(struct vg_build *b, const struct vg_yaml *v, bool raw, struct vals *o, size_t cap)
+take_written(struct vg_build *b, const struct vg_yaml *v, bool raw, struct vals *o)
 {
 	const struct vg_yaml *c = v->kind == VG_YAML_LIST ? v->child : v;
 	uint32_t group = 0;
@@ -333,91 +363,104 @@ take_written(struct vg_build *b, const struct vg_yaml *v, bool raw, struct vals 
 		if (!vg_utf8_valid(c->text))
 			return vg_build_refuse(b, VG_DIAG_SCHEMA, c->line, "a value is not UTF-8");
 		if (!w.null)
-			w.text = raw ? c->text : unescape(&b->tmp, c->text);
-		if (!add(b, o, w, group++, cap))
+			w.text = raw ? c->text : unescape(&b->scratch, c->text);
+		if (!add(b, o, w, group++))
 			return vg_build_refuse(b, VG_DIAG_LIMIT, c->line, "more than %d values", VG_VALUES_MAX);
 	}
 	return VG_OK;
 }
 
 static vg_rc
-encode(struct vg_build *b, struct vals *o, struct val v, uint32_t group, enum mod m, size_t cap, uint32_t line)
+encode(struct vg_build *b, struct vals *o, struct val v, uint32_t group, enum mod m, uint32_t line)
 {
-	if (has_wildcard(v.text) && !v.bytes)
-		return vg_build_refuse(b, VG_DIAG_MODIFIER, line, "wildcards cannot be encoded");
+	if (v.test != VG_TEST_EQ || v.re || (has_wildcard(v.text) && !v.bytes))
+		return vg_build_refuse(b, VG_DIAG_MODIFIER, line, "only text without wildcards can be encoded");
 	v.bytes = true;
 	if (m == M_OFFSET) {
 		struct val w = v;
 
+		w.bytes = false;
 		for (size_t shift = 0; shift < 3; shift++) {
-			w.text = base64_shifted(&b->tmp, v.text, shift);
-			if (w.text.n && !add(b, o, w, group, cap))
+			w.text = base64_shifted(&b->scratch, v.text, shift);
+			if (w.text.n && !add(b, o, w, group))
 				return vg_build_refuse(b, VG_DIAG_LIMIT, line, "too many values");
 		}
 		return VG_OK;
 	}
-	v.text = m == M_BASE64 ? base64(&b->tmp, v.text, true) : to_utf16(&b->tmp, v.text, m);
-	if (m == M_BASE64 || m == M_OFFSET)
+	v.text = m == M_BASE64 ? base64(&b->scratch, v.text, true) : to_utf16(&b->scratch, v.text, m);
+	if (m == M_BASE64)
 		v.bytes = false; /* plain ASCII again */
-	return add(b, o, v, group, cap) ? VG_OK : vg_build_refuse(b, VG_DIAG_LIMIT, line, "too many values");
+	return add(b, o, v, group) ? VG_OK : vg_build_refuse(b, VG_DIAG_LIMIT, line, "too many values");
+}
+
+static vg_rc
+wrong(struct vg_build *b, uint32_t line, const char *why)
+{
+	return vg_build_refuse(b, VG_DIAG_MODIFIER, line, "%s", why);
 }
 
 /* One modifier over all values, in the order written. */
 static vg_rc
-apply(struct vg_build *b, enum mod m, struct vals *in, struct vals *o, size_t cap, uint32_t line)
+apply(struct vg_build *b, enum mod m, struct vals *in, struct vals *o, uint32_t line)
 {
 	o->n = 0;
 	for (size_t i = 0; i < in->n; i++) {
 		struct val v = in->v[i];
 		uint32_t g = in->group[i];
 		size_t made = 0;
-		const char *why;
+		uint64_t part;
 		vg_rc rc;
 
 		switch (m) {
 		case M_CONTAINS:
 		case M_STARTS:
 		case M_ENDS:
-			if (v.test >= VG_TEST_FIELD_EQ)
+			if (v.test >= VG_TEST_FIELD_EQ && v.test <= VG_TEST_FIELD_CONTAINS)
 				v.test = m == M_CONTAINS ? VG_TEST_FIELD_CONTAINS :
 					 m == M_STARTS ? VG_TEST_FIELD_PREFIX : VG_TEST_FIELD_SUFFIX;
-			else if (!v.re)
-				v.text = around(&b->tmp, v.text, m != M_STARTS, m != M_ENDS);
+			else if (v.re)
+				break; /* an expression is found anywhere as it is */
+			else if (v.test != VG_TEST_EQ)
+				return wrong(b, line, "contains, startswith and endswith need text");
+			else if (v.bytes) /* whose bytes may be those of wildcards */
+				v.test = m == M_CONTAINS ? VG_TEST_CONTAINS : m == M_STARTS ? VG_TEST_PREFIX : VG_TEST_SUFFIX;
+			else
+				v.text = around(&b->scratch, v.text, m != M_STARTS, m != M_ENDS);
 			break;
 		case M_RE:
-			if ((why = regex_trouble(v.text)) != NULL)
-				return vg_build_refuse(b, VG_DIAG_REGEX, line, "the expression cannot be used: %s", why);
+			if (v.test != VG_TEST_EQ || v.bytes)
+				return wrong(b, line, "re must stand before other modifiers");
 			v.test = VG_TEST_RE;
 			v.flags |= VG_VALUE_CASED;
 			break;
 		case M_I:
-			v.flags |= VG_VALUE_RE_I;
-			break;
 		case M_M:
-			v.flags |= VG_VALUE_RE_M;
-			break;
 		case M_S:
-			v.flags |= VG_VALUE_RE_S;
+			if (v.test != VG_TEST_RE)
+				return wrong(b, line, "i, m and s stand behind re");
+			v.flags |= m == M_I ? VG_VALUE_RE_I : m == M_M ? VG_VALUE_RE_M : VG_VALUE_RE_S;
 			break;
 		case M_BASE64:
 		case M_OFFSET:
 		case M_WIDE:
 		case M_UTF16BE:
 		case M_UTF16:
-			if ((rc = encode(b, o, v, g, m, cap, line)) != VG_OK)
+			if ((rc = encode(b, o, v, g, m, line)) != VG_OK)
 				return rc;
 			continue;
 		case M_WINDASH:
-			if (!windash(b, o, v, g, 0, cap, &made))
+			if (!windash(b, o, v, g, 0, &made))
 				return vg_build_refuse(b, VG_DIAG_LIMIT, line, "windash makes more than %d variants of one value", VG_VARIANTS_MAX);
 			continue;
 		case M_EXPAND:
-			if ((rc = expand(b, o, v, g, cap, line, 0)) != VG_OK)
+			if ((rc = expand(b, o, v, g, 0, line, 0)) != VG_OK)
 				return rc;
 			continue;
 		case M_CIDR:
+			if (v.test != VG_TEST_EQ || v.bytes)
+				return wrong(b, line, "cidr takes no other modifier");
 			v.test = VG_TEST_CIDR;
-			if (!cidr(&b->tmp, v.text, &v.text))
+			if (!cidr(&b->scratch, v.text, &v.text))
 				return vg_build_refuse(b, VG_DIAG_MODIFIER, line, "cidr: not a network: %.*s", VG_STR_ARG(in->v[i].text));
 			break;
 		case M_LT:
@@ -426,6 +469,8 @@ apply(struct vg_build *b, enum mod m, struct vals *in, struct vals *o, size_t ca
 		case M_GTE: {
 			double number;
 
+			if ((v.test != VG_TEST_EQ && v.test != VG_TEST_TIME) || v.bytes)
+				return wrong(b, line, "lt, lte, gt and gte need a number");
 			if (!vg_str_f64(v.text, &number))
 				return vg_build_refuse(b, VG_DIAG_MODIFIER, line, "lt, lte, gt and gte need a number, not '%.*s'", VG_STR_ARG(v.text));
 			v.test = (uint8_t)(VG_TEST_LT + (m - M_LT));
@@ -435,8 +480,12 @@ apply(struct vg_build *b, enum mod m, struct vals *in, struct vals *o, size_t ca
 			v.flags |= VG_VALUE_CASED;
 			break;
 		case M_FIELDREF:
+			if (v.test != VG_TEST_EQ || v.bytes || v.text.n == 0 || has_wildcard(v.text))
+				return wrong(b, line, "fieldref needs the name of a field, without wildcards, before other modifiers");
 			v.test = VG_TEST_FIELD_EQ;
-			v.aux = vg_keys_add(b->keys, v.text);
+			if ((v.aux = vg_keys_add(b->keys, v.text)) == VG_KEY_NONE)
+				return vg_build_refuse(b, VG_DIAG_LIMIT, line, "too many field names in the rule set");
+			v.text = VG_STR("");
 			break;
 		case M_MINUTE:
 		case M_HOUR:
@@ -444,6 +493,10 @@ apply(struct vg_build *b, enum mod m, struct vals *in, struct vals *o, size_t ca
 		case M_WEEK:
 		case M_MONTH:
 		case M_YEAR:
+			if ((v.test != VG_TEST_EQ && (v.test < VG_TEST_LT || v.test > VG_TEST_GTE)) || v.bytes)
+				return wrong(b, line, "a part of a time is compared with a number");
+			if (v.test == VG_TEST_EQ && !vg_str_u64(v.text, &part))
+				return vg_build_refuse(b, VG_DIAG_MODIFIER, line, "a part of a time is a number, not '%.*s'", VG_STR_ARG(v.text));
 			v.part = (uint8_t)(VG_PART_MINUTE + (m - M_MINUTE));
 			if (v.test == VG_TEST_EQ)
 				v.test = VG_TEST_TIME;
@@ -451,7 +504,7 @@ apply(struct vg_build *b, enum mod m, struct vals *in, struct vals *o, size_t ca
 		default:
 			break;
 		}
-		if (!add(b, o, v, g, cap))
+		if (!add(b, o, v, g))
 			return vg_build_refuse(b, VG_DIAG_LIMIT, line, "too many values");
 	}
 	return VG_OK;
@@ -480,7 +533,7 @@ settle(struct val *v)
 	v->text = inner;
 }
 
-static void
+static bool
 put_value(struct vg_build *b, const struct val *v, bool keyword)
 {
 	struct vg_value out = { .test = v->test, .flags = v->flags, .part = v->part, .aux = v->aux };
@@ -491,46 +544,69 @@ put_value(struct vg_build *b, const struct val *v, bool keyword)
 	if (keyword && (v->test == VG_TEST_PREFIX || v->test == VG_TEST_SUFFIX))
 		out.test = VG_TEST_CONTAINS; /* a keyword is looked for anywhere: its stars say nothing */
 	if (keyword && v->test == VG_TEST_GLOB)
-		t = around(&b->tmp, t, true, true);
+		t = around(&b->scratch, t, true, true);
 	if (!(v->flags & VG_VALUE_CASED) && out.test != VG_TEST_CIDR && out.test != VG_TEST_RE && t.n) {
 		/* wildcard bytes are no UTF-8 and stay as they are */
-		char *p = vg_arena_alloc(&b->tmp, VG_FOLD_MAX(t.n));
+		char *p = vg_arena_alloc(&b->scratch, VG_FOLD_MAX(t.n));
 
-		if (p)
-			t = vg_str_mem(p, vg_fold(t, p));
+		if (p == NULL)
+			return false;
+		t = vg_str_mem(p, vg_fold(t, p));
 	}
+	if (t.p == NULL || b->nvalue == VG_VALUES_MAX)
+		return false;
+	b->nvalue++;
 	out.text = vg_build_text(b, t);
 	vg_buf_mem(&b->value, &out, sizeof(out));
+	return true;
 }
 
+/* The item with the values from @first on; one row for equal items. */
 static uint32_t
 put_item(struct vg_build *b, uint32_t key, enum vg_item_kind kind, uint8_t flags, uint32_t first)
 {
 	struct vg_item it = { .key = key, .kind = (uint8_t)kind, .flags = flags, .value = first,
 			      .nvalue = VG_ROWS(b->value, struct vg_value) - first };
-	uint32_t at = VG_ROWS(b->item, struct vg_item);
+	uint32_t at = VG_ROWS(b->item, struct vg_item), same;
+	size_t nbytes = it.nvalue * sizeof(struct vg_value);
+	const char *values = b->value.p + first * sizeof(struct vg_value);
+	struct { uint32_t key, kind, flags, n; uint64_t hash; } id = { key, kind, flags, it.nvalue, 0 };
+	const struct vg_item *o;
 
+	id.hash = vg_hash64(vg_str_mem(values, nbytes), 0);
+	same = vg_map_add(&b->items, vg_str_mem(&id, sizeof(id)), at, NULL);
+	if (same < at) { /* a refused document may have taken its rows back: compare */
+		o = (const struct vg_item *)(void *)b->item.p + same;
+		if (o->key == key && o->kind == it.kind && o->flags == flags && o->nvalue == it.nvalue &&
+		    (nbytes == 0 || memcmp(b->value.p + o->value * sizeof(struct vg_value), values, nbytes) == 0)) {
+			b->value.n -= nbytes;
+			return vg_build_leaf(b, VG_OP_ITEM, same);
+		}
+	}
 	vg_buf_mem(&b->item, &it, sizeof(it));
 	return vg_build_leaf(b, VG_OP_ITEM, at);
 }
 
-/* An item for values [from, to): with @all each written value must match, by any of its variants. */
+/* An item for all values: with @all each written value must match, by any of its variants. */
 static vg_rc
 put_values(struct vg_build *b, uint32_t key, bool keyword, const struct vals *v, bool all, uint32_t *node)
 {
 	enum vg_item_kind kind = keyword ? VG_ITEM_KEYWORDS : VG_ITEM_VALUES;
-	uint32_t *part = vg_arena_array(&b->tmp, uint32_t, v->n + 2), n = 0, first = VG_ROWS(b->value, struct vg_value);
+	uint32_t *part = vg_arena_array(&b->scratch, uint32_t, v->n + 2), n = 0, first = VG_ROWS(b->value, struct vg_value);
 	bool variants = false, has_null = false;
 
 	if (part == NULL)
 		return VG_E_NOMEM;
 	for (size_t i = 0; i < v->n; i++) {
+		if (v->v[i].text.p == NULL && !v->v[i].null)
+			return VG_E_NOMEM;
 		has_null |= v->v[i].null;
 		variants |= i && v->group[i] == v->group[i - 1];
 	}
 	if (!has_null && !(all && variants)) {
 		for (size_t i = 0; i < v->n; i++)
-			put_value(b, &v->v[i], keyword);
+			if (!put_value(b, &v->v[i], keyword))
+				return vg_build_refuse(b, VG_DIAG_LIMIT, 0, "more than %d values in one rule", VG_VALUES_MAX);
 		*node = put_item(b, key, kind, all && v->n > 1 ? VG_ITEM_ALL : 0, first);
 		return VG_OK;
 	}
@@ -544,7 +620,8 @@ put_values(struct vg_build *b, uint32_t key, bool keyword, const struct vals *v,
 			continue;
 		}
 		for (; j < v->n && v->group[j] == v->group[i]; j++)
-			put_value(b, &v->v[j], keyword);
+			if (!put_value(b, &v->v[j], keyword))
+				return vg_build_refuse(b, VG_DIAG_LIMIT, 0, "more than %d values in one rule", VG_VALUES_MAX);
 		part[n++] = put_item(b, key, kind, 0, first);
 		i = j;
 	}
@@ -589,12 +666,13 @@ vg_rc
 vg_build_item(struct vg_build *b, vg_str name, const struct vg_yaml *v, uint32_t *node)
 {
 	enum mod chain[CHAIN_MAX];
-	struct vals a, o;
-	size_t n, cap = VG_VALUES_MAX;
-	bool all = false, neq = false, raw = false, many = false;
+	struct vals a = { 0 }, o = { 0 };
+	size_t n;
+	bool all = false, neq = false, raw = false;
 	uint32_t key = VG_KEY_NONE;
 	vg_rc rc;
 
+	vg_arena_reset(&b->scratch);
 	if ((rc = take_chain(b, &name, v->line, chain, &n)) != VG_OK)
 		return rc;
 	if (name.n && (key = vg_keys_add(b->keys, name)) == VG_KEY_NONE)
@@ -607,20 +685,7 @@ vg_build_item(struct vg_build *b, vg_str name, const struct vg_yaml *v, uint32_t
 			return name.n ? take_exists(b, key, v, node) :
 					vg_build_refuse(b, VG_DIAG_MODIFIER, v->line, "exists needs a field");
 	}
-	for (size_t i = 0; i < n; i++)
-		many |= chain[i] == M_WINDASH || chain[i] == M_OFFSET || chain[i] == M_EXPAND;
-	if (!many)
-		cap = (v->kind == VG_YAML_LIST ? v->nchild : 1) + 1;
-	if (cap > VG_VALUES_MAX)
-		cap = VG_VALUES_MAX;
-	a.v = vg_arena_alloc(&b->tmp, cap * sizeof(*a.v));
-	o.v = vg_arena_alloc(&b->tmp, cap * sizeof(*o.v));
-	a.group = vg_arena_alloc(&b->tmp, cap * sizeof(*a.group));
-	o.group = vg_arena_alloc(&b->tmp, cap * sizeof(*o.group));
-	if (!a.v || !o.v || !a.group || !o.group)
-		return VG_E_NOMEM;
-	a.n = o.n = 0;
-	if ((rc = take_written(b, v, raw, &a, cap)) != VG_OK)
+	if ((rc = take_written(b, v, raw, &a)) != VG_OK)
 		return rc;
 	if (a.n == 0)
 		return vg_build_refuse(b, VG_DIAG_SCHEMA, v->line, "an empty list of values");
@@ -632,14 +697,21 @@ vg_build_item(struct vg_build *b, vg_str name, const struct vg_yaml *v, uint32_t
 		for (size_t j = 0; j < a.n; j++)
 			if (a.v[j].null)
 				return vg_build_refuse(b, VG_DIAG_MODIFIER, v->line, "null takes no modifier");
-		if ((rc = apply(b, chain[i], &a, &o, cap, v->line)) != VG_OK)
+		if ((rc = apply(b, chain[i], &a, &o, v->line)) != VG_OK)
 			return rc;
 		t = a;
 		a = o;
 		o = t;
 	}
-	for (size_t i = 0; i < a.n; i++)
+	for (size_t i = 0; i < a.n; i++) {
+		const char *why = a.v[i].test == VG_TEST_RE ? regex_trouble(a.v[i].text) : NULL;
+
+		if (why)
+			return vg_build_refuse(b, VG_DIAG_REGEX, v->line, "the expression cannot be used: %s", why);
+		if (name.n == 0 && (a.v[i].null || a.v[i].test > VG_TEST_RE))
+			return vg_build_refuse(b, VG_DIAG_SCHEMA, v->line, "a keyword must be text or an expression");
 		settle(&a.v[i]);
+	}
 	if ((rc = put_values(b, key, name.n == 0, &a, all, node)) != VG_OK)
 		return rc;
 	if (neq)
