@@ -8,7 +8,16 @@ struct vg_keys {
 	struct vg_map map;
 	vg_str *name; /* owned; the text is the map's */
 	uint32_t n, cap;
+	uint64_t serial;
 };
+
+static uint64_t
+next_serial(void)
+{
+	static uint64_t last;
+
+	return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+}
 
 uint32_t
 vg_keys_add(struct vg_keys *k, vg_str name)
@@ -32,6 +41,7 @@ vg_keys_add(struct vg_keys *k, vg_str name)
 	if (vg_map_add(&k->map, name, k->n, &kept) == VG_MAP_NONE)
 		return VG_KEY_NONE;
 	k->name[k->n] = kept;
+	k->serial = next_serial();
 	return k->n++;
 }
 
@@ -84,4 +94,10 @@ uint32_t
 vg_keys_count(const struct vg_keys *k)
 {
 	return k->n;
+}
+
+uint64_t
+vg_keys_serial(const struct vg_keys *k)
+{
+	return k->serial;
 }

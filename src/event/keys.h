@@ -21,5 +21,8 @@ uint32_t vg_keys_add(struct vg_keys *k, vg_str name);
 uint32_t vg_keys_find(const struct vg_keys *k, vg_str name);
 vg_str vg_keys_name(const struct vg_keys *k, uint32_t key); /* { NULL, 0 } when out of range */
 uint32_t vg_keys_count(const struct vg_keys *k);
+/* Another number for another table, and after each name added: what was looked up under the same number still
+ * holds.  Never 0. */
+uint64_t vg_keys_serial(const struct vg_keys *k);
 
 #endif

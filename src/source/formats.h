@@ -2,8 +2,12 @@
 #ifndef VG_SOURCE_FORMATS_H
 #define VG_SOURCE_FORMATS_H
 
-#include "source/format.h"
 #include "source/auditd.h"
+#include "source/csv.h"
+#include "source/format.h"
+#include "source/json.h"
 #include "source/syslog.h"
+#include "source/utmp.h"
+#include "source/winxml.h"
 
 #endif
