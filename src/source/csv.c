@@ -177,7 +177,7 @@ vg_csv_probe(vg_str head, bool whole, vg_str filename)
 	while (next_cell(&s, sep, &cell, &doubled)) {
 		if (!could_be_name(cell))
 			return 0;
-		known = known || (vg_shape_row(vg_str_trim(cell)) != 0 && columns >= 3);
+		known = known || (columns >= 3 && vg_shape_row(vg_str_trim(cell)) % VG_SHAPE_SPACED != 0);
 	}
 	while (rows < 8 && head.n) {
 		at = 0;

@@ -139,14 +139,19 @@ vg_shape_row(vg_str name)
 		if (rows[i].name.n == name.n && rows[i].name.p[0] == name.p[0] &&
 		    memcmp(rows[i].name.p, name.p, name.n) == 0)
 			return (uint8_t)i;
-	return 0;
+	return vg_str_chr(name, ' ') != VG_NPOS ? VG_SHAPE_SPACED : 0;
 }
 
 void
 vg_shape_seen(struct vg_shape *s, uint8_t row, uint32_t field)
 {
-	uint8_t slot = rows[row].slot;
+	uint8_t slot;
 
+	if (row == VG_SHAPE_SPACED) {
+		s->spaced = true;
+		return;
+	}
+	slot = rows[row].slot;
 	if (slot == VG_SLOT_TIME) {
 		if (s->ntime < VG_SHAPE_TIMES) {
 			s->time[s->ntime].field = field;
@@ -399,6 +404,28 @@ inner_text(struct vg_shape *s, struct vg_event *e)
 	return rc == VG_E_NOMEM ? rc : VG_OK;
 }
 
+/* NXLog and others leave the spaces in the names of event data ("Threat Name"): Sigma has none there. */
+static vg_rc
+close_names(struct vg_event *e)
+{
+	for (uint32_t i = 0; i < e->nfield; i++) {
+		struct vg_field *f = &e->field[i];
+		size_t n = 0;
+		char *t;
+
+		if (vg_str_chr(f->name, ' ') == VG_NPOS)
+			continue;
+		if ((t = vg_arena_alloc(e->arena, f->name.n)) == NULL)
+			return VG_E_NOMEM;
+		for (size_t k = 0; k < f->name.n; k++)
+			if (f->name.p[k] != ' ')
+				t[n++] = f->name.p[k];
+		f->name = vg_str_mem(t, n);
+		f->key = vg_keys_find(e->keys, f->name);
+	}
+	return VG_OK;
+}
+
 /* Is it a Windows event? */
 static bool
 is_windows(const struct vg_shape *s)
@@ -432,6 +459,8 @@ vg_shape_finish(struct vg_shape *s, struct vg_event *e)
 	if (e->code.n == 0 && (win || !slot_is(s, VG_SLOT_CODE, WIN)))
 		e->code = slot_value(s, e, VG_SLOT_CODE);
 	if (win) {
+		if (s->spaced && (rc = close_names(e)) != VG_OK)
+			return rc;
 		if (e->record == 0 && s->field[VG_SLOT_RECORD] &&
 		    vg_str_u64(slot_value(s, e, VG_SLOT_RECORD), &id))
 			e->record = id;

@@ -38,9 +38,12 @@ struct vg_shape {
 		uint8_t row;
 	} time[VG_SHAPE_TIMES];
 	uint8_t ntime;
+	bool spaced; /* a name has a space in it */
 };
 
-/* The row of the table that speaks of @name, 0 when none does. */
+/* The row of the table that speaks of @name, or VG_SHAPE_SPACED when it has a space in it; 0 when there is
+ * nothing to remember of it. */
+#define VG_SHAPE_SPACED 255
 uint8_t vg_shape_row(vg_str name);
 /* Field @field of the record has the name of @row, and a value. */
 void vg_shape_seen(struct vg_shape *s, uint8_t row, uint32_t field);
