@@ -858,9 +858,7 @@ parse_alt(struct parser *p, unsigned flags, unsigned depth)
 			n = parse_atom(p, &flags, depth);
 			if (n == NULL || p->rc != VG_OK)
 				return NULL;
-			if (n->kind != N_EMPTY || peek(p, 0) == '{')
-				n = parse_repeat(p, n);
-			if (!chain(p, &tail, n))
+			if (!chain(p, &tail, parse_repeat(p, n)))
 				return NULL;
 			ncat++;
 		}
