@@ -2,7 +2,7 @@
  *
  * When a correlation fires: at the match with which its condition becomes true.  While it stays true the same group is
  * silent, until the condition was false once or the window holds no match any more that the last signal counted: one signal a
- * burst.  temporal and temporal_ordered use their matches up.  A condition with an upper bound alone (lt, lte) can only
+ * burst; correlations that refer to it still see each match of it.  temporal and temporal_ordered use their matches up.  A condition with an upper bound alone (lt, lte) can only
  * be judged when a window is over: it is counted from the group's first match, and judged at the first match behind it, or
  * at the end. */
 #include "detect/correlate.h"
@@ -471,9 +471,10 @@ upper_only(const struct vg_corr *k)
 
 static vg_rc feed(struct vg_correlator *c, const struct input *in);
 
-/* Tell it, and hand it to the correlations above.  The group may move in memory meanwhile: @g is its number. */
+/* Tell it (not when @again: the burst was told), and hand it to the correlations above.  The group may move in memory
+ * meanwhile: @g is its number. */
 static vg_rc
-fire(struct vg_correlator *c, uint32_t g, struct vg_corr_hit *h)
+fire(struct vg_correlator *c, uint32_t g, struct vg_corr_hit *h, bool again)
 {
 	const struct group *x = &c->group[g];
 	const struct vg_corr *k = &c->p->corr[x->corr];
@@ -496,7 +497,7 @@ fire(struct vg_correlator *c, uint32_t g, struct vg_corr_hit *h)
 		at += x->by[i].n;
 	}
 	in.token = h->nevidence ? h->evidence[h->nevidence - 1] : 0;
-	rc = c->fn(c->ctx, h);
+	rc = again ? VG_OK : c->fn(c->ctx, h);
 	if (rc == VG_OK)
 		rc = feed(c, &in);
 	free(copy);
@@ -504,7 +505,7 @@ fire(struct vg_correlator *c, uint32_t g, struct vg_corr_hit *h)
 }
 
 static vg_rc
-fire_window(struct vg_correlator *c, uint32_t g, double value)
+fire_window(struct vg_correlator *c, uint32_t g, double value, bool again)
 {
 	struct group *x = &c->group[g];
 	struct vg_corr_hit h = { .count = x->n, .value = value };
@@ -516,9 +517,11 @@ fire_window(struct vg_correlator *c, uint32_t g, double value)
 	}
 	for (uint32_t i = from; i < x->n; i++)
 		h.evidence[h.nevidence++] = entry_at(x, i)->token;
-	x->fired = true;
-	x->fired_ns = h.last_ns;
-	return fire(c, g, &h);
+	if (!again) {
+		x->fired = true;
+		x->fired_ns = h.last_ns;
+	}
+	return fire(c, g, &h, again);
 }
 
 /* The value that a match brings to the count; false: it has none. */
@@ -565,7 +568,7 @@ window_hit(struct vg_correlator *c, uint32_t g, const struct input *in)
 		if (x->open_ns != VG_TIME_NONE && in->time_ns - x->open_ns > k->span_ns) {
 			v = measure(k, x);
 			if (meets(k, v))
-				rc = fire_window(c, g, v);
+				rc = fire_window(c, g, v, false);
 			x = &c->group[g];
 			while (x->n)
 				pop(k, x);
@@ -587,7 +590,8 @@ window_hit(struct vg_correlator *c, uint32_t g, const struct input *in)
 	ok = meets(k, v);
 	if (!ok || entry_at(x, 0)->time_ns > x->fired_ns)
 		x->fired = false;
-	return ok && !x->fired ? fire_window(c, g, v) : VG_OK;
+	/* what stands above follows the whole burst: a success at its end is one after failures */
+	return ok && (!x->fired || c->use_of[k->rule]) ? fire_window(c, g, v, x->fired) : VG_OK;
 }
 
 static bool
@@ -630,7 +634,7 @@ fire_temporal(struct vg_correlator *c, uint32_t g, int64_t first_ns, const struc
 		x->last_token[i] = 0;
 	}
 	h.value = (double)h.count;
-	return fire(c, g, &h);
+	return fire(c, g, &h, false);
 }
 
 static vg_rc
@@ -789,7 +793,7 @@ vg_correlator_end(struct vg_correlator *c)
 			continue;
 		v = measure(k, x);
 		if (meets(k, v))
-			rc = fire_window(c, g, v);
+			rc = fire_window(c, g, v, false);
 	}
 	return rc;
 }

@@ -104,6 +104,8 @@ def main():
         caseless = flags & I or "(?i" in source
         some = list(texts(rng, source, 40)) + [strip(source), "x " + strip(source) + " y"]
         for text in some:
+            if not text and "\\B" in source: # before 3.14 Python found no \B in an empty text; PCRE does
+                continue
             if caseless: # Python folds only ASCII then
                 text = text.replace("é", "–")
             signal.setitimer(signal.ITIMER_REAL, 0.2)
