@@ -53,6 +53,7 @@ struct vg_detector {
 	/* of the event at hand */
 	struct vg_view view;
 	uint64_t *marked; /* a bit a rule */
+	uint64_t *applied; /* a bit a rule that applied to some event; owned */
 	uint32_t *found;  /* rules marked, in any order */
 	uint32_t nfound;
 	const struct class *now;
@@ -78,6 +79,7 @@ vg_detector_new(const struct vg_program *p, const struct vg_index *x, const stru
 	d->class = calloc(CLASSES_MAX, sizeof(*d->class));
 	d->marked = calloc(p->nrule / 64 + 1, sizeof(*d->marked));
 	d->found = calloc(p->nrule + 1, sizeof(*d->found));
+	d->applied = calloc(p->nrule / 64 + 1, sizeof(*d->applied));
 	if (x->multi)
 		d->multi = vg_multi_scratch_new(x->multi);
 	if (o->cache_bytes) {
@@ -86,7 +88,7 @@ vg_detector_new(const struct vg_program *p, const struct vg_index *x, const stru
 		d->cache = calloc(n, sizeof(*d->cache));
 		d->cache_mask = n - 1;
 	}
-	if (!d->first || !d->class || !d->marked || !d->found || (x->multi && !d->multi) || (o->cache_bytes && !d->cache)) {
+	if (!d->first || !d->class || !d->marked || !d->found || !d->applied || (x->multi && !d->multi) || (o->cache_bytes && !d->cache)) {
 		vg_detector_free(d);
 		return NULL;
 	}
@@ -122,6 +124,7 @@ vg_detector_free(struct vg_detector *d)
 	free(d->class);
 	free(d->marked);
 	free(d->found);
+	free(d->applied);
 	free(d->cache);
 	free(d);
 }
@@ -130,6 +133,13 @@ void
 vg_detector_stats(const struct vg_detector *d, struct vg_detector_stats *out)
 {
 	*out = d->stats;
+}
+
+void
+vg_detector_applicable(const struct vg_detector *d, uint64_t *bits)
+{
+	for (uint32_t i = 0; i < d->p->nrule / 64 + 1; i++)
+		bits[i] |= d->applied[i];
 }
 
 /* ---- classes ---- */
@@ -199,6 +209,7 @@ fill_class(struct vg_detector *d, struct class *c, const struct vg_event *e, vg_
 		    (has_code && with_code(p, p->rule[r].root, code, 0) == NO))
 			continue;
 		c->rule[r / 64] |= UINT64_C(1) << (r % 64);
+		d->applied[r / 64] |= UINT64_C(1) << (r % 64);
 		c->empty = false;
 		if (d->x->always[r])
 			c->always[c->nalways++] = r;

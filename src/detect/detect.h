@@ -33,6 +33,9 @@ struct vg_detector *vg_detector_new(const struct vg_program *p, const struct vg_
 void vg_detector_free(struct vg_detector *d);
 void vg_detector_stats(const struct vg_detector *d, struct vg_detector_stats *out);
 
+/* Set the bit of each rule that could meet some event seen so far, by its log source and code; @bits: nrule of them. */
+void vg_detector_applicable(const struct vg_detector *d, uint64_t *bits);
+
 /* Run all base rules of @e's log sources; @hit gets each that matches, in ascending order of rule. */
 typedef vg_rc vg_hit_fn(void *ctx, const struct vg_event *e, uint32_t rule);
 vg_rc vg_detect(struct vg_detector *d, const struct vg_event *e, vg_hit_fn *hit, void *ctx) VG_MUST;

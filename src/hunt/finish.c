@@ -51,6 +51,7 @@ struct finish {
 	struct { uint64_t record; int64_t time_ns; } last_of[4096];
 	uint32_t nlast;
 	uint64_t level[VG_LEVELS], signals;
+	uint64_t *applied; /* a bit a rule that could meet some event; owned */
 };
 
 static void
@@ -178,6 +179,19 @@ on_note(struct finish *f, const struct vg_entry *e, vg_str payload, struct vg_fi
 
 	if (e->rule < VG_COUNT(r->note_text) && r->note_text[e->rule].n == 0)
 		r->note_text[e->rule] = vg_str_dup(&f->names, payload);
+}
+
+static void
+on_applied(struct finish *f, vg_str payload)
+{
+	size_t n = f->in->k->program.nrule / 64 + 1;
+
+	for (size_t i = 0; i < n && payload.n >= (i + 1) * 8; i++) {
+		uint64_t bits;
+
+		memcpy(&bits, payload.p + 8 * i, 8);
+		f->applied[i] |= bits;
+	}
 }
 
 /* ---- in order ---- */
@@ -403,6 +417,8 @@ read_range(struct finish *f, const struct vg_range *r, struct vg_file_report *re
 				on_seen(f, &e, payload);
 			else if (e.type == VG_ENTRY_GAP)
 				on_gap(f, &e, payload);
+			else if (e.type == VG_ENTRY_APPLIED)
+				on_applied(f, payload);
 			else if (e.type == VG_ENTRY_NOTE)
 				on_note(f, &e, payload, report);
 			else
@@ -458,7 +474,8 @@ fill_totals(struct finish *f, struct vg_story_totals *t)
 	t->rules_loaded = p->nrule;
 	for (uint32_t i = 0; i < p->ndiag; i++)
 		t->rules_refused += p->diag[i].fatal;
-	t->rules_applicable = f->in->routed;
+	for (uint32_t i = 0; i < p->nrule; i++)
+		t->rules_applicable += p->rule[i].kind == VG_RULE_BASE && (f->applied[i / 64] >> (i % 64) & 1);
 	t->dropped_correlation = vg_correlator_dropped(f->correlator);
 }
 
@@ -509,7 +526,8 @@ vg_finish_run(void *arg)
 	f->correlator = vg_correlator_new(&in->k->program, CORRELATE_BYTES, on_correlation, f);
 	f->sorter = vg_sorter_new(in->sort_fd);
 	f->line_base = calloc(in->nrange + 1, sizeof(*f->line_base));
-	if (!f->story || !f->correlator || !f->sorter || !f->line_base)
+	f->applied = calloc(in->k->program.nrule / 64 + 1, sizeof(*f->applied));
+	if (!f->story || !f->correlator || !f->sorter || !f->line_base || !f->applied)
 		return VG_E_NOMEM;
 	for (size_t i = 1; i < in->nrange; i++)
 		if (in->range[i].file == in->range[i - 1].file)

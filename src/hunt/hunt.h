@@ -65,7 +65,7 @@ struct vg_hunt_reply { /* a worker's answer; checked by the parent like any outs
 	int32_t format;
 	uint64_t at, n;    /* DONE: entries in the worker's spool */
 	uint64_t lines;    /* lines read: later units of the file count on from them */
-	uint64_t events, signals, bad, no_time, unknown_source, carved, evaluated, routed;
+	uint64_t events, signals, bad, no_time, unknown_source, carved;
 	uint64_t note[VG_NOTE_KINDS];
 	char why_not[160];
 };
@@ -84,7 +84,7 @@ struct vg_finish {
 	const struct vg_range *range; size_t nrange; /* by file, unit */
 	const int *spool; unsigned nspool;
 	int sort_fd, result_fd;
-	uint64_t routed, carved;
+	uint64_t carved;
 };
 vg_rc vg_finish_run(void *finish /* struct vg_finish */);
 

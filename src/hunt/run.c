@@ -33,7 +33,7 @@ struct run {
 	unsigned nspool;
 	struct vg_range *range;
 	size_t nrange, caprange;
-	uint64_t routed, carved, bytes_done, bytes_all;
+	uint64_t carved, bytes_done, bytes_all;
 	struct vg_worker *worker; /* in the child only */
 	bool nomem, shown;
 };
@@ -206,7 +206,6 @@ done(void *ctx, unsigned id, uint64_t token, vg_str reply)
 	for (size_t i = 0; i < VG_NOTE_KINDS && i < VG_COUNT(f->note); i++)
 		f->note[i] += a.note[i];
 	r->carved += a.carved;
-	r->routed += a.routed;
 	if (a.why_not[0])
 		set_why(f, a.why_not);
 	r->bytes_done += p->end == UINT64_MAX ? r->files->file[p->file].size - p->begin : p->end - p->begin;
@@ -250,8 +249,7 @@ finish(struct run *r, struct vg_hunt_result *out, char why[400])
 {
 	static const struct vg_sandbox_limits limits = { .data_bytes = (size_t)768 << 20 };
 	struct vg_finish f = { .k = r->k, .o = r->o, .files = r->files, .report = r->report, .by_lines = r->by_lines,
-			       .range = r->range, .nrange = r->nrange, .spool = r->spool, .nspool = r->nspool,
-			       .routed = r->routed, .carved = r->carved };
+			       .range = r->range, .nrange = r->nrange, .spool = r->spool, .nspool = r->nspool, .carved = r->carved };
 	char died_why[160] = "";
 	vg_rc rc;
 

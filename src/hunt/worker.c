@@ -49,6 +49,7 @@ struct vg_worker {
 	uint32_t hit[HITS_MAX];
 	uint32_t nhit;
 	uint64_t routed_before;
+	uint64_t *applied; /* rules that could meet some event; owned */
 	struct vg_reader reader;
 };
 
@@ -67,8 +68,11 @@ vg_worker_new(const struct vg_knowledge *k, const struct vg_hunt_options *o, int
 	vg_arena_init(&w->arena, ARENA_BYTES);
 	vg_arena_init(&w->scratch, ARENA_BYTES);
 	vg_event_init(&w->event, &w->arena, k->keys);
+	w->applied = calloc(k->program.nrule / 64 + 1, sizeof(*w->applied));
 	w->detector = vg_detector_new(&k->program, k->index, &d);
-	if (w->detector == NULL) {
+	if (w->detector == NULL || w->applied == NULL) {
+		vg_detector_free(w->detector);
+		free(w->applied);
 		free(w);
 		return NULL;
 	}
@@ -350,6 +354,9 @@ put_seen(struct vg_worker *w)
 		vg_buf_le_str(&w->wire, vg_str_skip(s->key, nul + 1));
 		(void)put(w, &h, vg_buf_str(&w->wire));
 	}
+	vg_detector_applicable(w->detector, w->applied);
+	(void)put(w, &(struct vg_entry){ .type = VG_ENTRY_APPLIED },
+		  vg_str_mem(w->applied, (w->k->program.nrule / 64 + 1) * sizeof(*w->applied)));
 	vg_map_fini(&w->seen_map);
 	vg_map_init(&w->seen_map, (size_t)8 << 20);
 	w->nseen = w->last_seen = 0;
