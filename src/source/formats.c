@@ -5,6 +5,7 @@
 /* In the order that a tie is decided in. */
 const struct vg_format vg_formats[] = {
 	{ "evtx", vg_evtx_probe, vg_evtx_read, VG_SPLIT_CHUNKS, "libevtx, EVTX; MS-EVEN6 for the binary XML" },
+	{ "journal", vg_journal_probe, vg_journal_read, VG_SPLIT_NONE, "systemd: JOURNAL_FILE_FORMAT, JOURNAL_EXPORT_FORMATS" },
 	{ "auditd", vg_auditd_probe, vg_auditd_read, VG_SPLIT_NONE, "linux/audit.h; audit-documentation: RFE specs" },
 	{ "winxml", vg_winxml_probe, vg_winxml_read, VG_SPLIT_NONE, "MS-EVEN6 2.2.13" },
 	{ "jsonl", vg_jsonl_probe, vg_jsonl_read, VG_SPLIT_LINES, "RFC 8259, one object a line" },

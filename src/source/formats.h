@@ -6,6 +6,7 @@
 #include "source/csv.h"
 #include "source/format.h"
 #include "source/json.h"
+#include "source/journal.h"
 #include "source/syslog.h"
 #include "source/utmp.h"
 #include "source/winxml.h"
