@@ -11,7 +11,7 @@
 #define VG_VALUES_MAX 20000   /* of one rule, variants counted */
 #define VG_CONDITION_DEPTH 64 /* of parentheses */
 #define VG_SELECTIONS_MAX 512 /* of one rule */
-#define VG_NODE_DEPTH_MAX 1000 /* of the nodes below a root: who walks them may recurse */
+#define VG_NODE_DEPTH_MAX 180 /* of the nodes below a root: who walks them may recurse */
 #define VG_REFS_MAX 256          /* rules, names and fields of one correlation */
 #define VG_BY_MAX 16
 #define VG_FIELDS_MAX 16

@@ -418,9 +418,9 @@ apply(struct vg_build *b, enum mod m, struct vals *in, struct vals *o, uint32_t 
 			if (v.test >= VG_TEST_FIELD_EQ && v.test <= VG_TEST_FIELD_CONTAINS)
 				v.test = m == M_CONTAINS ? VG_TEST_FIELD_CONTAINS :
 					 m == M_STARTS ? VG_TEST_FIELD_PREFIX : VG_TEST_FIELD_SUFFIX;
-			else if (v.re)
+			else if (v.test == VG_TEST_RE)
 				break; /* an expression is found anywhere as it is */
-			else if (v.test != VG_TEST_EQ)
+			else if (v.test != VG_TEST_EQ || v.re)
 				return wrong(b, line, "contains, startswith and endswith need text");
 			else if (v.bytes) /* whose bytes may be those of wildcards */
 				v.test = m == M_CONTAINS ? VG_TEST_CONTAINS : m == M_STARTS ? VG_TEST_PREFIX : VG_TEST_SUFFIX;
