@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -99,6 +100,12 @@ shape_of(vg_str s)
 	if (s.n >= 10 && memcmp(s.p, "BZh", 3) == 0 && memcmp(s.p + 4, "1AY&SY", 6) == 0)
 		return SHAPE_STREAM;
 	return is_tar(s) ? SHAPE_TAR : SHAPE_NONE;
+}
+
+void
+vg_archive_init(void)
+{
+	(void)setlocale(LC_CTYPE, "C.UTF-8");
 }
 
 bool

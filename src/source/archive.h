@@ -25,6 +25,9 @@ typedef vg_rc vg_archive_entry(void *ctx, vg_str name, struct vg_input *in, int6
 /* A member, or a part of it, that is not read: encrypted, a link, damaged, over a limit... */
 typedef void vg_archive_refused(void *ctx, vg_str name, const char *why);
 
+/* Once, before the process shuts itself in: libarchive converts the names of zip and 7z to the locale's encoding, and
+ * reads that from files.  Without it names beyond ASCII are given as "?". */
+void vg_archive_init(void);
 /* Do the bytes begin like one of these?  512 bytes are enough. */
 bool vg_archive_probe(vg_str head);
 

@@ -346,6 +346,24 @@ members_are_counted(void **state)
 }
 
 static void
+names_are_utf8(void **state)
+{
+	static const char *const kinds[] = { "zip", "7zip", "pax", "gnutar" };
+
+	(void)state;
+	for (size_t i = 0; i < VG_COUNT(kinds); i++) {
+		struct pen w = pen_new(kinds[i], NULL, 1 << 20);
+
+		pen_open(&w);
+		pen_entry(&w, "d\xc3\xa9j\xc3\xa0.log", AE_IFREG, NULL, "x", 1);
+		pen_close(&w);
+		assert_int_equal(walk(w.p, w.used, (struct vg_archive_limits){ 0 }), VG_OK);
+		assert_true(says("d\xc3\xa9j\xc3\xa0.log:1:"));
+		free(w.p);
+	}
+}
+
+static void
 encrypted_members_are_told(void **state)
 {
 	struct pen w = pen_new("zip", NULL, 1 << 20);
@@ -373,7 +391,9 @@ main(void)
 		cmocka_unit_test(archives_inside_are_walked),
 		cmocka_unit_test(members_are_counted),
 		cmocka_unit_test(encrypted_members_are_told),
+		cmocka_unit_test(names_are_utf8),
 	};
 
+	vg_archive_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
