@@ -61,4 +61,7 @@ bool vg_eval(const struct vg_program *p, uint32_t rule, const struct vg_event *e
 size_t vg_matched_fields(const struct vg_program *p, uint32_t rule, const struct vg_event *e,
 			 struct vg_arena *scratch, uint32_t *out, size_t max);
 
+/* Forget the expressions compiled for the last program: before another one takes its place in memory. */
+void vg_regexes_forget(void);
+
 #endif

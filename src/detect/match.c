@@ -12,17 +12,23 @@ struct vg_regexes {
 	uint32_t n;
 };
 
-struct vg_regexes *
-vg_regexes_of(const struct vg_program *p)
-{
-	static struct vg_regexes cache; /* one thread, one program at a time */
+static struct vg_regexes cache; /* one thread, one program at a time */
 
-	if (cache.p == p && cache.n == p->nvalue)
-		return &cache;
+void
+vg_regexes_forget(void)
+{
 	for (uint32_t i = 0; i < cache.n; i++)
 		vg_regex_free(cache.re[i]);
 	free(cache.re);
 	cache = (struct vg_regexes){ 0 };
+}
+
+struct vg_regexes *
+vg_regexes_of(const struct vg_program *p)
+{
+	if (cache.p == p && cache.n == p->nvalue)
+		return &cache;
+	vg_regexes_forget();
 	if ((cache.re = calloc(p->nvalue + 1, sizeof(struct vg_regex *))) == NULL)
 		return NULL;
 	cache.p = p;

@@ -1,0 +1,241 @@
+/* The fast path against the plain evaluator: random rules over a small alphabet, so that matches are frequent; with each
+ * engine, with and without the value cache, and exhaustively. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "detect/detect.h"
+#include "rule/compile.h"
+
+#define RULES 60
+#define EVENTS 400
+
+static uint64_t seed = 88172645463325252u;
+
+static unsigned
+rnd(unsigned n) /* xorshift: the same on every run */
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (unsigned)(seed % n);
+}
+
+static const char *const word[] = { "abc", "abcd", "bcd", "cmd.exe", "\\\\cmd.exe", "Power", "aBcabc", "xyz", "zz", "a", "", "abcabcabc",
+				    "/c abc", "10.1.2.3", "2001:db8::7", "42", "0x2a", "\xc3\x89t\xc3\xa9", "\xc3\xa9T\xc3\x89", "-enc" };
+static const char *const field[] = { "Image", "CommandLine", "EventID", "User", "Hashes" };
+static const char *const modifier[] = { "", "|contains", "|endswith", "|startswith", "|contains|all", "|re", "|re|i", "|cidr", "|gte", "|cased",
+					"|contains|cased", "|fieldref", "|windash|contains" };
+
+static void
+put_value(struct vg_buf *b, const char *mod)
+{
+	if (strcmp(mod, "|cidr") == 0)
+		vg_buf_puts(b, rnd(2) ? "'10.0.0.0/8'" : "'2001:db8::/32'");
+	else if (strcmp(mod, "|gte") == 0)
+		vg_buf_printf(b, "%u", rnd(60));
+	else if (strcmp(mod, "|fieldref") == 0)
+		vg_buf_puts(b, field[rnd(VG_COUNT(field))]);
+	else if (strncmp(mod, "|re", 3) == 0)
+		vg_buf_puts(b, rnd(2) ? "'ab+c'" : "'(abc|cmd)[.a-z]*'");
+	else
+		vg_buf_printf(b, "'%s%s%s'", rnd(8) ? "" : "*", word[rnd(VG_COUNT(word))], rnd(8) ? "" : rnd(2) ? "*" : "?bc");
+}
+
+static void
+put_selection(struct vg_buf *b, int n)
+{
+	vg_buf_printf(b, "  s%d:\n", n);
+	if (rnd(8) == 0) { /* keywords */
+		vg_buf_puts(b, "    - ");
+		put_value(b, "");
+		vg_buf_puts(b, "\n    - 'abcab'\n");
+		return;
+	}
+	for (unsigned i = 0, m = 1 + rnd(2); i < m; i++) {
+		const char *mod = modifier[rnd(VG_COUNT(modifier))];
+
+		vg_buf_printf(b, "    %s%s:", field[(rnd(2) + 2 * i) % VG_COUNT(field)], mod);
+		if (rnd(12) == 0 && mod[0] == 0) {
+			vg_buf_puts(b, " null\n");
+			continue;
+		}
+		for (unsigned k = 0, v = 1 + rnd(3); k < v; k++) {
+			vg_buf_puts(b, "\n      - ");
+			put_value(b, mod);
+		}
+		vg_buf_putc(b, '\n');
+	}
+}
+
+static void
+put_rule(struct vg_buf *b, int n)
+{
+	static const char *const condition[] = { "s1", "s1 and s2", "s1 or s2", "s1 and not s2", "not s1", "1 of s*", "all of s*",
+						 "s1 and not 1 of s2*", "(s1 or not s2) and s2" };
+
+	vg_buf_printf(b, "---\ntitle: r%d\nid: r%d\nlogsource:\n  product: windows\n%sdetection:\n", n, n, rnd(3) ? "" : "  service: sysmon\n");
+	put_selection(b, 1);
+	put_selection(b, 2);
+	vg_buf_printf(b, "  condition: %s\n", condition[rnd(VG_COUNT(condition))]);
+}
+
+struct got {
+	uint32_t rule[RULES];
+	size_t n;
+};
+
+static vg_rc
+on_hit(void *ctx, const struct vg_event *e, uint32_t rule)
+{
+	struct got *g = ctx;
+
+	(void)e;
+	assert_true(g->n == 0 || g->rule[g->n - 1] < rule);
+	g->rule[g->n++] = rule;
+	return VG_OK;
+}
+
+static void
+make_event(struct vg_event *e, char *room)
+{
+	static const struct vg_logsource ls[2][2] = {
+		{ { VG_STR_INIT("windows"), VG_STR_INIT(""), VG_STR_INIT("sysmon") }, { VG_STR_INIT("windows"), VG_STR_INIT(""), VG_STR_INIT("") } },
+		{ { VG_STR_INIT("windows"), VG_STR_INIT(""), VG_STR_INIT("") }, { VG_STR_INIT("linux"), VG_STR_INIT(""), VG_STR_INIT("") } },
+	};
+
+	vg_event_reset(e);
+	e->ls = ls[rnd(2)];
+	e->nls = 2;
+	for (unsigned i = 0, n = rnd(7); i < n; i++) {
+		int len = snprintf(room, 128, "%s%s%s", word[rnd(VG_COUNT(word))], rnd(2) ? "" : " ", word[rnd(VG_COUNT(word))]);
+
+		assert_int_equal(vg_event_add(e, vg_str_of(field[rnd(VG_COUNT(field))]), rnd(20) ? VG_KIND_TEXT : VG_KIND_NULL,
+					      vg_str_dup(e->arena, vg_str_mem(room, (size_t)len))), VG_OK);
+	}
+}
+
+static char *
+aligned_copy(const struct vg_buf *b)
+{
+	char *p = NULL;
+
+	assert_int_equal(posix_memalign((void **)&p, 64, b->n + 64), 0);
+	memcpy(p, b->p, b->n);
+	return p;
+}
+
+static void
+round_of(unsigned flags)
+{
+	struct vg_buf yaml = { 0 }, blob = { 0 }, iblob = { 0 };
+	struct vg_keys *keys = vg_keys_new();
+	struct vg_detector *d[3];
+	static const struct vg_detector_options o[3] = { { .cache_bytes = 0 }, { .cache_bytes = 1 << 16 }, { .exhaustive = true } };
+	struct vg_program p;
+	struct vg_index *x;
+	struct vg_arena a, scratch;
+	struct vg_event e;
+	char room[128], *b1, *b2;
+	size_t hits = 0;
+
+	for (int i = 0; i < RULES; i++)
+		put_rule(&yaml, i);
+	assert_int_equal(vg_rules_compile(&(struct vg_rule_text){ VG_STR("t"), vg_buf_str(&yaml), VG_NIL }, 1, NULL, 0, &blob), VG_OK);
+	b1 = aligned_copy(&blob);
+	assert_int_equal(vg_program_load(vg_str_mem(b1, blob.n), keys, &p), VG_OK);
+	assert_true(p.nrule > RULES / 2);
+	assert_int_equal(vg_index_build(&p, flags, &iblob), VG_OK);
+	b2 = aligned_copy(&iblob);
+	assert_int_equal(vg_index_load(vg_str_mem(b2, iblob.n), &p, &x), VG_OK);
+	for (int i = 0; i < 3; i++)
+		assert_non_null(d[i] = vg_detector_new(&p, x, &o[i]));
+	vg_arena_init(&a, 1 << 20);
+	vg_arena_init(&scratch, (size_t)64 << 20);
+	vg_event_init(&e, &a, keys);
+	for (int n = 0; n < EVENTS; n++) {
+		struct got want = { 0 };
+
+		make_event(&e, room);
+		for (uint32_t r = 0; r < p.nrule; r++) {
+			vg_arena_reset(&scratch);
+			if (vg_rule_applies(&p, r, &e) && vg_eval(&p, r, &e, &scratch, NULL, NULL))
+				want.rule[want.n++] = r;
+		}
+		hits += want.n;
+		for (int i = 0; i < 3; i++) {
+			struct got got = { 0 };
+
+			assert_int_equal(vg_detect(d[i], &e, on_hit, &got), VG_OK);
+			assert_int_equal(got.n, want.n);
+			assert_memory_equal(got.rule, want.rule, want.n * sizeof(uint32_t));
+		}
+	}
+	assert_true(hits > EVENTS);
+	for (int i = 0; i < 3; i++)
+		vg_detector_free(d[i]);
+	vg_index_free(x);
+	vg_arena_fini(&a);
+	vg_arena_fini(&scratch);
+	vg_keys_free(keys);
+	vg_buf_fini(&yaml);
+	vg_buf_fini(&blob);
+	vg_buf_fini(&iblob);
+	vg_regexes_forget();
+	free(b1);
+	free(b2);
+}
+
+static void
+fast_and_plain_agree(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 12; i++)
+		round_of(i % 2 ? VG_INDEX_PORTABLE : 0);
+}
+
+/* An index that was damaged is refused, or at worst gives wrong answers; it never crashes. */
+static void
+foreign_index_is_refused(void **state)
+{
+	struct vg_buf blob = { 0 }, iblob = { 0 }, other = { 0 };
+	static const char one[] = "title: a\nlogsource: { product: windows }\ndetection:\n  s:\n    Image|contains: abcdef\n  condition: s\n";
+	static const char two[] = "title: b\nlogsource: { product: windows }\ndetection:\n  s:\n    Image|contains: ghijkl\n  condition: s\n";
+	struct vg_keys *k1 = vg_keys_new(), *k2 = vg_keys_new();
+	struct vg_program p, q;
+	struct vg_index *x;
+	char *b1, *b2, *b3;
+
+	(void)state;
+	assert_int_equal(vg_rules_compile(&(struct vg_rule_text){ VG_STR("t"), VG_STR(one), VG_NIL }, 1, NULL, 0, &blob), VG_OK);
+	assert_int_equal(vg_rules_compile(&(struct vg_rule_text){ VG_STR("t"), VG_STR(two), VG_NIL }, 1, NULL, 0, &other), VG_OK);
+	b1 = aligned_copy(&blob);
+	b2 = aligned_copy(&other);
+	assert_int_equal(vg_program_load(vg_str_mem(b1, blob.n), k1, &p), VG_OK);
+	assert_int_equal(vg_program_load(vg_str_mem(b2, other.n), k2, &q), VG_OK);
+	assert_int_equal(vg_index_build(&p, VG_INDEX_PORTABLE, &iblob), VG_OK);
+	b3 = aligned_copy(&iblob);
+	assert_int_equal(vg_index_load(vg_str_mem(b3, iblob.n), &q, &x), VG_E_REFUSED);
+	for (size_t n = 0; n < iblob.n; n += 3)
+		if (vg_index_load(vg_str_mem(b3, n), &p, &x) == VG_OK)
+			vg_index_free(x);
+	vg_keys_free(k1);
+	vg_keys_free(k2);
+	vg_buf_fini(&blob);
+	vg_buf_fini(&iblob);
+	vg_buf_fini(&other);
+	free(b1);
+	free(b2);
+	free(b3);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(fast_and_plain_agree), cmocka_unit_test(foreign_index_is_refused) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
