@@ -150,7 +150,7 @@ value_cost(struct builder *b, const struct vg_item *it, uint32_t value)
 	if (text.n == 0)
 		return NEVER;
 	c = literal_cost(shape, text);
-	if (it->key == VG_K_EVENT_ID && it->kind == VG_ITEM_VALUES)
+	if (c < NEVER && it->key == VG_K_EVENT_ID && it->kind == VG_ITEM_VALUES)
 		c = 2000; /* the class of an event decides those already */
 	return it->kind == VG_ITEM_KEYWORDS ? 4 * c : c;
 }

@@ -408,7 +408,7 @@ start_tag(struct xml *x, struct open_elem *stack, int depth)
 	o->name = o->field = xml_name(x, &prefixed);
 	if (depth > 0)
 		stack[depth - 1].has_elem = true;
-	o->place = place_of(o->name, in);
+	o->place = (uint8_t)place_of(o->name, in);
 	if (in == IN_RENDER && !vg_str_eq(o->name, VG_STR("Message")))
 		o->field = join(x, VG_STR("RenderingInfo_"), o->name, VG_NIL);
 	attributes(x, o, in);

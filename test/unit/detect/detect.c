@@ -210,8 +210,8 @@ foreign_index_is_refused(void **state)
 	char *b1, *b2, *b3;
 
 	(void)state;
-	assert_int_equal(vg_rules_compile(&(struct vg_rule_text){ VG_STR("t"), VG_STR(one), VG_NIL }, 1, NULL, 0, &blob), VG_OK);
-	assert_int_equal(vg_rules_compile(&(struct vg_rule_text){ VG_STR("t"), VG_STR(two), VG_NIL }, 1, NULL, 0, &other), VG_OK);
+	assert_int_equal(vg_rules_compile(&(struct vg_rule_text){ VG_STR("t"), vg_str_of(one), VG_NIL }, 1, NULL, 0, &blob), VG_OK);
+	assert_int_equal(vg_rules_compile(&(struct vg_rule_text){ VG_STR("t"), vg_str_of(two), VG_NIL }, 1, NULL, 0, &other), VG_OK);
 	b1 = aligned_copy(&blob);
 	b2 = aligned_copy(&other);
 	assert_int_equal(vg_program_load(vg_str_mem(b1, blob.n), k1, &p), VG_OK);
