@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/utf.h"
+
 #define ANCHORS_MAX 256   /* in one document */
 #define MAP_LINEAR_MAX 12 /* keys of a map that are compared one with each; more are sorted first */
 
@@ -302,6 +304,28 @@ on_event(struct reader *r, struct fy_event *e)
 	}
 }
 
+/* Refuse what libfyaml 0.7.12 must not see: it runs without end in a directive that is not UTF-8 (found by fuzz/yaml.c),
+ * and no rule or pack has directives. */
+static vg_rc
+check_text(struct reader *r, vg_str text)
+{
+	vg_str line, rest = text;
+
+	if (text.n > VG_YAML_BYTES_MAX)
+		return fail(r, VG_E_LIMIT, "more than %d bytes in one text", VG_YAML_BYTES_MAX);
+	while (vg_str_split(&rest, '\n', &line)) {
+		r->line++;
+		if (!vg_utf8_valid(line) || vg_str_chr(line, '\0') != VG_NPOS)
+			return fail(r, VG_E_FORMAT, "the text is not UTF-8");
+		/* a line may end in CR alone, and begin behind a byte order mark */
+		for (vg_str part; vg_str_split(&line, '\r', &part);)
+			if (vg_str_starts(part, VG_STR("%")) || vg_str_starts(part, VG_STR("\xef\xbb\xbf%")))
+				return fail(r, VG_E_UNSUP, "directives (%% at the begin of a line) are not supported");
+	}
+	r->line = 0;
+	return VG_OK;
+}
+
 /* The first error that libfyaml collected, as one line. */
 static vg_rc
 fail_parser(struct reader *r, struct fy_diag *diag)
@@ -334,11 +358,9 @@ vg_yaml_parse(vg_str text, struct vg_arena *a, struct vg_yaml **out, struct vg_y
 	r.err = err;
 	r.root_tail = &root;
 	*err = (struct vg_yaml_error){ 0 };
-	if (text.n > VG_YAML_BYTES_MAX)
-		return fail(&r, VG_E_LIMIT, "more than %d bytes in one text", VG_YAML_BYTES_MAX);
 	*out = NULL;
-	if (vg_str_chr(text, '\0') != VG_NPOS)
-		return fail(&r, VG_E_FORMAT, "the text holds a NUL byte");
+	if (check_text(&r, text) != VG_OK)
+		return r.rc;
 	if (text.n == 0)
 		return VG_OK;
 	cfg.diag = fy_diag_create(&dcfg);

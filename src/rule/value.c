@@ -569,7 +569,7 @@ put_item(struct vg_build *b, uint32_t key, enum vg_item_kind kind, uint8_t flags
 			      .nvalue = VG_ROWS(b->value, struct vg_value) - first };
 	uint32_t at = VG_ROWS(b->item, struct vg_item), same;
 	size_t nbytes = it.nvalue * sizeof(struct vg_value);
-	const char *values = b->value.p + first * sizeof(struct vg_value);
+	const char *values = nbytes ? b->value.p + first * sizeof(struct vg_value) : NULL;
 	struct { uint32_t key, kind, flags, n; uint64_t hash; } id = { key, kind, flags, it.nvalue, 0 };
 	const struct vg_item *o;
 

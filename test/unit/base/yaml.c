@@ -120,6 +120,10 @@ bad_text_says_where(void **state)
 	assert_true(err.line >= 2 && err.text[0] != '\0');
 	assert_int_equal(parse("a: 'x\n"), VG_E_FORMAT);
 	assert_int_equal(parse("? [a]\n: b\n"), VG_E_UNSUP);
+	assert_int_equal(parse("a: 1\nb: \xff\n"), VG_E_FORMAT);
+	assert_int_equal(err.line, 2);
+	assert_int_equal(parse("---\n%YAML 1.2\n"), VG_E_UNSUP);
+	assert_int_equal(err.line, 2);
 }
 
 static int
