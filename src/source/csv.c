@@ -277,11 +277,9 @@ one_row(struct table *t, vg_str record, uint64_t at, uint64_t number, bool cut)
 	vg_event_reset(e);
 	e->offset = at;
 	e->raw = s;
-	for (; next_cell(&s, t->sep, &cell, &doubled); n++) {
+	for (; n < t->n && next_cell(&s, t->sep, &cell, &doubled); n++) {
 		const struct column *c = &t->column[n];
 
-		if (n == t->n)
-			break;
 		if (c->name.n == 0)
 			continue;
 		if (doubled && (cell = undouble(e, cell)).p == NULL)
@@ -292,9 +290,10 @@ one_row(struct table *t, vg_str record, uint64_t at, uint64_t number, bool cut)
 		else if (rc == VG_E_NOMEM)
 			return rc;
 	}
-	if (cut || n != t->n) {
+	if (cut || n != t->n || s.p) {
 		e->flags |= VG_EVENT_PARTIAL;
-		vg_reader_note(t->r, VG_NOTE_RECORD_CUT, at, "%s", cut ? "a quote that is not closed" : "not as many cells as names");
+		vg_reader_note(t->r, VG_NOTE_RECORD_CUT, at, "%s",
+			       cut ? "a quote that is not closed" : "not as many cells as names");
 	}
 	if ((rc = vg_shape_finish(&shape, e)) != VG_OK)
 		return rc;

@@ -671,8 +671,8 @@ vg_winxml_probe(vg_str head, bool whole, vg_str filename)
 		head = vg_str_skip(head, 3);
 	while (head.n && (is_space(head.p[0]) || head.p[0] == '-'))
 		head = vg_str_skip(head, 1); /* "- <Event": copied from a browser's view */
-	if (head.n == 0 || head.p[0] != '<')
-		return 0;
+	if (head.n < 2 || head.p[0] != '<' || (head.p[1] >= '0' && head.p[1] <= '9'))
+		return 0; /* "<13>" is syslog's */
 	at = event_tag(vg_str_cut(head, 4096), 0, NULL);
 	if (at == VG_NPOS)
 		return 0;
