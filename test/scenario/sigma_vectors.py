@@ -2,10 +2,12 @@
 """Small rules and events: does Vigie answer as pySigma's reading of the rule says?
 
 pySigma parses each rule (values, escapes, modifiers, conditions); the evaluator below walks what it made.
-usage: sigma_vectors.py [-v] COMMAND...    COMMAND reads pairs as test/scenario/sigma_eval.c says.
+usage: sigma_vectors.py [-v] [--rules DIR] COMMAND...    COMMAND reads pairs as test/scenario/sigma_eval.c says.
+With --rules the rules under DIR are asked instead, each with events made from its own values.
 Exit: 0 all agree, 1 some differ, 77 no pySigma here."""
 import ipaddress
 import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -289,6 +291,68 @@ VECTORS = [
     ("  sel_a: {a: 1}\n  sel_b: {b: 1}\n  a_sel: {c: 1}\n  fl_d: {d: 1}\n  condition: 1 of sel*_* and not all of *_d\n", BITS),
 ]
 
+# ---- events for the rules of others ----
+
+
+def example(v):
+    """A value that @v matches, or None where that is not plain."""
+    if isinstance(v, st.SigmaExpansion):
+        return example(v.values[0])
+    if isinstance(v, st.SigmaString):
+        return "".join("xY" if p == st.SpecialChars.WILDCARD_MULTI else "z" if p == st.SpecialChars.WILDCARD_SINGLE else
+                       p.swapcase() if not isinstance(v, st.SigmaCasedString) else p for p in v.s)
+    if isinstance(v, st.SigmaCIDRExpression):
+        return str(v.network[0])
+    if isinstance(v, st.SigmaNumber):
+        return v.number
+    if isinstance(v, st.SigmaBool):
+        return v.boolean
+    return None
+
+
+def leaves(c, wanted, pick):
+    """(field, value) that make @c true, by the alternative number @pick; below a NOT those of it too when not @wanted."""
+    if isinstance(c, sc.ConditionNOT):
+        if not wanted:
+            yield from leaves(c.args[0], wanted, pick)
+    elif isinstance(c, sc.ConditionOR):
+        yield from leaves(c.args[pick % len(c.args)], wanted, pick)
+    elif isinstance(c, sc.ConditionAND):
+        for a in c.args:
+            yield from leaves(a, wanted, pick)
+    else:
+        yield getattr(c, "field", "any"), example(c.value)
+
+
+def events_of(conditions):
+    for c in conditions:
+        for pick in range(3):
+            event = {}
+            for k, v in leaves(c, True, pick):
+                if v is not None and v not in event.setdefault(k, []):
+                    event[k].append(v)
+            yield event
+            for k in list(event)[:4]:
+                yield {n: v for n, v in event.items() if n != k}
+                yield {n: v if n != k else ["q" + text(v[0])] for n, v in event.items() if v}
+                yield {n: v if n != k else [text(v[0]) + "q"] for n, v in event.items() if v}
+            for k, v in leaves(c, False, pick):
+                if v is not None:
+                    yield {**event, k: event.get(k, []) + [v]}
+
+
+def rules_under(folder):
+    for path in sorted(pathlib.Path(folder).rglob("*.yml")):
+        rule = path.read_text()
+        if "|expand" in rule:
+            continue  # nobody says what its names stand for
+        try:
+            parsed = [c.parsed for c in SigmaRule.from_yaml(rule).detection.parsed_condition]
+        except Exception:
+            continue  # not one that pySigma reads, or not a rule alone
+        yield rule, parsed, list(events_of(parsed))
+
+
 HEAD = "title: t\nlogsource:\n  product: test\ndetection:\n"
 # What both must refuse.
 REFUSED = ["f|nosuch: a", "f|base64: 'a*'", "f|re: '('", "f|cidr: 10.0.0.0/40", "f|exists: x", "f|fieldref: 'g*'", "f|contains|re: a"]
@@ -297,6 +361,9 @@ REFUSED = ["f|nosuch: a", "f|base64: 'a*'", "f|re: '('", "f|cidr: 10.0.0.0/40", 
 def main():
     verbose = sys.argv[1:2] == ["-v"]
     command = sys.argv[2 if verbose else 1:]
+    folder = command[1] if command[0] == "--rules" else None
+    if folder:
+        command = command[2:]
     p = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     count = differ = 0
 
@@ -306,6 +373,27 @@ def main():
         p.stdin.flush()
         return p.stdout.readline().decode().rstrip("\n")
 
+    def same(rule, parsed, event):
+        """What both answer to one event, told when it differs."""
+        want = any(evaluate(c, list(flatten(event))) for c in parsed)
+        got = ask(rule, event)
+        if got != str(int(want)) or verbose:
+            print("%s\n%s  %s\n  pySigma %d, Vigie %s" % ("ok" if got == str(int(want)) else "DIFFERENT", rule,
+                  json.dumps(event, ensure_ascii=False), want, got))
+        return want, got == str(int(want))
+
+    if folder:
+        rules = true = 0
+        for rule, parsed, events in rules_under(folder):
+            rules += 1
+            for event in events:
+                want, agree = same(rule, parsed, event)
+                count += 1
+                true += want
+                differ += not agree
+        p.stdin.close()
+        print("%d events (%d match) for %d rules, %d differ" % (count, true, rules, differ))
+        return 1 if differ or p.wait() != 0 else 0
     for detection, events in VECTORS:
         rule = HEAD + detection
         try:
@@ -316,14 +404,10 @@ def main():
             continue
         seen = set()
         for event in events:
-            want = any(evaluate(c, list(flatten(event))) for c in parsed)
-            got = ask(rule, event)
+            want, agree = same(rule, parsed, event)
             seen.add(want)
             count += 1
-            if got != str(int(want)) or verbose:
-                print("%s\n%s  %s\n  pySigma %d, Vigie %s" %
-                      ("ok" if got == str(int(want)) else "DIFFERENT", detection, json.dumps(event, ensure_ascii=False), want, got))
-            differ += got != str(int(want))
+            differ += not agree
         if len(seen) < 2:
             print("vectors that show nothing (all %s):\n%s" % (seen, detection))
             differ += 1
