@@ -96,7 +96,7 @@ vg_ip_network(vg_str s, uint8_t out[16], unsigned *bits)
 		return false;
 	*bits = (unsigned)n + (v4 ? 96 : 0);
 	for (unsigned i = 0; i < 16; i++) /* host bits do not count */
-		out[i] &= *bits >= 8 * (i + 1) ? 0xff : *bits <= 8 * i ? 0 : (uint8_t)(0xff << (8 * (i + 1) - *bits));
+		out[i] = (uint8_t)(out[i] & (*bits >= 8 * (i + 1) ? 0xff : *bits <= 8 * i ? 0 : 0xff << (8 * (i + 1) - *bits)));
 	return true;
 }
 

@@ -70,7 +70,7 @@ unescape(struct vg_arena *a, vg_str s)
 static bool
 has_wildcard(vg_str s)
 {
-	return s.n && (memchr(s.p, VG_GLOB_ANY, s.n) || memchr(s.p, VG_GLOB_ONE, s.n));
+	return s.n && (memchr(s.p, (unsigned char)VG_GLOB_ANY, s.n) || memchr(s.p, (unsigned char)VG_GLOB_ONE, s.n));
 }
 
 static vg_str
