@@ -15,6 +15,7 @@
 #define VG_REFS_MAX 256          /* rules, names and fields of one correlation */
 #define VG_BY_MAX 16
 #define VG_FIELDS_MAX 16
+#define VG_FILTERED_MAX 2000000 /* pairs of a filter and a rule */
 #define VG_CHAIN_MAX 15       /* correlations that stand on one another */
 #define VG_VARIANTS_MAX 625   /* that modifiers make of one value */
 

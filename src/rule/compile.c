@@ -368,7 +368,7 @@ filter_row(struct vg_build *b, const struct vg_yaml *ls, uint32_t row, uint32_t 
 	const struct vg_rule *r = row == VG_MAP_NONE ? NULL : vg_build_rule(b, row);
 	struct filtered f = { row, node };
 
-	if (r == NULL || r->kind != VG_RULE_BASE || !same_part(b, r->product, vg_yaml_text(ls, "product")) ||
+	if (VG_ROWS(b->filtered, struct filtered) >= VG_FILTERED_MAX || r == NULL || r->kind != VG_RULE_BASE || !same_part(b, r->product, vg_yaml_text(ls, "product")) ||
 	    !same_part(b, r->category, vg_yaml_text(ls, "category")) || !same_part(b, r->service, vg_yaml_text(ls, "service")))
 		return 0;
 	vg_buf_mem(&b->filtered, &f, sizeof(f));
@@ -421,7 +421,9 @@ take_filter(struct vg_build *b, const struct vg_yaml *doc)
 		     c = rules->kind == VG_YAML_LIST ? c->next : NULL)
 			hit += filter_row(b, ls, base_of(b, vg_map_find(&b->byname, c->text)), root);
 	}
-	if (hit == 0)
+	if (VG_ROWS(b->filtered, struct filtered) >= VG_FILTERED_MAX)
+		(void)vg_build_refuse(b, VG_DIAG_LIMIT, 0, "filters meet more than %d rules in all: some are left unfiltered", VG_FILTERED_MAX);
+	else if (hit == 0)
 		vg_build_warn(b, VG_DIAG_REFERENCE, 0, "this filter meets none of the rules that are loaded");
 }
 

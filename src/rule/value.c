@@ -73,6 +73,13 @@ has_wildcard(vg_str s)
 	return s.n && (memchr(s.p, (unsigned char)VG_GLOB_ANY, s.n) || memchr(s.p, (unsigned char)VG_GLOB_ONE, s.n));
 }
 
+/* vg_str_join, but what has no text (memory is out) stays so: half a pattern would match too much. */
+static vg_str
+join(struct vg_arena *arena, vg_str a, vg_str b)
+{
+	return a.p && b.p ? vg_str_join(arena, a, b) : VG_NIL;
+}
+
 static vg_str
 around(struct vg_arena *a, vg_str s, bool before, bool after)
 {
@@ -80,9 +87,9 @@ around(struct vg_arena *a, vg_str s, bool before, bool after)
 	vg_str star = { &any, 1 };
 
 	if (before && !(s.n && s.p[0] == VG_GLOB_ANY))
-		s = vg_str_join(a, star, s);
+		s = join(a, star, s);
 	if (after && !(s.n && s.p[s.n - 1] == VG_GLOB_ANY))
-		s = vg_str_join(a, s, star);
+		s = join(a, s, star);
 	return s;
 }
 
@@ -93,7 +100,7 @@ to_utf16(struct vg_arena *a, vg_str s, enum mod how)
 	size_t n = 0;
 	bool be = how == M_UTF16BE;
 
-	if (p == NULL)
+	if (p == NULL || s.p == NULL)
 		return VG_NIL;
 	if (how == M_UTF16) {
 		p[n++] = (char)0xff;
@@ -130,7 +137,7 @@ base64(struct vg_arena *a, vg_str s, bool pad)
 	char *p = vg_arena_alloc(a, s.n / 3 * 4 + 8);
 	size_t n = 0;
 
-	if (p == NULL)
+	if (p == NULL || s.p == NULL)
 		return VG_NIL;
 	for (size_t i = 0; i < s.n; i += 3) {
 		size_t left = s.n - i;
@@ -159,9 +166,11 @@ static vg_str
 base64_shifted(struct vg_arena *a, vg_str s, size_t shift)
 {
 	static const size_t skip[] = { 0, 2, 3 };
-	vg_str e = base64(a, vg_str_join(a, vg_str_mem("\0\0", shift), s), false);
+	vg_str e = base64(a, join(a, vg_str_mem("\0\0", shift), s), false);
 	size_t rest = (s.n + shift) % 3;
 
+	if (e.p == NULL)
+		return e;
 	if (e.n && rest) /* the last digit holds bits of what follows */
 		e.n--;
 	return vg_str_skip(e, skip[shift]);
@@ -208,7 +217,7 @@ find_dash(vg_str s, size_t from, size_t *len)
 static bool
 add(struct vg_build *b, struct vals *o, struct val v, uint32_t group)
 {
-	if (o->n == VG_VALUES_MAX)
+	if (o->n == VG_VALUES_MAX || (v.text.p == NULL && !v.null))
 		return false;
 	if (o->n == o->cap) {
 		size_t cap = o->cap ? 2 * o->cap : 16;
@@ -241,8 +250,8 @@ windash(struct vg_build *b, struct vals *o, struct val v, uint32_t group, size_t
 	for (size_t d = 0; d < VG_COUNT(dashes); d++) {
 		struct val w = v;
 
-		w.text = vg_str_join(&b->scratch, vg_str_cut(v.text, at),
-				     vg_str_join(&b->scratch, dashes[d], vg_str_skip(v.text, at + len)));
+		w.text = join(&b->scratch, vg_str_cut(v.text, at),
+				     join(&b->scratch, dashes[d], vg_str_skip(v.text, at + len)));
 		if (w.text.p == NULL || !windash(b, o, w, group, at + dashes[d].n, made))
 			return false;
 	}
@@ -337,8 +346,8 @@ expand(struct vg_build *b, struct vals *o, struct val v, uint32_t group, size_t 
 		any = true;
 		if (!v.re)
 			value = unescape(&b->scratch, value);
-		w.text = vg_str_join(&b->scratch, vg_str_cut(v.text, open),
-				     vg_str_join(&b->scratch, value, vg_str_skip(v.text, open + len + 2)));
+		w.text = join(&b->scratch, vg_str_cut(v.text, open),
+				     join(&b->scratch, value, vg_str_skip(v.text, open + len + 2)));
 		if ((rc = expand(b, o, w, group, open + value.n, line, depth + 1)) != VG_OK)
 			return rc;
 	}
@@ -382,7 +391,7 @@ encode(struct vg_build *b, struct vals *o, struct val v, uint32_t group, enum mo
 		w.bytes = false;
 		for (size_t shift = 0; shift < 3; shift++) {
 			w.text = base64_shifted(&b->scratch, v.text, shift);
-			if (w.text.n && !add(b, o, w, group))
+			if ((w.text.n || !w.text.p) && !add(b, o, w, group))
 				return vg_build_refuse(b, VG_DIAG_LIMIT, line, "too many values");
 		}
 		return VG_OK;

@@ -146,6 +146,27 @@ what_cannot_be_used_is_refused_with_a_reason(void **state)
 		assert_refused(bad[i].text, bad[i].why);
 }
 
+/* A value that grows without bound is refused; half of it would match what nobody meant. */
+static void
+a_value_of_many_dashes_is_refused(void **state)
+{
+	enum { N = 100000 };
+	static const char head[] = "title: t\nlogsource: {product: x}\ndetection: {s: {a|windash: '", tail[] = "'}, condition: s}\n";
+	char *text = malloc(sizeof(head) + sizeof(tail) + 3 * N), *p = text;
+	const char *one[] = { text };
+
+	(void)state;
+	assert_non_null(text);
+	p = stpcpy(p, head);
+	for (int i = 0; i < N; i++)
+		p = stpcpy(p, " -a");
+	strcpy(p, tail);
+	compile_texts(one, 1, NULL, 0);
+	assert_int_equal(prog.nrule, 0);
+	assert_int_equal(prog.diag[0].reason, VG_DIAG_LIMIT);
+	free(text);
+}
+
 static void
 placeholders_take_all_their_values(void **state)
 {
@@ -389,6 +410,7 @@ main(void)
 		cmocka_unit_test(values_say_how_they_are_compared),
 		cmocka_unit_test(networks_are_bytes),
 		cmocka_unit_test(what_cannot_be_used_is_refused_with_a_reason),
+		cmocka_unit_test(a_value_of_many_dashes_is_refused),
 		cmocka_unit_test(placeholders_take_all_their_values),
 		cmocka_unit_test(conditions_bind_as_they_should),
 		cmocka_unit_test(correlations_find_their_rules_across_texts),
