@@ -52,8 +52,13 @@ vg_reader_emit(struct vg_reader *r)
 {
 	vg_rc rc;
 
-	if (r->packs && (rc = vg_packs_apply(r->packs, r->event)) != VG_OK && rc != VG_E_LIMIT)
-		return rc;
+	if (r->packs) {
+		if ((rc = vg_packs_apply(r->packs, r->event)) != VG_OK && rc != VG_E_LIMIT)
+			return rc;
+		/* correlations group by it, whatever made the event */
+		if (r->event->host.n)
+			(void)vg_event_add_known(r->event, VG_K_HOST_NAME, VG_KIND_TEXT, r->event->host);
+	}
 	return r->sink->event(r->sink->ctx, r->event);
 }
 
