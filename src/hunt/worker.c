@@ -61,6 +61,7 @@ vg_worker_new(const struct vg_knowledge *k, const struct vg_hunt_options *o, int
 
 	if (w == NULL)
 		return NULL;
+	vg_archive_init(); /* reads what the sandbox then hides */
 	w->k = k;
 	w->o = o;
 	w->spool_fd = spool_fd;
@@ -422,10 +423,10 @@ on_refused(void *ctx, vg_str name, const char *why)
 }
 
 static void
-read_archive(struct vg_worker *w, int fd)
+read_archive(struct vg_worker *w, int fd, vg_str name)
 {
 	struct vg_archive_limits limits = { .bytes = VG_ARCHIVE_BYTES_MAX, .ratio = VG_ARCHIVE_RATIO_MAX,
-					    .depth = VG_ARCHIVE_DEPTH_MAX };
+					    .depth = VG_ARCHIVE_DEPTH_MAX, .name = name };
 	void *map = mmap(NULL, w->task.size, PROT_READ, MAP_PRIVATE, fd, 0);
 	vg_rc rc;
 
@@ -458,7 +459,7 @@ read_unit(struct vg_worker *w, int fd, vg_str name)
 		if (vg_archive_probe(vg_str_mem(in.in.p, n)) && (f == NULL || strcmp(f->name, "evtx") != 0)) {
 			w->reply.format = -2;
 			vg_fdinput_close(&in);
-			read_archive(w, fd);
+			read_archive(w, fd, name);
 			return;
 		}
 		if (f == NULL) {
