@@ -11,7 +11,7 @@
 #include "cmd/common.h"
 #include "hunt/hunt.h"
 
-#define CACHE_BYTES ((size_t)16 << 20) /* of each worker; measured by bench/hunt */
+#define CACHE_BYTES ((size_t)16 << 20) /* of each worker */
 
 const struct vg_opt vg_hunt_opts[] = {
 	{ "--rules", VG_OPT_LIST, "DIR", "rules to use besides ours and the SigmaHQ trees found (may be repeated)" },
