@@ -15,6 +15,7 @@
 
 #define HITS_MAX 4096        /* rules that may match one event */
 #define SEEN_MAX 4096        /* (host, channel) pairs told apart in one unit */
+#define SEEN_BYTES ((size_t)8 << 20) /* their names */
 #define ARENA_BYTES ((size_t)96 << 20)
 #define FLUSH_BYTES ((size_t)1 << 20)
 
@@ -69,6 +70,7 @@ vg_worker_new(const struct vg_knowledge *k, const struct vg_hunt_options *o, int
 	vg_arena_init(&w->arena, ARENA_BYTES);
 	vg_arena_init(&w->scratch, ARENA_BYTES);
 	vg_event_init(&w->event, &w->arena, k->keys);
+	vg_map_init(&w->seen_map, SEEN_BYTES);
 	w->applied = calloc(k->program.nrule / 64 + 1, sizeof(*w->applied));
 	w->detector = vg_detector_new(&k->program, k->index, &d);
 	if (w->detector == NULL || w->applied == NULL) {
@@ -359,7 +361,7 @@ put_seen(struct vg_worker *w)
 	(void)put(w, &(struct vg_entry){ .type = VG_ENTRY_APPLIED },
 		  vg_str_mem(w->applied, (w->k->program.nrule / 64 + 1) * sizeof(*w->applied)));
 	vg_map_fini(&w->seen_map);
-	vg_map_init(&w->seen_map, (size_t)8 << 20);
+	vg_map_init(&w->seen_map, SEEN_BYTES);
 	w->nseen = w->last_seen = 0;
 }
 
