@@ -38,15 +38,18 @@ with tempfile.TemporaryDirectory() as tmp:
             if json.loads(line)['rule']['id'] == rule:
                 got[path] += 1
 
+# What upstream corrected later (SigmaHQ #6211): info.yml says 1 here.
+CORRECTED = {'0b9ad457-2554-44c1-82c2-d56a99c42377': 3,  # file_event_win_anydesk_artefact
+             '45e112d0-7759-4c2a-aa36-9f8fb79d3393': 3}  # registry_set_change_security_zones
 corrected = 0
 bad = 0
 for path, (rule, count) in sorted(want.items()):
-    if count is None and got[path] > 0 or got[path] == count:
-        continue
-    if count == 1 and got[path] in (2, 3) and corrected < 4:  # upstream corrected four counts to 3, 3, 3 and 2
-        corrected += 1
+    if rule in CORRECTED and count == 1:
+        count = CORRECTED[rule]
+        corrected += got[path] == count
+    if count is None and got[path] > 0 or got[path] == count:  # without a count: at least once
         continue
     bad += 1
-    print('%s: %s matches, %s expected' % (os.path.relpath(path, tree), got[path], count))
+    print('%s: %s matches, %s expected' % (os.path.relpath(path, tree), got[path], 'some' if count is None else count))
 print('%d pairs, %d as expected, %d of them as upstream corrected' % (len(want), len(want) - bad, corrected))
 sys.exit(bad != 0 or len(want) < 100)
