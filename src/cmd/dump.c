@@ -1,6 +1,7 @@
 /* cmd/dump.c - `vigie dump`: one sandboxed process reads, and writes to standard output. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -29,6 +30,7 @@ struct dump {
 	size_t next;
 	uint32_t now;
 	uint64_t failed;
+	int unwritten; /* errno of standard output, 0: all is well; nothing more is read then */
 
 	/* in the worker */
 	struct vg_keys *keys;
@@ -44,14 +46,19 @@ struct dump {
 static vg_rc
 flush(void *ctx, struct vg_buf *b)
 {
-	(void)ctx;
+	struct dump *d = ctx;
+
+	if (d->unwritten)
+		return VG_E_SYS;
 	for (size_t at = 0; at < b->n;) {
 		ssize_t k = write(STDOUT_FILENO, b->p + at, b->n - at);
 
 		if (k < 0 && errno == EINTR)
 			continue;
-		if (k <= 0)
+		if (k <= 0) {
+			d->unwritten = k < 0 ? errno : EIO;
 			return VG_E_SYS;
+		}
 		at += (size_t)k;
 	}
 	vg_buf_clear(b);
@@ -193,7 +200,8 @@ work(void *ctx, int fd, vg_str task, struct vg_buf *reply)
 		rc = read_stream(d, &in.in, d->name, file->mtime_ns);
 	vg_fdinput_close(&in);
 	if (flush(d, &d->out) != VG_OK)
-		_exit(0); /* nobody reads any more */
+		vg_buf_clear(&d->out);
+	vg_buf_le32(reply, (uint32_t)d->unwritten);
 	vg_buf_u8(reply, (uint8_t)rc);
 	vg_buf_le64(reply, d->notes);
 	vg_buf_le_str(reply, d->notes ? vg_str_of(d->first_note) : VG_NIL);
@@ -205,7 +213,7 @@ next(void *ctx, unsigned id, struct vg_buf *task, int *fd, uint64_t *token)
 	struct dump *d = ctx;
 
 	(void)id;
-	while (d->next < d->files->n) {
+	while (d->next < d->files->n && d->unwritten == 0) {
 		uint32_t at = (uint32_t)d->next++;
 		const struct vg_input_file *f = &d->files->file[at];
 
@@ -227,12 +235,17 @@ done(void *ctx, unsigned id, uint64_t token, vg_str reply)
 {
 	struct dump *d = ctx;
 	struct vg_cur c = vg_cur_of(reply.p, reply.n);
+	uint32_t unwritten = vg_cur_le32(&c);
 	unsigned rc = vg_cur_u8(&c);
 	uint64_t notes = vg_cur_le64(&c);
 	vg_str text = vg_cur_bytes(&c, vg_cur_le32(&c));
 	const char *path = d->files->file[token].path;
 
 	(void)id;
+	if (unwritten) {
+		d->unwritten = unwritten <= INT_MAX ? (int)unwritten : EIO;
+		return;
+	}
 	d->failed += rc != VG_OK;
 	if (d->quiet)
 		return;
@@ -276,7 +289,10 @@ vg_cmd_dump(const struct vg_args *a)
 	if (vg_pool_run(&ops, 1, &limits, 0) != VG_OK) {
 		vg_log(VG_LOG_ERROR, "no worker could be started: %s", strerror(errno));
 		code = VG_EXIT_FAILED;
-	} else if (d->failed == files.n) {
+	} else if (d->unwritten && d->unwritten != EPIPE) { /* a reader that has enough is no failure */
+		vg_log(VG_LOG_ERROR, "standard output: %s", strerror(d->unwritten));
+		code = VG_EXIT_FAILED;
+	} else if (d->unwritten == 0 && d->failed == files.n) {
 		code = VG_EXIT_INPUT;
 	}
 	vg_pack_texts_free(&d->packs_text);
