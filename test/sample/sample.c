@@ -730,7 +730,7 @@ make_damage(void)
 	enum { CHUNK = 65536, HEADER = 4096, CHUNKS = 4 };
 	struct evtx_writer *w = evtx_new();
 	const uint8_t *p;
-	uint8_t *copy, unknown[4096];
+	uint8_t *copy = NULL, unknown[4096];
 	size_t n;
 
 	if (w == NULL)
