@@ -161,7 +161,7 @@ json_escape(uint32_t cp, char tmp[16])
 		return "\\\"";
 	if (cp == '\\')
 		return "\\\\";
-	if (cp >= 0x20 && cp != 0x7f)
+	if (!vg_cp_hostile(cp))
 		return NULL;
 	if (cp == '\n')
 		return "\\n";
@@ -169,7 +169,10 @@ json_escape(uint32_t cp, char tmp[16])
 		return "\\r";
 	if (cp == '\t')
 		return "\\t";
-	snprintf(tmp, 16, "\\u%04x", cp);
+	if (cp < 0x10000)
+		snprintf(tmp, 16, "\\u%04x", cp);
+	else /* a pair of surrogates (RFC 8259, 7) */
+		snprintf(tmp, 16, "\\u%04x\\u%04x", 0xd800 + ((cp - 0x10000) >> 10), 0xdc00 + (cp & 0x3ff));
 	return tmp;
 }
 

@@ -1,6 +1,7 @@
 /* EVTX records as JSON lines and as XML, written straight from the trees.  The JSON has the shape that
  * evtx_dump -o jsonl made common: attributes in "#attributes", text beside them in "#text", <Data Name="X">
  * as "X", a second name of the same text with _1 behind it. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/utf.h"
@@ -40,11 +41,20 @@ step(struct dump *d, size_t bytes)
 
 /* --- text --- */
 
+static const char hex[] = "0123456789ABCDEF";
+
+static size_t
+put_u(uint32_t unit, char *o)
+{
+	memcpy(o, "\\u", 2);
+	for (int i = 0; i < 4; i++)
+		o[2 + i] = hex[unit >> (12 - 4 * i) & 15];
+	return 6;
+}
+
 static size_t
 json_unit(uint32_t c, char *o)
 {
-	static const char hex[] = "0123456789ABCDEF";
-
 	switch (c) {
 	case 0:
 		return 0; /* NULs are left out */
@@ -63,12 +73,14 @@ json_unit(uint32_t c, char *o)
 		memcpy(o, "\\t", 2);
 		return 2;
 	default:
-		if (c >= 0x20)
+		if (c >= 0xd800 && c < 0xe000) /* half a pair */
+			c = 0xfffd;
+		if (!vg_cp_hostile(c))
 			return vg_utf8_put(c, o);
-		memcpy(o, "\\u00", 4);
-		o[4] = hex[c >> 4];
-		o[5] = hex[c & 15];
-		return 6;
+		if (c < 0x10000)
+			return put_u(c, o);
+		(void)put_u(0xd800 + ((c - 0x10000) >> 10), o); /* RFC 8259, 7 */
+		return 6 + put_u(0xdc00 + (c & 0x3ff), o + 6);
 	}
 }
 
@@ -102,13 +114,21 @@ xml_unit(uint32_t c, char *o)
 		e = "&#9;";
 		break;
 	default:
-		if (c >= 0x20 && c != 0xfffe && c != 0xffff)
+		if (c < 0x20 || c == 0xfffe || c == 0xffff) {
+			e = "_"; /* XML has no such character; so does Windows */
+			break;
+		}
+		if (c >= 0xd800 && c < 0xe000)
+			c = 0xfffd;
+		if (!vg_cp_hostile(c))
 			return vg_utf8_put(c, o);
-		e = "_"; /* XML has no such character; so does Windows */
+		return (size_t)sprintf(o, "&#%u;", c); /* it would act on a terminal */
 	}
 	memcpy(o, e, strlen(e));
 	return strlen(e);
 }
+
+#define UNIT_MAX 8 /* bytes that one unit of UTF-16 becomes: "&#65279;" */
 
 typedef size_t unit_fn(uint32_t c, char *o);
 
@@ -128,7 +148,7 @@ put_utf16(struct vg_buf *b, const uint8_t *p, size_t n, const uint8_t *end, unit
 
 	while (units && p[2 * units - 2] == 0 && p[2 * units - 1] == 0)
 		units--;
-	if (!vg_buf_reserve(b, 6 * units + 32)) /* a whole step may be written at the last unit */
+	if (!vg_buf_reserve(b, UNIT_MAX * units + 32)) /* a whole step may be written at the last unit */
 		return;
 	o = b->p + b->n;
 	while (i < units) {
@@ -184,7 +204,7 @@ put_text(struct vg_buf *b, vg_str s, unit_fn *unit)
 {
 	char *o;
 
-	if (!vg_buf_reserve(b, 6 * s.n + 16))
+	if (!vg_buf_reserve(b, UNIT_MAX * s.n + 16))
 		return;
 	o = b->p + b->n;
 	for (size_t i = 0; i < s.n;) {
