@@ -1,8 +1,8 @@
 """What an independent evaluator found in 303 event logs (golden.json) against what vigie finds, one count a file and rule.
 
-Each file is hunted alone, since copies of a record in two files are counted once.  A disagreement is a question, not a
-verdict.  Those that were looked into stand in ANSWERED, with both counts and why vigie's is right; everything is printed, the
-plain agreement first.  Fails when under 99.5 % agree or are answered, and when an answer does not fit any more."""
+Each file is hunted alone, since copies of a record in two files are counted once.  A difference is a difference, whatever the
+reason: the agreement printed is the plain one.  KNOWN lists the differences that doc/golden.md explains, so that a new one, or
+one that went away unnoticed, fails here."""
 import collections
 import concurrent.futures
 import json
@@ -11,12 +11,12 @@ import re
 
 from scenario import DATA, check, end, need, path, vigie
 
-LEAST = 99.5  # percent of the (file, rule) pairs that either of the two names
+LEAST = 96.2  # percent that agree today; the goal is 99.5
 
 # golden.json stands on libevtx, which prints 0x00000017 where Windows and the rules say 0x17 (seen with evtxexport).
 HEX = 'libevtx pads hexadecimal numbers'
-LABEL = 'MandatoryLabel of 4688 is IntegrityLevel to us; the rule asks for S-1-16-16384'
-ANSWERED = {  # rule, end of the file's name: our count, golden.json's, why
+LABEL = 'MandatoryLabel of 4688 is IntegrityLevel to us'
+KNOWN = {  # rule, end of the file's name: our count, golden.json's, why
     ('5ef9853e-4d0e-4a70-846f-a9ca37d876da', 'samples/sysmon.evtx'): (2, 0, HEX),
     ('5ef9853e-4d0e-4a70-846f-a9ca37d876da', 'ID1-LSASS dump with LSASSY (SYSMON).evtx'): (1, 0, HEX),
     ('5ef9853e-4d0e-4a70-846f-a9ca37d876da', '9f5c1d59-33be-4e60-bcab-85d2f566effd.evtx'): (1, 0, HEX),
@@ -32,8 +32,8 @@ ANSWERED = {  # rule, end of the file's name: our count, golden.json's, why
     ('224f140f-3553-4cd1-af78-13d81bf9f7cc', 'ID4688-4778 RDP hijack command execution.evtx'): (1, 0, LABEL),
     ('dcdbc940-0bff-46b2-95f3-2d73f848e33b', 'ID4688,6416,4648-SystemNightMare.evtx'): (1, 0, LABEL),
     ('acfa2210-0d71-4eeb-b477-afab494d596c', 'sample-with-zero-data-size-event.evtx'): (3, 1, 'libevtx reads 335 of its 449 records'),
-    ('cbe51394-cd93-4473-b555-edf0144952d9', 'ID770-Success DLL loaded by DNS server.evtx'): (2, 0, 'the channel "DNS Server" is the service dns-server'),
-    ('cde0a575-7d3d-4a49-9817-b8004a7bf105', 'ID2004-Any any firewall rule created.evtx'): (1, 0, 'an empty ApplicationPath is not null: the rule names both, apart'),
+    ('cbe51394-cd93-4473-b555-edf0144952d9', 'ID770-Success DLL loaded by DNS server.evtx'): (2, 0, 'the channel "DNS Server" is the service dns-server to us'),
+    ('cde0a575-7d3d-4a49-9817-b8004a7bf105', 'ID2004-Any any firewall rule created.evtx'): (1, 0, 'open: is an empty value null?'),
 }
 JOBS = 2
 
@@ -54,8 +54,8 @@ def hunt(rules, file, number):
 
 
 def answer(rule, file, ours, theirs):
-    """Why they differ, when that was looked into and both counts are still the same."""
-    for (r, name), (a, b, why) in ANSWERED.items():
+    """What doc/golden.md says of this difference, when both counts are still the same."""
+    for (r, name), (a, b, why) in KNOWN.items():
         if r == rule and file.endswith(name) and (a, b) == (ours, theirs):
             return (r, name), why
     return None, None
@@ -87,17 +87,18 @@ def main():
                 key, why = answer(rule, want['file'], got[rule], want['rules'].get(rule, 0))
                 used |= {key} - {None}
                 diff[rule].append('    %s: %d, %d in golden.json%s' % (want['file'], got[rule], want['rules'].get(rule, 0),
-                                                                      ': ' + why if why else ' (not answered)'))
+                                                                      ': ' + why if why else ' (not known)'))
     for rule in sorted(diff, key=lambda r: (-len(diff[r]), r)):
         print(rule)
         print('\n'.join(diff[rule]))
     print('\n'.join(events))
-    print('%d files; events agree in %d; %d of %d (file, rule) counts agree: %.2f %%; %d more are answered: %.2f %%'
-          % (len(golden), events_same, same, pairs, 100 * same / max(pairs, 1), len(used), 100 * (same + len(used)) / max(pairs, 1)))
+    print('%d files; events agree in %d; %d of %d (file, rule) counts agree: %.2f %%; %d differ, %d of them known'
+          % (len(golden), events_same, same, pairs, 100 * same / max(pairs, 1), pairs - same, len(used)))
     check(len(golden) >= 300 and pairs >= 400, 'enough to compare')
-    check(100 * (same + len(used)) >= LEAST * pairs, 'at least %.1f %% agree or are answered' % LEAST)
-    for rule, name in sorted(set(ANSWERED) - used):
-        check(False, 'an answer that fits no more: %s, %s' % (rule, name))
+    check(100 * same >= LEAST * pairs, 'at least %.1f %% agree' % LEAST)
+    check(pairs - same == len(used), 'every difference is one that doc/golden.md explains')
+    for rule, name in sorted(set(KNOWN) - used):
+        check(False, 'a known difference that is there no more: %s, %s' % (rule, name))
     end()
 
 
