@@ -98,7 +98,7 @@ vg_view_raw(struct vg_view *v, bool folded)
 	return v->raw_folded;
 }
 
-/* Glob over code points: on a mismatch go back to the last star, one further. */
+/* Glob over code points: on a mismatch go back to the last star, one code point further. */
 static bool
 glob(vg_str pat, vg_str s)
 {
@@ -118,8 +118,11 @@ glob(vg_str pat, vg_str s)
 			p++;
 			i++;
 		} else if (star != VG_NPOS) {
+			uint32_t cp;
+			size_t n = vg_utf8_next(vg_str_skip(s, from), &cp);
+
 			p = star;
-			i = ++from;
+			i = from += n ? n : 1;
 		} else {
 			return false;
 		}
