@@ -4,10 +4,11 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "base/utf.h"
 #include "detect/index.h"
 
-#define CLASSES_MAX 8192
-#define CODE_MAX 48
+#define SOURCES_MAX 4096 /* log sources of packs are a table; over it all are learnt anew */
+#define CODE_MAX 48      /* bytes of a code that is looked up */
 #define CACHE_VALUE_MAX 200 /* bytes of a value that is remembered */
 #define CACHE_RULES_MAX 24  /* atoms that it may have met */
 #define SCRATCH_BYTES ((size_t)256 << 20)
@@ -21,6 +22,16 @@ struct class {
 	uint8_t *key;    /* a bit a key that some atom of those rules reads; owned */
 	bool any;        /* some rule looks in all values */
 	bool empty;
+};
+
+/* What an event's code can be, beside the codes that rules name: those are numbered from CODE_NAMED on. */
+enum { CODE_UNSURE, /* none, several, too long: nothing is known */ CODE_OTHER, /* one that no rule names */ CODE_NAMED };
+
+/* Events of the same log sources. */
+struct source {
+	uint32_t *rule; /* that apply, ascending; owned */
+	uint32_t nrule;
+	struct class **class; /* one a code, NULL until one is met; owned */
 };
 
 /* A value seen before, and the atoms it met. */
@@ -37,16 +48,19 @@ struct vg_detector {
 	const struct vg_index *x;
 	struct vg_detector_options o;
 	struct vg_detector_stats stats;
-	struct vg_multi_scratch *multi;
+	struct vg_multi_scratch *multi[VG_FAMILIES];
 	struct vg_arena scratch;
 	uint32_t *first; /* for views */
-	struct vg_map classes;
-	struct class *class; /* owned */
-	uint32_t nclass;
-	const struct vg_logsource *last_ls; /* the class of the event before */
-	char last_code[CODE_MAX];
-	size_t last_n;
-	uint32_t last_class;
+	uint32_t *group;      /* one a rule: those of one group ask for the same log source; owned */
+	uint32_t *group_rule; /* one a group: a rule of it; owned */
+	uint32_t ngroup;
+	struct vg_map codes;   /* folded code that some rule names -> CODE_NAMED and up */
+	uint32_t ncode;
+	struct vg_map sources; /* log sources -> place in source */
+	struct source *source; /* owned */
+	uint32_t nsource;
+	const struct vg_logsource *last_ls; /* of the event before, and its source */
+	uint32_t last_nls, last_source;
 	struct cached *cache; /* owned */
 	uint64_t cache_mask;
 
@@ -62,6 +76,44 @@ struct vg_detector {
 	uint32_t nmet;
 };
 
+/* Number the log sources that rules ask for, and the codes that they name. */
+static bool
+learn_rules(struct vg_detector *d)
+{
+	const struct vg_program *p = d->p;
+	struct vg_map groups;
+	bool ok = true;
+
+	vg_map_init(&groups, (size_t)64 << 20);
+	for (uint32_t r = 0; r < p->nrule && ok; r++) {
+		const struct vg_slice key[3] = { p->rule[r].product, p->rule[r].category, p->rule[r].service };
+
+		d->group[r] = vg_map_add(&groups, vg_str_mem(key, sizeof(key)), d->ngroup, NULL);
+		ok = d->group[r] != VG_MAP_NONE;
+		if (d->group[r] == d->ngroup)
+			d->group_rule[d->ngroup++] = r;
+	}
+	vg_map_fini(&groups);
+	d->ncode = CODE_NAMED;
+	for (uint32_t i = 0; i < p->nitem && ok; i++) {
+		const struct vg_item *it = &p->item[i];
+
+		if (it->key != VG_K_EVENT_ID || it->kind != VG_ITEM_VALUES)
+			continue;
+		for (uint32_t j = 0; j < it->nvalue && ok; j++) {
+			const struct vg_value *v = &p->value[it->value + j];
+			uint32_t id;
+
+			if (v->test != VG_TEST_EQ || v->flags & VG_VALUE_CASED)
+				continue;
+			id = vg_map_add(&d->codes, vg_program_str(p, v->text), d->ncode, NULL);
+			ok = id != VG_MAP_NONE;
+			d->ncode += id == d->ncode;
+		}
+	}
+	return ok;
+}
+
 struct vg_detector *
 vg_detector_new(const struct vg_program *p, const struct vg_index *x, const struct vg_detector_options *o)
 {
@@ -74,40 +126,56 @@ vg_detector_new(const struct vg_program *p, const struct vg_index *x, const stru
 	d->x = x;
 	d->o = *o;
 	vg_arena_init(&d->scratch, SCRATCH_BYTES);
-	vg_map_init(&d->classes, (size_t)16 << 20);
+	vg_map_init(&d->codes, (size_t)64 << 20);
+	vg_map_init(&d->sources, (size_t)1 << 20);
 	d->first = calloc(p->nkey + 1, sizeof(*d->first));
-	d->class = calloc(CLASSES_MAX, sizeof(*d->class));
+	d->group = calloc(p->nrule + 1, sizeof(*d->group));
+	d->group_rule = calloc(p->nrule + 1, sizeof(*d->group_rule));
+	d->source = calloc(SOURCES_MAX, sizeof(*d->source));
 	d->marked = calloc(p->nrule / 64 + 1, sizeof(*d->marked));
 	d->found = calloc(p->nrule + 1, sizeof(*d->found));
 	d->applied = calloc(p->nrule / 64 + 1, sizeof(*d->applied));
-	if (x->multi)
-		d->multi = vg_multi_scratch_new(x->multi);
+	for (int f = 0; f < VG_FAMILIES; f++)
+		if (x->multi[f] && (d->multi[f] = vg_multi_scratch_new(x->multi[f])) == NULL)
+			goto fail;
 	if (o->cache_bytes) {
 		while (2 * n * sizeof(struct cached) <= o->cache_bytes)
 			n *= 2;
 		d->cache = calloc(n, sizeof(*d->cache));
 		d->cache_mask = n - 1;
 	}
-	if (!d->first || !d->class || !d->marked || !d->found || !d->applied || (x->multi && !d->multi) || (o->cache_bytes && !d->cache)) {
-		vg_detector_free(d);
-		return NULL;
-	}
-	return d;
+	if (d->first && d->group && d->group_rule && d->source && d->marked && d->found && d->applied && (d->cache || !o->cache_bytes) &&
+	    learn_rules(d))
+		return d;
+fail:
+	vg_detector_free(d);
+	return NULL;
 }
 
 static void
-forget_classes(struct vg_detector *d)
+free_class(struct class *c)
 {
-	for (uint32_t i = 0; i < d->nclass; i++) {
-		free(d->class[i].rule);
-		free(d->class[i].always);
-		free(d->class[i].key);
+	if (c == NULL)
+		return;
+	free(c->rule);
+	free(c->always);
+	free(c->key);
+	free(c);
+}
+
+static void
+forget_sources(struct vg_detector *d)
+{
+	for (uint32_t i = 0; i < d->nsource; i++) {
+		for (uint32_t k = 0; d->source[i].class && k < d->ncode; k++)
+			free_class(d->source[i].class[k]);
+		free(d->source[i].class);
+		free(d->source[i].rule);
 	}
-	d->nclass = 0;
+	d->nsource = 0;
 	d->last_ls = NULL;
-	d->last_n = SIZE_MAX;
-	vg_map_fini(&d->classes);
-	vg_map_init(&d->classes, (size_t)16 << 20);
+	vg_map_fini(&d->sources);
+	vg_map_init(&d->sources, (size_t)1 << 20);
 }
 
 void
@@ -115,13 +183,17 @@ vg_detector_free(struct vg_detector *d)
 {
 	if (d == NULL)
 		return;
-	if (d->class)
-		forget_classes(d);
-	vg_map_fini(&d->classes);
-	vg_multi_scratch_free(d->multi);
+	if (d->source)
+		forget_sources(d);
+	vg_map_fini(&d->sources);
+	vg_map_fini(&d->codes);
+	for (int f = 0; f < VG_FAMILIES; f++)
+		vg_multi_scratch_free(d->multi[f]);
 	vg_arena_fini(&d->scratch);
 	free(d->first);
-	free(d->class);
+	free(d->group);
+	free(d->group_rule);
+	free(d->source);
 	free(d->marked);
 	free(d->found);
 	free(d->applied);
@@ -146,9 +218,9 @@ vg_detector_applicable(const struct vg_detector *d, uint64_t *bits)
 
 enum truth { NO, MAYBE, YES };
 
-/* What is known of a condition when only the event's code is. */
+/* What is known of a condition when only the event's code is: @code, one that some rule names, or NULL: one that none does. */
 static enum truth
-with_code(const struct vg_program *p, uint32_t at, vg_str code, unsigned depth)
+with_code(const struct vg_program *p, uint32_t at, const vg_str *code, unsigned depth)
 {
 	const struct vg_node *n = &p->node[at];
 	enum truth t;
@@ -182,9 +254,9 @@ with_code(const struct vg_program *p, uint32_t at, vg_str code, unsigned depth)
 		for (uint32_t i = 0; i < it->nvalue; i++) {
 			const struct vg_value *v = &p->value[it->value + i];
 
-			if (v->test != VG_TEST_EQ)
+			if (v->test != VG_TEST_EQ || v->flags & VG_VALUE_CASED)
 				return MAYBE;
-			if (vg_str_eq(vg_program_str(p, v->text), code))
+			if (code && vg_str_eq(vg_program_str(p, v->text), *code))
 				return YES;
 		}
 		return NO;
@@ -193,75 +265,114 @@ with_code(const struct vg_program *p, uint32_t at, vg_str code, unsigned depth)
 	return MAYBE;
 }
 
-static bool
-fill_class(struct vg_detector *d, struct class *c, const struct vg_event *e, vg_str code, bool has_code)
+static struct class *
+new_class(struct vg_detector *d, const struct source *src, uint32_t id, vg_str code)
 {
 	const struct vg_program *p = d->p;
+	const struct vg_index *x = d->x;
+	struct class *c = calloc(1, sizeof(*c));
 
+	if (c == NULL)
+		return NULL;
 	c->rule = calloc(p->nrule / 64 + 1, sizeof(*c->rule));
-	c->always = calloc(p->nrule + 1, sizeof(*c->always));
+	c->always = calloc(src->nrule + 1, sizeof(*c->always));
 	c->key = calloc(p->nkey / 8 + 1, 1);
-	if (!c->rule || !c->always || !c->key)
-		return false;
+	if (!c->rule || !c->always || !c->key) {
+		free_class(c);
+		return NULL;
+	}
 	c->empty = true;
-	for (uint32_t r = 0; r < p->nrule; r++) {
-		if (p->rule[r].kind != VG_RULE_BASE || !vg_rule_applies(p, r, e) ||
-		    (has_code && with_code(p, p->rule[r].root, code, 0) == NO))
+	for (uint32_t i = 0; i < src->nrule; i++) {
+		uint32_t r = src->rule[i];
+
+		if (id != CODE_UNSURE && with_code(p, p->rule[r].root, id == CODE_OTHER ? NULL : &code, 0) == NO)
 			continue;
 		c->rule[r / 64] |= UINT64_C(1) << (r % 64);
 		d->applied[r / 64] |= UINT64_C(1) << (r % 64);
 		c->empty = false;
-		if (d->x->always[r])
+		if (x->rule_atom[r] == x->rule_atom[r + 1])
 			c->always[c->nalways++] = r;
-	}
-	for (uint32_t i = 0; i < d->x->natom; i++) {
-		const struct vg_atom *a = &d->x->atom[i];
+		for (uint32_t k = x->rule_atom[r]; k < x->rule_atom[r + 1]; k++) {
+			uint32_t key = x->atom[k].key;
 
-		if (!(c->rule[a->rule / 64] >> (a->rule % 64) & 1))
-			continue;
-		if (a->key == VG_KEY_ANY)
-			c->any = true;
-		else
-			c->key[a->key / 8] |= (uint8_t)(1u << (a->key % 8));
+			if (key == VG_KEY_ANY)
+				c->any = true;
+			else
+				c->key[key / 8] |= (uint8_t)(1u << (key % 8));
+		}
 	}
+	return c;
+}
+
+static bool
+fill_source(struct vg_detector *d, struct source *src, const struct vg_event *e)
+{
+	const struct vg_program *p = d->p;
+	uint8_t *takes = calloc(d->ngroup + 1, 1);
+
+	*src = (struct source){ .rule = calloc(p->nrule + 1, sizeof(*src->rule)), .class = calloc(d->ncode, sizeof(struct class *)) };
+	if (!takes || !src->rule || !src->class) {
+		free(takes);
+		free(src->rule);
+		free(src->class);
+		return false;
+	}
+	for (uint32_t g = 0; g < d->ngroup; g++)
+		takes[g] = vg_rule_applies(p, d->group_rule[g], e);
+	for (uint32_t r = 0; r < p->nrule; r++)
+		if (takes[d->group[r]] && p->rule[r].kind == VG_RULE_BASE)
+			src->rule[src->nrule++] = r;
+	free(takes);
 	return true;
+}
+
+static struct source *
+source_of(struct vg_detector *d, const struct vg_event *e)
+{
+	char key[sizeof(e->ls) + sizeof(e->nls)];
+	uint32_t at;
+
+	if (d->last_ls == e->ls && d->last_nls == e->nls && d->nsource)
+		return &d->source[d->last_source];
+	memcpy(key, &e->ls, sizeof(e->ls));
+	memcpy(key + sizeof(e->ls), &e->nls, sizeof(e->nls));
+	at = vg_map_find(&d->sources, vg_str_mem(key, sizeof(key)));
+	if (at == VG_MAP_NONE) {
+		if (d->nsource == SOURCES_MAX)
+			forget_sources(d);
+		at = d->nsource;
+		if (!fill_source(d, &d->source[at], e))
+			return NULL;
+		d->nsource++;
+		if (vg_map_add(&d->sources, vg_str_mem(key, sizeof(key)), at, NULL) == VG_MAP_NONE)
+			return NULL;
+	}
+	d->last_ls = e->ls;
+	d->last_nls = e->nls;
+	d->last_source = at;
+	return &d->source[at];
 }
 
 static const struct class *
 class_of(struct vg_detector *d, const struct vg_event *e)
 {
-	/* the code is the EventID field, where it stands exactly once */
-	uint32_t f = d->first[VG_K_EVENT_ID];
-	bool one = f && d->view.next[f - 1] == 0 && e->field[f - 1].value.n <= CODE_MAX - 16 &&
-		   e->field[f - 1].kind != VG_KIND_NULL;
-	vg_str code = one ? e->field[f - 1].value : VG_NIL;
-	char key[CODE_MAX + 16];
-	uint32_t at;
+	struct source *src = source_of(d, e);
+	uint32_t f = d->first[VG_K_EVENT_ID], id = CODE_UNSURE;
+	char room[VG_FOLD_MAX(CODE_MAX)];
+	vg_str code = VG_NIL;
 
-	if (d->nclass && e->ls == d->last_ls && code.n == d->last_n && (code.n == 0 || memcmp(code.p, d->last_code, code.n) == 0))
-		return &d->class[d->last_class];
-	memcpy(key, &e->ls, sizeof(e->ls));
-	memcpy(key + sizeof(e->ls), &e->nls, sizeof(e->nls));
-	key[sizeof(e->ls) + sizeof(e->nls)] = one;
-	if (code.n)
-		memcpy(key + 13, code.p, code.n);
-	at = vg_map_find(&d->classes, vg_str_mem(key, 13 + code.n));
-	if (at == VG_MAP_NONE) {
-		if (d->nclass == CLASSES_MAX)
-			forget_classes(d);
-		at = d->nclass;
-		d->class[at] = (struct class){ 0 };
-		d->nclass++;
-		if (!fill_class(d, &d->class[at], e, code, one) ||
-		    vg_map_add(&d->classes, vg_str_mem(key, 13 + code.n), at, NULL) == VG_MAP_NONE)
-			return NULL;
+	if (src == NULL)
+		return NULL;
+	/* the code is the EventID field, where it stands exactly once */
+	if (f && d->view.next[f - 1] == 0 && e->field[f - 1].value.n <= CODE_MAX && e->field[f - 1].kind != VG_KIND_NULL) {
+		code = vg_str_mem(room, vg_fold(e->field[f - 1].value, room));
+		id = vg_map_find(&d->codes, code);
+		if (id == VG_MAP_NONE)
+			id = CODE_OTHER;
 	}
-	d->last_ls = e->ls;
-	d->last_n = code.n;
-	if (code.n)
-		memcpy(d->last_code, code.p, code.n);
-	d->last_class = at;
-	return &d->class[at];
+	if (src->class[id] == NULL)
+		src->class[id] = new_class(d, src, id, code);
+	return src->class[id];
 }
 
 /* ---- atoms ---- */
@@ -313,6 +424,8 @@ on_literal(void *ctx, uint32_t id)
 static vg_rc
 dispatch(struct vg_detector *d, uint32_t key, const struct vg_key_use *u, vg_str folded)
 {
+	enum vg_family f = key == VG_KEY_ANY ? VG_FAMILY_ANY : VG_FAMILY_KEYED;
+
 	if (u->exact)
 		look_up(d, key, VG_SHAPE_EXACT, folded, folded);
 	for (unsigned w = 0; w < VG_WINDOWS && vg_windows[w] <= folded.n; w++) {
@@ -324,7 +437,7 @@ dispatch(struct vg_detector *d, uint32_t key, const struct vg_key_use *u, vg_str
 	if (!u->literal || folded.n < 3)
 		return VG_OK;
 	d->key = key;
-	return vg_multi_scan(d->x->multi, d->multi, folded, on_literal, d);
+	return vg_multi_scan(d->x->multi[f], d->multi[f], folded, on_literal, d);
 }
 
 /* One value: what it met before, or what it meets now. */

@@ -8,7 +8,7 @@
 #include "base/utf.h"
 #include "detect/regex.h"
 
-#define MAGIC "VGINDX01"
+#define MAGIC "VGINDX02"
 #define NEVER INFINITY /* no literal can stand for this */
 #define DEPTH_MAX 200
 #define SEED 0x5649474945u
@@ -84,7 +84,7 @@ struct builder {
 	double *node_cost;      /* one a node; negative: not known yet */
 	vg_str *required;       /* one a value: of globs and expressions; p is NULL until it is known */
 	struct vg_buf atom, text;
-	struct vg_map literals; /* literal text -> id */
+	struct vg_map literals[VG_FAMILIES]; /* literal text -> id */
 	uint32_t nliteral;
 	struct vg_buf literal_of; /* u32 an atom: literal id, or UINT32_MAX */
 	uint32_t rule;
@@ -225,7 +225,7 @@ put_atom(struct builder *b, const struct vg_item *it, uint32_t value)
 	if (it->kind == VG_ITEM_KEYWORDS)
 		shape = VG_SHAPE_LITERAL;
 	if (shape == VG_SHAPE_LITERAL) {
-		id = vg_map_add(&b->literals, text, b->nliteral, NULL);
+		id = vg_map_add(&b->literals[a.key == VG_KEY_ANY ? VG_FAMILY_ANY : VG_FAMILY_KEYED], text, b->nliteral, NULL);
 		if (id == b->nliteral)
 			b->nliteral++;
 	}
@@ -264,14 +264,15 @@ collect(struct builder *b, uint32_t at, unsigned depth)
 	}
 }
 
-/* ---- the blob: header, atoms, text, literal ranges, multi-pattern database ---- */
+/* ---- the blob: header, atoms, text, literal ranges, multi-pattern databases ---- */
 
 struct head {
 	char magic[8];
 	uint64_t program[4]; /* counts that must be those of the program it was made for */
-	uint64_t at[5], n[5];
+	uint64_t at[6], n[6];
 };
-enum { H_ATOM, H_TEXT, H_FIRST, H_OWNER, H_MULTI };
+enum { H_ATOM, H_TEXT, H_FIRST, H_OWNER, H_MULTI, H_SECTIONS = H_MULTI + VG_FAMILIES };
+_Static_assert(H_SECTIONS == VG_COUNT(((struct head *)NULL)->at), "a section a place");
 
 static void
 identify(const struct vg_program *p, uint64_t out[4])
@@ -295,22 +296,38 @@ section(struct vg_buf *out, size_t base, struct head *h, int which, const struct
 }
 
 static vg_rc
+build_multi(const struct vg_multi_pattern *pat, size_t n, unsigned flags, struct vg_buf *out)
+{
+	vg_rc rc = VG_E_UNSUP;
+
+	if (n == 0)
+		return VG_OK;
+	if (!(flags & VG_INDEX_PORTABLE))
+		rc = vg_multi_build(pat, n, VG_MULTI_HYPERSCAN, out);
+	if (rc == VG_E_UNSUP) /* not built in: the portable one gives the same answers */
+		rc = vg_multi_build(pat, n, VG_MULTI_PORTABLE, out);
+	return rc;
+}
+
+static vg_rc
 write_blob(struct builder *b, unsigned flags, struct vg_buf *out)
 {
 	struct head h = { .magic = MAGIC };
-	struct vg_buf first = { 0 }, owner = { 0 }, multi = { 0 };
-	struct vg_multi_pattern *pat = calloc(b->nliteral + 1, sizeof(*pat));
+	struct vg_buf first = { 0 }, owner = { 0 }, multi[VG_FAMILIES] = { 0 };
+	struct vg_multi_pattern *pat = calloc(b->nliteral + 1, sizeof(*pat)), *some = calloc(b->nliteral + 1, sizeof(*some));
+	uint8_t *family = calloc(b->nliteral + 1, 1); /* one a literal */
 	uint32_t *count = calloc(b->nliteral + 2, sizeof(*count)), natom = (uint32_t)(b->atom.n / sizeof(struct vg_atom));
 	const uint32_t *lit = (const uint32_t *)(void *)b->literal_of.p;
 	const struct vg_atom *atom = (const struct vg_atom *)(void *)b->atom.p;
 	size_t base = out->n;
 	vg_rc rc = VG_E_NOMEM;
 
-	if (pat == NULL || count == NULL)
+	if (pat == NULL || some == NULL || family == NULL || count == NULL)
 		goto out;
 	for (uint32_t i = 0; i < natom; i++)
 		if (lit[i] != UINT32_MAX) {
 			count[lit[i] + 1]++;
+			family[lit[i]] = atom[i].key == VG_KEY_ANY ? VG_FAMILY_ANY : VG_FAMILY_KEYED;
 			pat[lit[i]] = (struct vg_multi_pattern){ vg_str_mem(b->text.p + atom[i].text.off, atom[i].text.len), 0, lit[i] };
 		}
 	for (uint32_t i = 0; i < b->nliteral; i++)
@@ -321,31 +338,34 @@ write_blob(struct builder *b, unsigned flags, struct vg_buf *out)
 	for (uint32_t i = 0; i < natom && owner.rc == VG_OK; i++)
 		if (lit[i] != UINT32_MAX)
 			((uint32_t *)(void *)owner.p)[count[lit[i]]++] = i;
-	rc = VG_OK;
-	if (b->nliteral) {
-		rc = VG_E_UNSUP;
-		if (!(flags & VG_INDEX_PORTABLE))
-			rc = vg_multi_build(pat, b->nliteral, VG_MULTI_HYPERSCAN, &multi);
-		if (rc == VG_E_UNSUP) /* not built in: the portable one gives the same answers */
-			rc = vg_multi_build(pat, b->nliteral, VG_MULTI_PORTABLE, &multi);
+	for (int f = 0; f < VG_FAMILIES; f++) {
+		size_t n = 0;
+
+		for (uint32_t i = 0; i < b->nliteral; i++)
+			if (family[i] == f)
+				some[n++] = pat[i];
+		if ((rc = build_multi(some, n, flags, &multi[f])) != VG_OK)
+			goto out;
 	}
-	if (rc != VG_OK)
-		goto out;
 	identify(b->p, h.program);
 	vg_buf_mem(out, &h, sizeof(h));
 	section(out, base, &h, H_ATOM, &b->atom, 8);
 	section(out, base, &h, H_TEXT, &b->text, 8);
 	section(out, base, &h, H_FIRST, &first, 8);
 	section(out, base, &h, H_OWNER, &owner, 8);
-	section(out, base, &h, H_MULTI, &multi, 64);
+	for (int f = 0; f < VG_FAMILIES; f++)
+		section(out, base, &h, H_MULTI + f, &multi[f], 64);
 	if ((rc = out->rc) == VG_OK)
 		memcpy(out->p + base, &h, sizeof(h));
 out:
 	free(pat);
+	free(some);
+	free(family);
 	free(count);
 	vg_buf_fini(&first);
 	vg_buf_fini(&owner);
-	vg_buf_fini(&multi);
+	for (int f = 0; f < VG_FAMILIES; f++)
+		vg_buf_fini(&multi[f]);
 	return rc;
 }
 
@@ -356,7 +376,8 @@ vg_index_build(const struct vg_program *p, unsigned flags, struct vg_buf *out)
 	vg_rc rc = VG_E_NOMEM;
 
 	vg_arena_init(&b.a, (size_t)256 << 20);
-	vg_map_init(&b.literals, (size_t)64 << 20);
+	for (int f = 0; f < VG_FAMILIES; f++)
+		vg_map_init(&b.literals[f], (size_t)64 << 20);
 	b.node_cost = vg_arena_array(&b.a, double, p->nnode + 1);
 	b.required = vg_arena_array(&b.a, vg_str, p->nvalue + 1);
 	if (b.node_cost && b.required) {
@@ -370,7 +391,8 @@ vg_index_build(const struct vg_program *p, unsigned flags, struct vg_buf *out)
 	vg_buf_fini(&b.atom);
 	vg_buf_fini(&b.text);
 	vg_buf_fini(&b.literal_of);
-	vg_map_fini(&b.literals);
+	for (int f = 0; f < VG_FAMILIES; f++)
+		vg_map_fini(&b.literals[f]);
 	vg_arena_fini(&b.a);
 	return rc;
 }
@@ -403,18 +425,19 @@ make_table(struct vg_index *x)
 	x->table.head = calloc(size, sizeof(uint32_t));
 	x->table.next = calloc(x->natom + 1, sizeof(uint32_t));
 	x->use = calloc(x->p->nkey + 1, sizeof(*x->use));
-	x->always = malloc(x->p->nrule + 1);
-	if (!x->table.head || !x->table.next || !x->use || !x->always)
+	x->rule_atom = calloc((size_t)x->p->nrule + 2, sizeof(uint32_t));
+	if (!x->table.head || !x->table.next || !x->use || !x->rule_atom)
 		return VG_E_NOMEM;
+	for (uint32_t i = 0; i < x->natom; i++)
+		x->rule_atom[x->atom[i].rule + 1]++;
 	for (uint32_t i = 0; i < x->p->nrule; i++)
-		x->always[i] = x->p->rule[i].kind == VG_RULE_BASE;
+		x->rule_atom[i + 1] += x->rule_atom[i];
 	for (uint32_t i = 0; i < x->natom; i++) {
 		const struct vg_atom *a = &x->atom[i];
 		vg_str t = vg_atom_text(x, a);
 		unsigned w = vg_window_of(t.n);
 		uint64_t h;
 
-		x->always[a->rule] = 0;
 		mark_use(x, a);
 		if (a->shape == VG_SHAPE_LITERAL)
 			continue;
@@ -437,7 +460,7 @@ check(const struct vg_index *x)
 
 		if (a->rule >= x->p->nrule || (a->key != VG_KEY_ANY && a->key >= x->p->nkey) || a->shape >= VG_SHAPES ||
 		    a->text.off > x->ntext || a->text.len > x->ntext - a->text.off ||
-		    (a->key == VG_KEY_ANY && a->shape != VG_SHAPE_LITERAL) ||
+		    (a->key == VG_KEY_ANY && a->shape != VG_SHAPE_LITERAL) || (i && a->rule < x->atom[i - 1].rule) ||
 		    (a->shape != VG_SHAPE_EXACT && vg_window_of(a->text.len) == VG_WINDOWS))
 			return false;
 	}
@@ -468,7 +491,7 @@ vg_index_load(vg_str blob, const struct vg_program *p, struct vg_index **out)
 		return VG_E_FORMAT;
 	if (memcmp(id, h.program, sizeof(id)) != 0)
 		return VG_E_REFUSED;
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < H_SECTIONS; i++)
 		if (h.at[i] > blob.n || h.n[i] > blob.n - h.at[i] || h.at[i] % 8)
 			return VG_E_FORMAT;
 	if ((x = calloc(1, sizeof(*x))) == NULL)
@@ -482,13 +505,22 @@ vg_index_load(vg_str blob, const struct vg_program *p, struct vg_index **out)
 	x->nliteral = h.n[H_FIRST] >= 4 ? (uint32_t)(h.n[H_FIRST] / 4 - 1) : 0;
 	x->literal_atom = (const uint32_t *)(const void *)(blob.p + h.at[H_OWNER]);
 	x->nliteral_atom = (uint32_t)(h.n[H_OWNER] / 4);
-	if (!check(x) || (rc = make_table(x)) != VG_OK ||
-	    (h.n[H_MULTI] && (rc = vg_multi_load(vg_str_mem(blob.p + h.at[H_MULTI], h.n[H_MULTI]), &x->multi)) != VG_OK)) {
-		vg_index_free(x);
-		return rc;
-	}
+	if (!check(x) || (rc = make_table(x)) != VG_OK)
+		goto fail;
+	for (int f = 0; f < VG_FAMILIES; f++)
+		if (h.n[H_MULTI + f] &&
+		    (rc = vg_multi_load(vg_str_mem(blob.p + h.at[H_MULTI + f], h.n[H_MULTI + f]), &x->multi[f])) != VG_OK)
+			goto fail;
+	rc = VG_E_FORMAT; /* literals of a family without its database would never be found */
+	for (uint32_t i = 0; i < x->natom; i++)
+		if (x->atom[i].shape == VG_SHAPE_LITERAL &&
+		    x->multi[x->atom[i].key == VG_KEY_ANY ? VG_FAMILY_ANY : VG_FAMILY_KEYED] == NULL)
+			goto fail;
 	*out = x;
 	return VG_OK;
+fail:
+	vg_index_free(x);
+	return rc;
 }
 
 void
@@ -496,10 +528,11 @@ vg_index_free(struct vg_index *x)
 {
 	if (x == NULL)
 		return;
-	vg_multi_free(x->multi);
+	for (int f = 0; f < VG_FAMILIES; f++)
+		vg_multi_free(x->multi[f]);
 	free(x->table.head);
 	free(x->table.next);
 	free(x->use);
-	free(x->always);
+	free(x->rule_atom);
 	free(x);
 }

@@ -5,6 +5,10 @@
 #include "detect/match.h"
 #include "detect/multi.h"
 
+/* Literals are looked for in two databases: most values need not be searched for keywords, and what keywords are searched
+ * in (whole lines) need not be searched for all else. */
+enum vg_family { VG_FAMILY_KEYED, VG_FAMILY_ANY, VG_FAMILIES };
+
 #define VG_KEY_ANY UINT32_MAX /* an atom of a keyword: in any native value, or the raw text */
 
 /* One required literal of one rule: the rule can only match if one of its atoms is seen. */
@@ -38,11 +42,11 @@ struct vg_index {
 	const uint32_t *literal_first; /* by literal id: range of literal_atom */
 	const uint32_t *literal_atom;
 	uint32_t nliteral, nliteral_atom;
-	struct vg_multi *multi;
+	struct vg_multi *multi[VG_FAMILIES]; /* NULL: no literals */
 	struct vg_atom_table table;
 	struct vg_key_use *use; /* one a key; owned */
 	struct vg_key_use any;
-	uint8_t *always;        /* one a rule: it has no atoms; owned */
+	uint32_t *rule_atom;    /* range of atoms of rule r: from [r] to [r + 1]; empty: it is always tried; owned */
 };
 
 static inline vg_str

@@ -232,10 +232,219 @@ foreign_index_is_refused(void **state)
 	free(b3);
 }
 
+/* ---- corners: one rule or a few, events by hand ---- */
+
+#define KNOWN_RULES 8
+
+struct bench {
+	struct vg_buf blob, iblob;
+	struct vg_keys *keys;
+	struct vg_program p;
+	struct vg_index *x;
+	struct vg_detector *d[3];
+	struct vg_arena a, scratch;
+	struct vg_event e;
+	char *b1, *b2;
+};
+
+static void
+bench_open(struct bench *b, const char *yaml)
+{
+	static const struct vg_detector_options o[3] = { { .cache_bytes = 0 }, { .cache_bytes = 1 << 16 }, { .exhaustive = true } };
+
+	*b = (struct bench){ .keys = vg_keys_new() };
+	assert_int_equal(vg_rules_compile(&(struct vg_rule_text){ VG_STR("t"), vg_str_of(yaml), VG_NIL }, 1, NULL, 0, &b->blob), VG_OK);
+	b->b1 = aligned_copy(&b->blob);
+	assert_int_equal(vg_program_load(vg_str_mem(b->b1, b->blob.n), b->keys, &b->p), VG_OK);
+	assert_in_range(b->p.nrule, 1, KNOWN_RULES);
+	assert_int_equal(vg_index_build(&b->p, 0, &b->iblob), VG_OK);
+	b->b2 = aligned_copy(&b->iblob);
+	assert_int_equal(vg_index_load(vg_str_mem(b->b2, b->iblob.n), &b->p, &b->x), VG_OK);
+	for (int i = 0; i < 3; i++)
+		assert_non_null(b->d[i] = vg_detector_new(&b->p, b->x, &o[i]));
+	vg_arena_init(&b->a, 1 << 20);
+	vg_arena_init(&b->scratch, (size_t)16 << 20);
+	vg_event_init(&b->e, &b->a, b->keys);
+}
+
+static void
+bench_close(struct bench *b)
+{
+	for (int i = 0; i < 3; i++)
+		vg_detector_free(b->d[i]);
+	vg_index_free(b->x);
+	vg_arena_fini(&b->a);
+	vg_arena_fini(&b->scratch);
+	vg_keys_free(b->keys);
+	vg_buf_fini(&b->blob);
+	vg_buf_fini(&b->iblob);
+	vg_regexes_forget();
+	free(b->b1);
+	free(b->b2);
+}
+
+static const struct vg_logsource windows[2] = { { VG_STR_INIT("windows"), VG_STR_INIT(""), VG_STR_INIT("") },
+						{ VG_STR_INIT("linux"), VG_STR_INIT(""), VG_STR_INIT("") } };
+
+static void
+begin(struct bench *b)
+{
+	vg_event_reset(&b->e);
+	b->e.ls = windows;
+	b->e.nls = 1;
+}
+
+static void
+with(struct bench *b, const char *name, const char *value)
+{
+	assert_int_equal(vg_event_add(&b->e, vg_str_of(name), VG_KIND_TEXT, vg_str_of(value)), VG_OK);
+}
+
+/* The rules that the event meets, as bits: the plain evaluator's answer, which the three detectors must share. */
+static unsigned
+answer(struct bench *b)
+{
+	unsigned want = 0;
+
+	for (uint32_t r = 0; r < b->p.nrule; r++) {
+		vg_arena_reset(&b->scratch);
+		if (vg_rule_applies(&b->p, r, &b->e) && vg_eval(&b->p, r, &b->e, &b->scratch, NULL, NULL))
+			want |= 1u << r;
+	}
+	for (int i = 0; i < 3; i++) {
+		struct got got = { 0 };
+		unsigned have = 0;
+
+		assert_int_equal(vg_detect(b->d[i], &b->e, on_hit, &got), VG_OK);
+		for (size_t k = 0; k < got.n; k++)
+			have |= 1u << got.rule[k];
+		assert_int_equal(have, want);
+	}
+	return want;
+}
+
+#define RULE(id, detection) "---\ntitle: " id "\nid: " id "\nlogsource: { product: windows }\ndetection:\n" detection
+
+/* An event's code decides which rules are tried: none, an empty one and two of them are three different things. */
+static void
+codes_absent_empty_and_twice(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_open(&b, RULE("a", "  s: { EventID: 4688 }\n  condition: s\n")
+			       RULE("b", "  s: { EventID: '' }\n  t: { User: x }\n  condition: t and not s\n"));
+	begin(&b);
+	with(&b, "EventID", "");
+	with(&b, "User", "x");
+	assert_int_equal(answer(&b), 0);
+	begin(&b); /* no code, right behind an empty one */
+	with(&b, "User", "x");
+	assert_int_equal(answer(&b), 2);
+	begin(&b);
+	with(&b, "EventID", "");
+	assert_int_equal(answer(&b), 0);
+	begin(&b); /* two codes */
+	with(&b, "EventID", "1");
+	with(&b, "EventID", "4688");
+	assert_int_equal(answer(&b), 1);
+	bench_close(&b);
+}
+
+/* Not all codes are numbers. */
+static void
+codes_of_either_case(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_open(&b, RULE("a", "  s: { EventID: ConsoleLogin }\n  t: { User: x }\n  condition: s and t\n")
+			       RULE("b", "  s: { EventID|cased: ConsoleLogin }\n  t: { User: x }\n  condition: s and t\n")
+				       RULE("c", "  s: { EventID: ConsoleLogin }\n  t: { User: x }\n  condition: t and not s\n"));
+	begin(&b);
+	with(&b, "EventID", "ConsoleLogin");
+	with(&b, "User", "x");
+	assert_int_equal(answer(&b), 3);
+	begin(&b);
+	with(&b, "EventID", "CONSOLElogin");
+	with(&b, "User", "x");
+	assert_int_equal(answer(&b), 1);
+	begin(&b);
+	with(&b, "EventID", "other");
+	with(&b, "User", "x");
+	assert_int_equal(answer(&b), 4);
+	bench_close(&b);
+}
+
+/* The same first log source, with another behind it or not. */
+static void
+log_sources_are_counted(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_open(&b, RULE("a", "  s: { User: x }\n  condition: s\n")
+			       "---\ntitle: b\nid: b\nlogsource: { product: linux }\ndetection:\n  s: { User: x }\n  condition: s\n");
+	begin(&b);
+	with(&b, "User", "x");
+	assert_int_equal(answer(&b), 1);
+	begin(&b);
+	b.e.nls = 2;
+	with(&b, "User", "x");
+	assert_int_equal(answer(&b), 3);
+	bench_close(&b);
+}
+
+/* A question mark is one character, also after a star has moved on. */
+static void
+globs_count_characters(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_open(&b, RULE("a", "  s: { User: '*??rest' }\n  condition: s\n"));
+	for (int n = 0; n < 4; n++) {
+		static const char *const user[] = { "\xe2\x82\xacrest", "\xe2\x82\xac\xe2\x82\xacrest", "xrest", "x\xffrest" };
+
+		begin(&b);
+		with(&b, "User", user[n]);
+		assert_int_equal(answer(&b), n % 2);
+	}
+	bench_close(&b);
+}
+
+/* Codes that no rule names are one class: a log of made-up codes costs no memory and no pass over all rules each. */
+static void
+strange_codes_cost_nothing(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_open(&b, RULE("a", "  s: { EventID: 4688 }\n  condition: s\n") RULE("b", "  s: { User: x }\n  condition: s\n"));
+	for (int n = 0; n < 20000; n++) {
+		char code[16];
+
+		snprintf(code, sizeof(code), "z%d", n);
+		begin(&b);
+		with(&b, "EventID", n % 100 ? code : "4688");
+		with(&b, "User", n % 3 ? "y" : "x");
+		assert_int_equal(answer(&b), (n % 100 ? 0 : 1) | (n % 3 ? 0 : 2));
+	}
+	bench_close(&b);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(fast_and_plain_agree), cmocka_unit_test(foreign_index_is_refused) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fast_and_plain_agree),
+		cmocka_unit_test(foreign_index_is_refused),
+		cmocka_unit_test(codes_absent_empty_and_twice),
+		cmocka_unit_test(codes_of_either_case),
+		cmocka_unit_test(log_sources_are_counted),
+		cmocka_unit_test(globs_count_characters),
+		cmocka_unit_test(strange_codes_cost_nothing),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
