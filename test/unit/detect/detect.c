@@ -77,7 +77,8 @@ put_rule(struct vg_buf *b, int n)
 	static const char *const condition[] = { "s1", "s1 and s2", "s1 or s2", "s1 and not s2", "not s1", "1 of s*", "all of s*",
 						 "s1 and not 1 of s2*", "(s1 or not s2) and s2" };
 
-	vg_buf_printf(b, "---\ntitle: r%d\nid: r%d\nlogsource:\n  product: windows\n%sdetection:\n", n, n, rnd(3) ? "" : "  service: sysmon\n");
+	vg_buf_printf(b, "---\ntitle: r%d\nid: r%d\nlogsource:\n  product: %s\n%sdetection:\n", n, n,
+		      rnd(4) ? "windows" : "linux", rnd(3) ? "" : "  service: sysmon\n");
 	put_selection(b, 1);
 	put_selection(b, 2);
 	vg_buf_printf(b, "  condition: %s\n", condition[rnd(VG_COUNT(condition))]);
@@ -197,7 +198,7 @@ fast_and_plain_agree(void **state)
 		round_of(i % 2 ? VG_INDEX_PORTABLE : 0);
 }
 
-/* An index that was damaged is refused, or at worst gives wrong answers; it never crashes. */
+/* An index of another program, or cut short. */
 static void
 foreign_index_is_refused(void **state)
 {
@@ -433,6 +434,48 @@ strange_codes_cost_nothing(void **state)
 	bench_close(&b);
 }
 
+/* Any byte of an index changed: it is refused, or gives wrong answers; it does not crash. */
+static void
+damaged_index_is_harmless(void **state)
+{
+	static const struct vg_detector_options o = { .cache_bytes = 1 << 12 };
+	struct bench b;
+	struct vg_buf blob = { 0 };
+	size_t loaded = 0;
+	char *copy;
+
+	(void)state;
+	bench_open(&b, RULE("a", "  s: { User|contains: abcdef, EventID: 1 }\n  condition: s\n")
+			       RULE("b", "  s: { User|endswith: [ '\\cmd.exe', abc ] }\n  condition: s\n")
+				       RULE("c", "  s: [ keyword, another ]\n  condition: s\n"));
+	assert_int_equal(vg_index_build(&b.p, VG_INDEX_PORTABLE, &blob), VG_OK);
+	copy = aligned_copy(&blob);
+	begin(&b);
+	with(&b, "EventID", "1");
+	with(&b, "User", "xabcdef keyword c:\\cmd.exe");
+	assert_int_equal(answer(&b), 7);
+	for (size_t i = 0; i < blob.n; i++)
+		for (int k = 0; k < 3; k++) {
+			struct got got = { 0 };
+			struct vg_detector *d;
+			struct vg_index *x;
+
+			copy[i] = (char)(blob.p[i] ^ (k == 0 ? 1 : k == 1 ? 0x80 : 0xff));
+			if (vg_index_load(vg_str_mem(copy, blob.n), &b.p, &x) == VG_OK) {
+				loaded++;
+				assert_non_null(d = vg_detector_new(&b.p, x, &o));
+				(void)!vg_detect(d, &b.e, on_hit, &got);
+				vg_detector_free(d);
+				vg_index_free(x);
+			}
+			copy[i] = blob.p[i];
+		}
+	assert_true(loaded > 0);
+	free(copy);
+	vg_buf_fini(&blob);
+	bench_close(&b);
+}
+
 int
 main(void)
 {
@@ -444,6 +487,7 @@ main(void)
 		cmocka_unit_test(log_sources_are_counted),
 		cmocka_unit_test(globs_count_characters),
 		cmocka_unit_test(strange_codes_cost_nothing),
+		cmocka_unit_test(damaged_index_is_harmless),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
