@@ -25,6 +25,7 @@ struct hits {
 struct bench {
 	struct vg_knowledge k;
 	struct vg_detector *d;
+	struct vg_regexes *re;
 	struct vg_arena arena, scratch;
 	struct vg_event event;
 	uint64_t bytes, detect_ns, differ;
@@ -66,7 +67,7 @@ compare(struct bench *b, const struct vg_event *e)
 		if (p->rule[r].kind != VG_RULE_BASE)
 			continue;
 		vg_arena_reset(&b->scratch);
-		want = vg_rule_applies(p, r, e) && vg_eval(p, r, e, &b->scratch, NULL, NULL);
+		want = vg_rule_applies(p, r, e) && vg_eval(b->re, r, e, &b->scratch, NULL, NULL);
 		if (want == got)
 			continue;
 		if (b->differ++ < 20)
@@ -187,7 +188,8 @@ main(int argc, char **argv)
 	vg_arena_init(&b.arena, ARENA_BYTES);
 	vg_arena_init(&b.scratch, ARENA_BYTES);
 	vg_event_init(&b.event, &b.arena, b.k.keys);
-	if ((b.d = vg_detector_new(&b.k.program, b.k.index, &o)) == NULL) {
+	b.re = vg_regexes_new(&b.k.program);
+	if ((b.d = vg_detector_new(&b.k.program, b.k.index, &o)) == NULL || b.re == NULL) {
 		fprintf(stderr, "detect: out of memory\n");
 		return 1;
 	}
@@ -203,7 +205,7 @@ main(int argc, char **argv)
 	else
 		report(&b, now_ns() - begin, ready_ns);
 	vg_detector_free(b.d);
-	vg_regexes_forget();
+	vg_regexes_free(b.re);
 	vg_arena_fini(&b.arena);
 	vg_arena_fini(&b.scratch);
 	vg_files_fini(&files);

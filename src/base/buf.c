@@ -84,14 +84,6 @@ vg_buf_u64(struct vg_buf *b, uint64_t v)
 }
 
 void
-vg_buf_i64(struct vg_buf *b, int64_t v)
-{
-	if (v < 0)
-		vg_buf_putc(b, '-');
-	vg_buf_u64(b, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
-}
-
-void
 vg_buf_hex(struct vg_buf *b, const void *p, size_t n, bool upper)
 {
 	const char *digit = upper ? "0123456789ABCDEF" : "0123456789abcdef";

@@ -74,7 +74,6 @@ void vg_buf_le64(struct vg_buf *b, uint64_t v);
 void vg_buf_le_str(struct vg_buf *b, vg_str s);
 
 void vg_buf_u64(struct vg_buf *b, uint64_t v); /* decimal */
-void vg_buf_i64(struct vg_buf *b, int64_t v);
 void vg_buf_hex(struct vg_buf *b, const void *p, size_t n, bool upper);
 void vg_buf_printf(struct vg_buf *b, const char *fmt, ...) VG_PRINTF(2, 3);
 /* The inside of a JSON string: quotes, backslashes and all that vg_cp_hostile() names escaped (a reader gets the same text,

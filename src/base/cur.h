@@ -40,13 +40,6 @@ vg_cur_at(const struct vg_cur *c)
 	return (size_t)(c->p - c->base);
 }
 
-/* What was read so far. */
-static inline vg_str
-vg_cur_done(const struct vg_cur *c)
-{
-	return vg_str_mem(c->base, vg_cur_at(c));
-}
-
 static inline const uint8_t *
 vg_cur_take(struct vg_cur *c, size_t n)
 {

@@ -6,14 +6,6 @@
 
 #include "base/buf.h"
 
-static enum vg_log_level most = VG_LOG_INFO;
-
-void
-vg_log_quiet(enum vg_log_level level)
-{
-	most = level;
-}
-
 void
 vg_log(enum vg_log_level level, const char *fmt, ...)
 {
@@ -23,8 +15,6 @@ vg_log(enum vg_log_level level, const char *fmt, ...)
 	va_list ap;
 	int n;
 
-	if (level > most)
-		return;
 	va_start(ap, fmt);
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);

@@ -7,7 +7,6 @@
 
 enum vg_log_level { VG_LOG_ERROR, VG_LOG_WARNING, VG_LOG_INFO };
 
-void vg_log_quiet(enum vg_log_level most); /* print only up to this level */
 void vg_log(enum vg_log_level level, const char *fmt, ...) VG_PRINTF(2, 3);
 
 #endif

@@ -5,7 +5,6 @@
 
 #define VG_MUST __attribute__((warn_unused_result))
 #define VG_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define VG_UNUSED __attribute__((unused))
 #define VG_LIKELY(x) __builtin_expect(!!(x), 1)
 #define VG_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define VG_COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -181,17 +181,6 @@ vg_time_print(int64_t time_ns, int digits, char out[VG_TIME_MAX])
 	return (size_t)n;
 }
 
-vg_str
-vg_time_str(struct vg_arena *a, int64_t time_ns)
-{
-	int64_t ns = time_ns % VG_SEC;
-	int digits = ns == 0 ? 0 : ns % 1000000 == 0 ? 3 : ns % 1000 == 0 ? 6 : 9;
-	char t[VG_TIME_MAX];
-	size_t n = vg_time_print(time_ns, digits, t);
-
-	return vg_str_dup(a, vg_str_mem(t, n));
-}
-
 int64_t
 vg_duration_parse(vg_str s)
 {

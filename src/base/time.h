@@ -34,7 +34,6 @@ int64_t vg_time_parse(vg_str s, int offset_s);
 /* "2026-04-03T08:12:45.123456789Z" in 31 bytes with NUL; @digits of fraction, 0 to 9.  Length. */
 #define VG_TIME_MAX 40
 size_t vg_time_print(int64_t time_ns, int digits, char out[VG_TIME_MAX]);
-vg_str vg_time_str(struct vg_arena *a, int64_t time_ns); /* with as many digits as needed: 0, 3, 6, 9 */
 
 /* "15m", "2h30m", "7d", "90s", "1w", "3M" (30 days), "1y" (365 days); seconds when there is no unit.
  * VG_TIME_NONE when it is not one or does not fit. */

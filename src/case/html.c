@@ -446,6 +446,7 @@ struct signals {
 	uint64_t samples_left;
 	struct vg_keys *keys; /* of the program; owned */
 	struct vg_arena event, scratch;
+	struct vg_regexes *re; /* owned */
 };
 
 static bool
@@ -455,10 +456,11 @@ signals_init(struct vg_page *p, struct signals *s)
 	uint32_t *at = malloc(((size_t)v->program->nrule + 1) * sizeof(*at));
 
 	*s = (struct signals){ .sum = calloc(v->ngroup + 1, sizeof(*s->sum)),
-			       .next = malloc((v->ngroup + 1) * sizeof(*s->next)), .keys = vg_keys_new() };
+			       .next = malloc((v->ngroup + 1) * sizeof(*s->next)), .keys = vg_keys_new(),
+			       .re = vg_regexes_new(v->program) };
 	vg_arena_init(&s->event, (size_t)16 << 20);
 	vg_arena_init(&s->scratch, (size_t)16 << 20);
-	if (at == NULL || s->sum == NULL || s->next == NULL || s->keys == NULL) {
+	if (at == NULL || s->sum == NULL || s->next == NULL || s->keys == NULL || s->re == NULL) {
 		free(at);
 		return false;
 	}
@@ -499,6 +501,7 @@ signals_fini(struct signals *s)
 	free(s->next);
 	vg_keys_free(s->keys);
 	vg_arena_fini(&s->event);
+	vg_regexes_free(s->re);
 	vg_arena_fini(&s->scratch);
 }
 
@@ -607,7 +610,7 @@ sample(struct vg_page *p, struct signals *s, const struct vg_group *g, const str
 	if (vg_wire_decode(&in, &e) != VG_OK)
 		return;
 	if (p->v->program->rule[g->rule].kind == VG_RULE_BASE)
-		nhit = vg_matched_fields(p->v->program, g->rule, &e, &s->scratch, hit, VG_COUNT(hit));
+		nhit = vg_matched_fields(s->re, g->rule, &e, &s->scratch, hit, VG_COUNT(hit));
 	vg_page_raw(p, "<figure class=\"ev\"><figcaption>");
 	vg_page_time(p, m->time_ns);
 	if (e.host.n) {

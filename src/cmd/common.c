@@ -2,20 +2,70 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/io.h"
 
 #define VARS_MAX 4096
 #define VARS_BYTES ((size_t)1 << 20)
 
 int
-vg_open_output(const char *path)
+vg_print(struct vg_buf *b)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	vg_rc rc = b->rc;
 
-	if (fd < 0)
+	if (rc == VG_OK && vg_write_all(STDOUT_FILENO, vg_buf_str(b)) != VG_OK && errno != EPIPE) {
+		vg_log(VG_LOG_ERROR, "standard output: %s", strerror(errno));
+		rc = VG_E_SYS;
+	} else if (rc != VG_OK) {
+		vg_log(VG_LOG_ERROR, "%s", vg_rc_name(rc));
+	}
+	vg_buf_clear(b);
+	return rc == VG_OK ? VG_EXIT_OK : VG_EXIT_FAILED;
+}
+
+bool
+vg_output_open(struct vg_output *o, const char *path)
+{
+	struct stat st;
+	bool in_place = stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+
+	*o = (struct vg_output){ .path = path, .fd = -1 };
+	if (!in_place && asprintf(&o->tmp, "%s.%ld.part", path, (long)getpid()) < 0) {
+		o->tmp = NULL;
+		vg_log(VG_LOG_ERROR, "%s: out of memory", path);
+		return false;
+	}
+	o->fd = open(in_place ? path : o->tmp, O_WRONLY | O_CLOEXEC | (in_place ? 0 : O_CREAT | O_EXCL | O_NOFOLLOW), 0600);
+	if (o->fd < 0) {
 		vg_log(VG_LOG_ERROR, "%s: cannot be written: %s", path, strerror(errno));
-	return fd;
+		free(o->tmp);
+		o->tmp = NULL;
+	}
+	return o->fd >= 0;
+}
+
+bool
+vg_output_close(struct vg_output *o, bool keep)
+{
+	bool ok = true;
+
+	if (o->fd >= 0 && close(o->fd) < 0 && keep) {
+		vg_log(VG_LOG_ERROR, "%s: cannot be written: %s", o->path, strerror(errno));
+		ok = keep = false;
+	}
+	if (o->tmp && keep && rename(o->tmp, o->path) < 0) {
+		vg_log(VG_LOG_ERROR, "%s: cannot be written: %s", o->path, strerror(errno));
+		ok = keep = false;
+	}
+	if (o->tmp && !keep)
+		(void)unlink(o->tmp);
+	free(o->tmp);
+	*o = (struct vg_output){ .fd = -1 };
+	return ok;
 }
 
 int

@@ -3,23 +3,19 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/map.h"
 #include "cmd/common.h"
 #include "proc/pool.h"
 #include "source/archive.h"
-#include "source/fdinput.h"
+#include "source/evidence.h"
 
 #define KINDS_MAX 4096  /* kinds of events told apart: log sources and channel */
 #define NAMES_MAX 20000 /* field names that no rule reads, told apart */
 
 const struct vg_opt vg_coverage_opts[] = {
-	{ "--rules", VG_OPT_LIST, "DIR", "rules to use besides ours and the SigmaHQ trees found (may be repeated)" },
-	{ "--only-rules", VG_OPT_FLAG, NULL, "only the rules that --rules names" },
-	{ "--var", VG_OPT_LIST, "NAME=VALUE", "a value for %NAME% of rules that expand (may be repeated)" },
-	{ "--vars", VG_OPT_TEXT, "FILE", "such values from a file, NAME=VALUE a line" },
+	VG_RULE_OPTIONS,
 	{ "--all", VG_OPT_FLAG, NULL, "list every rule that cannot be fed, not only counts a log source" },
 	{ "--no-cache", VG_OPT_FLAG, NULL, "compile the rules anew, and keep nothing on disk" },
 	{ NULL, VG_OPT_FLAG, NULL, NULL },
@@ -40,6 +36,7 @@ struct coverage {
 	const int *fd;
 	bool all;
 	uint64_t unread;
+	uint8_t *known; /* one a rule: some pack gives its log source; owned */
 
 	struct kind kind[KINDS_MAX];
 	uint32_t nkind;
@@ -51,21 +48,6 @@ struct coverage {
 	struct vg_buf out;
 	uint64_t events;
 };
-
-static void
-put_out(struct vg_buf *b)
-{
-	for (size_t at = 0; at < b->n;) {
-		ssize_t k = write(STDOUT_FILENO, b->p + at, b->n - at);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k <= 0)
-			break;
-		at += (size_t)k;
-	}
-	vg_buf_clear(b);
-}
 
 static struct kind *
 kind_of(struct coverage *c, const struct vg_event *e)
@@ -201,6 +183,21 @@ lack_cmp(const void *a, const void *b)
 	return x->n != y->n ? (x->n < y->n ? 1 : -1) : vg_str_cmp(x->text, y->text);
 }
 
+static bool
+know_sources(struct coverage *c)
+{
+	const struct vg_program *p = &c->k->program;
+	size_t n = 0;
+	struct vg_event e = { .ls = vg_packs_logsources(c->k->packs, &n) };
+
+	e.nls = (uint32_t)n;
+	if ((c->known = calloc((size_t)p->nrule + 1, 1)) == NULL)
+		return false;
+	for (uint32_t r = 0; r < p->nrule; r++)
+		c->known[r] = vg_rule_applies(p, r, &e);
+	return true;
+}
+
 static void
 print_rules(struct coverage *c)
 {
@@ -235,7 +232,7 @@ print_rules(struct coverage *c)
 		put_source(&t, vg_program_str(p, p->rule[r].product), vg_program_str(p, p->rule[r].category),
 			   vg_program_str(p, p->rule[r].service));
 		if (!source) {
-			vg_buf_puts(&t, ": no event of this log source");
+			vg_buf_puts(&t, c->known[r] ? ": no event of this log source" : ": no pack gives this log source");
 		} else {
 			vg_buf_puts(&t, ": no field ");
 			vg_buf_safe(&t, missing == VG_KEY_NONE ? VG_STR("that it needs") : vg_keys_name(c->k->keys, missing));
@@ -298,17 +295,14 @@ print_evidence(struct coverage *c)
 }
 
 static vg_rc
-on_member(void *ctx, vg_str name, struct vg_input *in, int64_t mtime_ns)
+on_stream(void *ctx, const struct vg_stream *s)
 {
 	struct coverage *c = ctx;
 	struct vg_sink sink = { c, on_event, NULL };
-	size_t n = vg_input_peek(in, VG_PROBE_BYTES);
-	const struct vg_format *f = vg_format_probe(vg_str_mem(in->p, n < VG_PROBE_BYTES ? n : VG_PROBE_BYTES), in->eof, name);
-	struct vg_reader r = { .in = in, .sink = &sink, .event = &c->event, .packs = c->k->packs, .ref_ns = mtime_ns,
-			       .name = name, .first = true };
+	struct vg_reader r = { .in = s->in, .sink = &sink, .event = &c->event, .packs = c->k->packs, .ref_ns = s->mtime_ns,
+			       .name = s->name, .first = true };
 
-	if (f == NULL || f->read(&r) != VG_OK)
-		c->unread += n != 0;
+	c->unread += s->format->read(&r) != VG_OK || s->in->rc != VG_OK;
 	return VG_OK;
 }
 
@@ -324,9 +318,6 @@ static vg_rc
 child(void *ctx)
 {
 	struct coverage *c = ctx;
-	struct vg_archive_limits limits = { .bytes = VG_ARCHIVE_BYTES_MAX, .ratio = VG_ARCHIVE_RATIO_MAX,
-					    .depth = VG_ARCHIVE_DEPTH_MAX };
-
 	vg_arena_init(&c->arena, (size_t)96 << 20);
 	vg_arena_init(&c->keep, (size_t)64 << 20);
 	vg_map_init(&c->kinds, (size_t)16 << 20);
@@ -335,30 +326,20 @@ child(void *ctx)
 	for (size_t i = 0; i < c->files->n; i++) {
 		const struct vg_input_file *f = &c->files->file[i];
 		const char *slash = strrchr(f->path, '/');
-		struct vg_fdinput in;
+		struct vg_evidence e = { .fd = c->fd[i], .size = f->size, .name = vg_str_of(slash ? slash + 1 : f->path),
+					 .mtime_ns = f->mtime_ns, .ctx = c, .stream = on_stream, .refused = on_refused };
 
-		if (c->fd[i] < 0)
-			continue;
-		vg_fdinput_open(&in, c->fd[i], 0, f->size);
-		if (vg_input_peek(&in.in, 512) && vg_archive_probe(vg_str_mem(in.in.p, vg_input_peek(&in.in, 512)))) {
-			void *map = mmap(NULL, f->size, PROT_READ, MAP_PRIVATE, c->fd[i], 0);
-
-			if (map == MAP_FAILED || vg_archive_each(map, f->size, &limits, on_member, on_refused, c) != VG_OK)
-				c->unread++;
-			if (map != MAP_FAILED)
-				munmap(map, f->size);
-		} else {
-			(void)on_member(c, vg_str_of(slash ? slash + 1 : f->path), &in.in, f->mtime_ns);
-		}
-		vg_fdinput_close(&in);
+		if (c->fd[i] >= 0)
+			c->unread += vg_evidence_each(&e) != VG_OK;
 	}
+	if (!know_sources(c))
+		return VG_E_NOMEM;
 	print_rules(c);
 	print_evidence(c);
 	if (c->unread)
 		vg_buf_printf(&c->out, "\n%llu files or members could not be read; `vigie hunt` says why\n",
 			      (unsigned long long)c->unread);
-	put_out(&c->out);
-	return c->out.rc;
+	return vg_print(&c->out) == VG_EXIT_OK ? VG_OK : VG_E_STOP;
 }
 
 int
@@ -384,10 +365,11 @@ vg_cmd_rule_coverage(const struct vg_args *a)
 			vg_log(VG_LOG_WARNING, "%s: not read: %s", files.file[i].path,
 			       files.file[i].why_not ? files.file[i].why_not : strerror(errno));
 	}
+	vg_archive_init(); /* reads what the sandbox then hides */
 	rc = vg_sandbox_run(child, c, &limits, 0, why);
 	if (rc == VG_OK)
 		code = VG_EXIT_OK;
-	else
+	else if (rc != VG_E_STOP) /* told */
 		vg_log(VG_LOG_ERROR, "coverage: %s", why[0] ? why : vg_rc_name(rc));
 	for (size_t i = 0; i < files.n; i++)
 		if (fd[i] >= 0)

@@ -4,15 +4,15 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "cmd/common.h"
 #include "cmd/event_json.h"
 #include "proc/pool.h"
 #include "source/archive.h"
+#include "source/evidence.h"
 #include "source/evtx.h"
-#include "source/fdinput.h"
 
 #define FLUSH_BYTES ((size_t)1 << 18)
 
@@ -50,16 +50,9 @@ flush(void *ctx, struct vg_buf *b)
 
 	if (d->unwritten)
 		return VG_E_SYS;
-	for (size_t at = 0; at < b->n;) {
-		ssize_t k = write(STDOUT_FILENO, b->p + at, b->n - at);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k <= 0) {
-			d->unwritten = k < 0 ? errno : EIO;
-			return VG_E_SYS;
-		}
-		at += (size_t)k;
+	if (vg_write_all(STDOUT_FILENO, vg_buf_str(b)) != VG_OK) {
+		d->unwritten = errno;
+		return VG_E_SYS;
 	}
 	vg_buf_clear(b);
 	return VG_OK;
@@ -115,68 +108,37 @@ need_packs(struct dump *d)
 		d->packs = NULL;
 }
 
-static vg_rc
-read_stream(struct dump *d, struct vg_input *in, vg_str name, int64_t mtime_ns)
-{
-	size_t n = vg_input_peek(in, VG_PROBE_BYTES);
-	const struct vg_format *f = vg_format_probe(vg_str_mem(in->p, n < VG_PROBE_BYTES ? n : VG_PROBE_BYTES), in->eof, name);
-	struct vg_sink sink = { d, on_event, on_note };
-	struct vg_reader r = { .in = in, .sink = &sink, .event = &d->event, .carve = d->carve, .ref_ns = mtime_ns,
-			       .name = name, .first = true };
-	vg_rc rc;
-
-	if (n == 0)
-		return VG_OK;
-	if (f == NULL)
-		return VG_E_UNSUP;
-	if (strcmp(f->name, "evtx") == 0) {
-		rc = d->xml ? vg_evtx_dump_xml(&r, &d->out, flush, d) : vg_evtx_dump_json(&r, &d->out, flush, d);
-	} else {
-		need_packs(d);
-		r.packs = d->packs;
-		rc = f->read(&r);
-	}
-	return rc == VG_OK ? in->rc : rc;
-}
-
-static vg_rc
-on_member(void *ctx, vg_str name, struct vg_input *in, int64_t mtime_ns)
-{
-	struct dump *d = ctx;
-	vg_rc rc = read_stream(d, in, name, mtime_ns);
-
-	if (rc != VG_OK && rc != VG_E_STOP) {
-		struct vg_note n = { .kind = VG_NOTE_UNKNOWN, .count = 1 };
-
-		snprintf(n.text, sizeof(n.text), "%.*s: %s", VG_STR_ARG(vg_str_cut(name, 100)),
-			 rc == VG_E_UNSUP ? "no known format" : vg_rc_name(rc));
-		on_note(d, &n);
-	}
-	return VG_OK;
-}
-
 static void
 on_refused(void *ctx, vg_str name, const char *why)
 {
 	struct vg_note n = { .kind = VG_NOTE_LIMIT, .count = 1 };
 
-	snprintf(n.text, sizeof(n.text), "%.*s: %s", VG_STR_ARG(vg_str_cut(name, 60)), why);
+	snprintf(n.text, sizeof(n.text), "%.*s: %s", VG_STR_ARG(vg_str_cut(name, 100)), why);
 	on_note(ctx, &n);
 }
 
 static vg_rc
-read_archive(struct dump *d, int fd, uint64_t size)
+on_stream(void *ctx, const struct vg_stream *s)
 {
-	struct vg_archive_limits limits = { .bytes = VG_ARCHIVE_BYTES_MAX, .ratio = VG_ARCHIVE_RATIO_MAX,
-					    .depth = VG_ARCHIVE_DEPTH_MAX, .name = d->name };
-	void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	struct dump *d = ctx;
+	struct vg_sink sink = { d, on_event, on_note };
+	struct vg_reader r = { .in = s->in, .sink = &sink, .event = &d->event, .carve = d->carve, .ref_ns = s->mtime_ns,
+			       .name = s->name, .first = true };
 	vg_rc rc;
 
-	if (map == MAP_FAILED)
-		return VG_E_SYS;
-	rc = vg_archive_each(map, size, &limits, on_member, on_refused, d);
-	munmap(map, size);
-	return rc;
+	if (strcmp(s->format->name, "evtx") == 0) {
+		rc = d->xml ? vg_evtx_dump_xml(&r, &d->out, flush, d) : vg_evtx_dump_json(&r, &d->out, flush, d);
+	} else {
+		need_packs(d);
+		r.packs = d->packs;
+		rc = s->format->read(&r);
+	}
+	if (rc == VG_OK)
+		rc = s->in->rc;
+	if (rc == VG_OK || s->member == 0 || d->unwritten)
+		return rc;
+	on_refused(d, s->name, vg_rc_name(rc)); /* the other members go on */
+	return VG_OK;
 }
 
 static void
@@ -186,19 +148,13 @@ work(void *ctx, int fd, vg_str task, struct vg_buf *reply)
 	struct vg_cur c = vg_cur_of(task.p, task.n);
 	uint32_t at = vg_cur_le32(&c);
 	const struct vg_input_file *file = &d->files->file[at < d->files->n ? at : 0];
-	struct vg_fdinput in;
-	size_t head;
+	struct vg_evidence e = { .fd = fd, .size = file->size, .name = vg_str_of(file->path), .mtime_ns = file->mtime_ns, .ctx = d,
+				 .stream = on_stream, .refused = on_refused };
 	vg_rc rc;
 
-	d->name = vg_str_of(file->path);
+	d->name = e.name;
 	d->notes = 0;
-	vg_fdinput_open(&in, fd, 0, file->size);
-	head = vg_input_peek(&in.in, VG_PROBE_BYTES);
-	if (vg_archive_probe(vg_str_mem(in.in.p, head)))
-		rc = read_archive(d, fd, file->size);
-	else
-		rc = read_stream(d, &in.in, d->name, file->mtime_ns);
-	vg_fdinput_close(&in);
+	rc = vg_evidence_each(&e);
 	if (flush(d, &d->out) != VG_OK)
 		vg_buf_clear(&d->out);
 	vg_buf_le32(reply, (uint32_t)d->unwritten);

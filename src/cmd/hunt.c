@@ -14,10 +14,7 @@
 #define CACHE_BYTES ((size_t)16 << 20) /* of each worker */
 
 const struct vg_opt vg_hunt_opts[] = {
-	{ "--rules", VG_OPT_LIST, "DIR", "rules to use besides ours and the SigmaHQ trees found (may be repeated)" },
-	{ "--only-rules", VG_OPT_FLAG, NULL, "only the rules that --rules names" },
-	{ "--var", VG_OPT_LIST, "NAME=VALUE", "a value for %NAME% of rules that expand (may be repeated)" },
-	{ "--vars", VG_OPT_TEXT, "FILE", "such values from a file, NAME=VALUE a line" },
+	VG_RULE_OPTIONS,
 	{ "--from", VG_OPT_TEXT, "TIME", "only events from then on (2026-04-03 or 2026-04-03T08:00:00Z)" },
 	{ "--to", VG_OPT_TEXT, "TIME", "only events until then" },
 	{ "--level", VG_OPT_TEXT, "LEVEL", "report from this level on (informational, low, medium, high, critical)" },
@@ -101,7 +98,7 @@ take_zone(const struct vg_args *a, int *out)
 
 /* Where --output goes, by format. */
 static bool
-take_output(const struct vg_args *a, struct vg_hunt_options *o)
+take_output(const struct vg_args *a, struct vg_hunt_options *o, struct vg_output *file)
 {
 	static const char *const rows[] = { "table", "jsonl", "csv", "timesketch" };
 	const char *format = vg_arg(a, "--format"), *path = vg_arg(a, "--output");
@@ -126,10 +123,15 @@ take_output(const struct vg_args *a, struct vg_hunt_options *o)
 		vg_log(VG_LOG_ERROR, "hunt: --format %s: one of table, jsonl, csv, timesketch, navigator, stix", format);
 		return false;
 	}
-	*fd = strcmp(path, "-") == 0 ? STDOUT_FILENO : vg_open_output(path);
-	if (*fd == STDOUT_FILENO)
+	if (strcmp(path, "-") == 0) {
+		*fd = STDOUT_FILENO;
 		o->summary_fd = -1; /* one thing at a time on standard output */
-	return *fd >= 0;
+		return true;
+	}
+	if (!vg_output_open(file, path))
+		return false;
+	*fd = file->fd;
+	return true;
 }
 
 static void
@@ -154,7 +156,7 @@ look_at_terminal(const struct vg_args *a, struct vg_hunt_options *o)
 }
 
 static bool
-take_options(const struct vg_args *a, struct vg_hunt_options *o, enum vg_level *fail_on)
+take_options(const struct vg_args *a, struct vg_hunt_options *o, struct vg_output file[2], enum vg_level *fail_on)
 {
 	const char *jobs = vg_arg(a, "--jobs"), *lang = vg_arg(a, "--lang"), *html = vg_arg(a, "--report");
 	uint64_t n = cores();
@@ -176,9 +178,10 @@ take_options(const struct vg_args *a, struct vg_hunt_options *o, enum vg_level *
 	o->carve = vg_arg_set(a, "--carve");
 	o->cache_bytes = vg_arg_set(a, "--no-value-cache") ? 0 : CACHE_BYTES;
 	look_at_terminal(a, o);
-	if (html && (o->html_fd = vg_open_output(html)) < 0)
+	if (html && !vg_output_open(&file[0], html))
 		return false;
-	return take_output(a, o);
+	o->html_fd = file[0].fd;
+	return take_output(a, o, &file[1]);
 }
 
 static int
@@ -206,13 +209,16 @@ vg_cmd_hunt(const struct vg_args *a)
 	struct vg_file_list files = { 0 };
 	struct vg_knowledge k;
 	struct vg_hunt_result res;
+	struct vg_output file[2] = { { .fd = -1 }, { .fd = -1 } }; /* --report, --output */
 	enum vg_level fail_on;
 	char why[400];
 	int code = VG_EXIT_FAILED;
 	vg_rc rc;
 
-	if (!take_options(a, &o, &fail_on))
-		return VG_EXIT_USAGE;
+	if (!take_options(a, &o, file, &fail_on)) {
+		code = VG_EXIT_USAGE;
+		goto files;
+	}
 	if ((code = vg_gather_files(a, &files)) != VG_EXIT_OK)
 		goto files;
 	if ((code = vg_load_knowledge(a, &k)) != VG_EXIT_OK)
@@ -220,17 +226,19 @@ vg_cmd_hunt(const struct vg_args *a)
 	(void)signal(SIGINT, on_interrupt);
 	(void)signal(SIGTERM, on_interrupt);
 	rc = vg_hunt(&files, &k, &o, &res, why);
-	if (rc == VG_OK) {
+	if (rc == VG_OK && vg_output_close(&file[0], true) && vg_output_close(&file[1], true)) {
 		code = say_result(a, &res, fail_on);
 	} else if (rc == VG_E_STOP) {
 		vg_log(VG_LOG_WARNING, "interrupted: nothing was written");
 		code = VG_EXIT_STOPPED;
-	} else {
+	} else if (rc != VG_OK) {
 		vg_log(VG_LOG_ERROR, "hunt: %s", why[0] ? why : vg_rc_name(rc));
 		code = VG_EXIT_FAILED;
 	}
 	vg_knowledge_fini(&k);
 files:
+	(void)vg_output_close(&file[0], false);
+	(void)vg_output_close(&file[1], false);
 	vg_files_fini(&files);
 	return code;
 }

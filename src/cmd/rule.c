@@ -5,17 +5,17 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "cmd/common.h"
 #include "proc/pool.h"
-#include "source/fdinput.h"
+#include "source/archive.h"
+#include "source/evidence.h"
 
 const struct vg_opt vg_rule_opts[] = {
-	{ "--rules", VG_OPT_LIST, "DIR", "rules to use besides ours and the SigmaHQ trees found (may be repeated)" },
-	{ "--only-rules", VG_OPT_FLAG, NULL, "only the rules that --rules names" },
-	{ "--var", VG_OPT_LIST, "NAME=VALUE", "a value for %NAME% of rules that expand (may be repeated)" },
-	{ "--vars", VG_OPT_TEXT, "FILE", "such values from a file, NAME=VALUE a line" },
+	VG_RULE_OPTIONS,
 	{ "--format", VG_OPT_TEXT, "NAME", "text or jsonl (default: text)" },
 	{ "--no-cache", VG_OPT_FLAG, NULL, "compile the rules anew, and keep nothing on disk" },
 	{ NULL, VG_OPT_FLAG, NULL, NULL },
@@ -27,21 +27,6 @@ jsonl(const struct vg_args *a)
 	const char *f = vg_arg(a, "--format");
 
 	return f && strcmp(f, "jsonl") == 0;
-}
-
-static void
-put_out(struct vg_buf *b)
-{
-	for (size_t at = 0; at < b->n;) {
-		ssize_t k = write(STDOUT_FILENO, b->p + at, b->n - at);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k <= 0)
-			break;
-		at += (size_t)k;
-	}
-	vg_buf_clear(b);
 }
 
 static void
@@ -117,10 +102,10 @@ vg_cmd_rule_check(const struct vg_args *a)
 		*(p->rule[i].kind == VG_RULE_CORRELATION ? &corr : &base) += 1;
 	if (!jsonl(a))
 		vg_buf_printf(&b, "%u rules and %u correlations loaded, %u refused\n", base, corr, refused);
-	put_out(&b);
+	code = vg_print(&b);
 	vg_buf_fini(&b);
 	vg_knowledge_fini(&k);
-	return refused ? VG_EXIT_FOUND : VG_EXIT_OK;
+	return code != VG_EXIT_OK ? code : refused ? VG_EXIT_FOUND : VG_EXIT_OK;
 }
 
 int
@@ -133,7 +118,7 @@ vg_cmd_rule_list(const struct vg_args *a)
 
 	if (code != VG_EXIT_OK)
 		return code;
-	for (uint32_t i = 0; i < p->nrule; i++) {
+	for (uint32_t i = 0; i < p->nrule && code == VG_EXIT_OK; i++) {
 		const struct vg_rule *r = &p->rule[i];
 
 		if (jsonl(a)) {
@@ -157,12 +142,13 @@ vg_cmd_rule_list(const struct vg_args *a)
 			vg_buf_puts(&b, "]\n");
 		}
 		if (b.n > 65536)
-			put_out(&b);
+			code = vg_print(&b);
 	}
-	put_out(&b);
+	if (code == VG_EXIT_OK)
+		code = vg_print(&b);
 	vg_buf_fini(&b);
 	vg_knowledge_fini(&k);
-	return VG_EXIT_OK;
+	return code;
 }
 
 /* ---- explain ---- */
@@ -172,10 +158,12 @@ struct explain {
 	uint32_t rule;
 	int fd;
 	uint64_t size;
+	int64_t mtime_ns;
 	vg_str name;
 	struct vg_buf out;
 	uint64_t events, matched;
 	struct vg_arena arena, scratch;
+	struct vg_regexes *re;
 };
 
 static const char *const tests[VG_TESTS] = {
@@ -287,36 +275,45 @@ on_event(void *ctx, struct vg_event *e)
 	if (e->nls == 0)
 		vg_buf_puts(&x->out, " none: no pack knows this event");
 	vg_buf_puts(&x->out, applies ? ": it applies\n" : ": it does not apply\n");
-	match = vg_eval(p, x->rule, e, &x->scratch, on_step, x);
+	match = vg_eval(x->re, x->rule, e, &x->scratch, on_step, x);
 	vg_arena_reset(&x->scratch);
 	vg_buf_puts(&x->out, match && applies ? "  => match\n" : match ? "  => the condition holds, but the log source is another one: no match\n" : "  => no match\n");
 	x->matched += match && applies;
-	put_out(&x->out);
-	return x->out.rc;
+	return vg_print(&x->out) == VG_EXIT_OK ? VG_OK : VG_E_STOP;
+}
+
+static vg_rc
+on_stream(void *ctx, const struct vg_stream *s)
+{
+	struct explain *x = ctx;
+	struct vg_event e;
+	struct vg_sink sink = { x, on_event, NULL };
+
+	vg_event_init(&e, &x->arena, x->k->keys);
+	return s->format->read(&(struct vg_reader){ .in = s->in, .sink = &sink, .event = &e, .packs = x->k->packs,
+						    .ref_ns = s->mtime_ns, .name = s->name, .first = true });
+}
+
+static void
+on_refused(void *ctx, vg_str name, const char *why)
+{
+	(void)ctx;
+	vg_log(VG_LOG_WARNING, "%.*s: %s", VG_STR_ARG(name), why);
 }
 
 static vg_rc
 explain_child(void *ctx)
 {
 	struct explain *x = ctx;
-	struct vg_fdinput in;
-	struct vg_event e;
-	struct vg_sink sink = { x, on_event, NULL };
-	const struct vg_format *f;
-	size_t n;
+	struct vg_evidence e = { .fd = x->fd, .size = x->size, .name = x->name, .mtime_ns = x->mtime_ns, .ctx = x,
+				 .stream = on_stream, .refused = on_refused };
 	vg_rc rc;
 
-	vg_fdinput_open(&in, x->fd, 0, x->size);
-	n = vg_input_peek(&in.in, VG_PROBE_BYTES);
-	f = vg_format_probe(vg_str_mem(in.in.p, n < VG_PROBE_BYTES ? n : VG_PROBE_BYTES), in.in.eof, x->name);
-	if (f == NULL)
-		return VG_E_UNSUP;
 	vg_arena_init(&x->arena, (size_t)96 << 20);
 	vg_arena_init(&x->scratch, (size_t)96 << 20);
-	vg_event_init(&e, &x->arena, x->k->keys);
-	rc = f->read(&(struct vg_reader){ .in = &in.in, .sink = &sink, .event = &e, .packs = x->k->packs,
-					  .ref_ns = VG_TIME_NONE, .name = x->name, .first = true });
-	vg_fdinput_close(&in);
+	if ((x->re = vg_regexes_new(&x->k->program)) == NULL)
+		return VG_E_NOMEM;
+	rc = vg_evidence_each(&e);
 	return rc != VG_OK ? rc : x->matched ? VG_OK : VG_E_NOTFOUND;
 }
 
@@ -330,7 +327,7 @@ to_memory(int from, uint64_t *size)
 
 	*size = 0;
 	while (fd >= 0 && (n = read(from, buf, sizeof(buf))) > 0) {
-		if (write(fd, buf, (size_t)n) != n)
+		if (vg_write_all(fd, vg_str_mem(buf, (size_t)n)) != VG_OK)
 			break;
 		*size += (uint64_t)n;
 	}
@@ -376,17 +373,22 @@ vg_cmd_rule_explain(const struct vg_args *a)
 	}
 	if (strcmp(event, "-") == 0) {
 		x.fd = to_memory(STDIN_FILENO, &x.size);
+		x.mtime_ns = (int64_t)time(NULL) * VG_SEC; /* a line without a year is of today */
 	} else if ((x.fd = open(event, O_RDONLY | O_CLOEXEC)) >= 0 && fstat(x.fd, &st) == 0) {
 		x.size = (uint64_t)st.st_size;
+		x.mtime_ns = st.st_mtim.tv_sec * VG_SEC;
 	}
 	if (x.fd < 0) {
 		vg_log(VG_LOG_ERROR, "%s: %s", event, strerror(errno));
 		vg_knowledge_fini(&k);
 		return VG_EXIT_INPUT;
 	}
+	vg_archive_init(); /* reads what the sandbox then hides */
 	rc = vg_sandbox_run(explain_child, &x, &limits, 60, why);
 	code = rc == VG_OK ? VG_EXIT_OK : rc == VG_E_NOTFOUND ? VG_EXIT_FOUND : VG_EXIT_INPUT;
-	if (code == VG_EXIT_INPUT)
+	if (rc == VG_E_STOP) /* standard output, and told */
+		code = VG_EXIT_FAILED;
+	else if (code == VG_EXIT_INPUT)
 		vg_log(VG_LOG_ERROR, "%s: %s", event, why[0] ? why : rc == VG_E_UNSUP ? "no known format" : vg_rc_name(rc));
 	close(x.fd);
 	vg_knowledge_fini(&k);

@@ -49,6 +49,7 @@ struct vg_detector {
 	struct vg_detector_options o;
 	struct vg_detector_stats stats;
 	struct vg_multi_scratch *multi[VG_FAMILIES];
+	struct vg_regexes *re; /* owned */
 	struct vg_arena scratch;
 	uint32_t *first; /* for views */
 	uint32_t *group;      /* one a rule: those of one group ask for the same log source; owned */
@@ -128,6 +129,7 @@ vg_detector_new(const struct vg_program *p, const struct vg_index *x, const stru
 	vg_arena_init(&d->scratch, SCRATCH_BYTES);
 	vg_map_init(&d->codes, (size_t)64 << 20);
 	vg_map_init(&d->sources, (size_t)1 << 20);
+	d->re = vg_regexes_new(p);
 	d->first = calloc(p->nkey + 1, sizeof(*d->first));
 	d->group = calloc(p->nrule + 1, sizeof(*d->group));
 	d->group_rule = calloc(p->nrule + 1, sizeof(*d->group_rule));
@@ -144,7 +146,7 @@ vg_detector_new(const struct vg_program *p, const struct vg_index *x, const stru
 		d->cache = calloc(n, sizeof(*d->cache));
 		d->cache_mask = n - 1;
 	}
-	if (d->first && d->group && d->group_rule && d->source && d->marked && d->found && d->applied && (d->cache || !o->cache_bytes) &&
+	if (d->re && d->first && d->group && d->group_rule && d->source && d->marked && d->found && d->applied && (d->cache || !o->cache_bytes) &&
 	    learn_rules(d))
 		return d;
 fail:
@@ -189,6 +191,7 @@ vg_detector_free(struct vg_detector *d)
 	vg_map_fini(&d->codes);
 	for (int f = 0; f < VG_FAMILIES; f++)
 		vg_multi_scratch_free(d->multi[f]);
+	vg_regexes_free(d->re);
 	vg_arena_fini(&d->scratch);
 	free(d->first);
 	free(d->group);
@@ -561,7 +564,7 @@ vg_detect(struct vg_detector *d, const struct vg_event *e, vg_hit_fn *hit, void 
 	if (e->nls == 0)
 		return VG_OK;
 	vg_arena_reset(&d->scratch);
-	if ((rc = vg_view_init(&d->view, d->p, e, &d->scratch, d->first)) != VG_OK)
+	if ((rc = vg_view_init(&d->view, d->re, e, &d->scratch, d->first)) != VG_OK)
 		return rc;
 	d->nfound = 0;
 	if ((d->now = class_of(d, e)) == NULL) {

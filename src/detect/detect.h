@@ -44,6 +44,12 @@ vg_rc vg_detect(struct vg_detector *d, const struct vg_event *e, vg_hit_fn *hit,
  * the event's log sources (all parts the same one). */
 bool vg_rule_applies(const struct vg_program *p, uint32_t rule, const struct vg_event *e);
 
+/* The expressions of a program, each compiled when it is first needed.  They keep a state, so one for each thread; @p outlives
+ * them. */
+struct vg_regexes;
+struct vg_regexes *vg_regexes_new(const struct vg_program *p); /* NULL: out of memory */
+void vg_regexes_free(struct vg_regexes *r);
+
 /* The plain evaluator: no index, no cache.  The authority that the fast path is tested against, and what explains.
  * @log, if given, is called for each node and each item on the way, in order, with depth and outcome. */
 struct vg_eval_step {
@@ -54,14 +60,10 @@ struct vg_eval_step {
 	bool outcome;
 };
 typedef void vg_eval_log(void *ctx, const struct vg_eval_step *s);
-bool vg_eval(const struct vg_program *p, uint32_t rule, const struct vg_event *e, struct vg_arena *scratch,
-	     vg_eval_log *log, void *ctx);
+bool vg_eval(struct vg_regexes *r, uint32_t rule, const struct vg_event *e, struct vg_arena *scratch, vg_eval_log *log, void *ctx);
 
 /* The fields that made a rule match: positions in e->field, ascending, each once; at most @max.  Count. */
-size_t vg_matched_fields(const struct vg_program *p, uint32_t rule, const struct vg_event *e,
-			 struct vg_arena *scratch, uint32_t *out, size_t max);
-
-/* Forget the expressions compiled for the last program: before another one takes its place in memory. */
-void vg_regexes_forget(void);
+size_t vg_matched_fields(struct vg_regexes *r, uint32_t rule, const struct vg_event *e, struct vg_arena *scratch,
+			 uint32_t *out, size_t max);
 
 #endif

@@ -59,23 +59,24 @@ node_true(struct eval *x, uint32_t at, unsigned depth)
 }
 
 static bool
-run(struct eval *x, const struct vg_program *p, uint32_t rule, const struct vg_event *e, struct vg_arena *scratch)
+run(struct eval *x, struct vg_regexes *r, uint32_t rule, const struct vg_event *e, struct vg_arena *scratch)
 {
+	const struct vg_program *p = vg_regexes_program(r);
 	uint32_t *first = vg_arena_array(scratch, uint32_t, p->nkey + 1);
 
 	if (first == NULL || rule >= p->nrule || p->rule[rule].kind != VG_RULE_BASE ||
-	    vg_view_init(&x->v, p, e, scratch, first) != VG_OK)
+	    vg_view_init(&x->v, r, e, scratch, first) != VG_OK)
 		return false;
 	x->rule = rule;
 	return node_true(x, p->rule[rule].root, 0);
 }
 
 bool
-vg_eval(const struct vg_program *p, uint32_t rule, const struct vg_event *e, struct vg_arena *scratch, vg_eval_log *log, void *ctx)
+vg_eval(struct vg_regexes *r, uint32_t rule, const struct vg_event *e, struct vg_arena *scratch, vg_eval_log *log, void *ctx)
 {
 	struct eval x = { .log = log, .ctx = ctx };
 
-	return run(&x, p, rule, e, scratch);
+	return run(&x, r, rule, e, scratch);
 }
 
 /* What lies under a NOT does not make a rule match, so only positive items are marked. */
@@ -111,15 +112,15 @@ mark(struct eval *x, uint32_t at, unsigned depth)
 }
 
 size_t
-vg_matched_fields(const struct vg_program *p, uint32_t rule, const struct vg_event *e, struct vg_arena *scratch, uint32_t *out,
+vg_matched_fields(struct vg_regexes *r, uint32_t rule, const struct vg_event *e, struct vg_arena *scratch, uint32_t *out,
 		  size_t max)
 {
 	struct eval x = { 0 };
 	size_t n = 0;
 
-	if (!run(&x, p, rule, e, scratch) || (x.field = vg_arena_array(scratch, uint8_t, e->nfield + 1)) == NULL)
+	if (!run(&x, r, rule, e, scratch) || (x.field = vg_arena_array(scratch, uint8_t, e->nfield + 1)) == NULL)
 		return 0;
-	mark(&x, p->rule[rule].root, 0);
+	mark(&x, x.v.p->rule[rule].root, 0);
 	for (uint32_t i = 0; i < e->nfield && n < max; i++)
 		if (x.field[i])
 			out[n++] = i;

@@ -8,38 +8,43 @@
 
 struct vg_regexes {
 	const struct vg_program *p;
-	struct vg_regex **re; /* owned */
-	uint32_t n;
+	struct vg_regex **re; /* one a value, NULL until it is asked; owned */
 };
 
-static struct vg_regexes cache; /* one thread, one program at a time */
-
-void
-vg_regexes_forget(void)
+struct vg_regexes *
+vg_regexes_new(const struct vg_program *p)
 {
-	for (uint32_t i = 0; i < cache.n; i++)
-		vg_regex_free(cache.re[i]);
-	free(cache.re);
-	cache = (struct vg_regexes){ 0 };
+	struct vg_regexes *r = calloc(1, sizeof(*r));
+
+	if (r == NULL || (r->re = calloc((size_t)p->nvalue + 1, sizeof(struct vg_regex *))) == NULL) {
+		free(r);
+		return NULL;
+	}
+	r->p = p;
+	return r;
 }
 
-struct vg_regexes *
-vg_regexes_of(const struct vg_program *p)
+void
+vg_regexes_free(struct vg_regexes *r)
 {
-	if (cache.p == p && cache.n == p->nvalue)
-		return &cache;
-	vg_regexes_forget();
-	if ((cache.re = calloc(p->nvalue + 1, sizeof(struct vg_regex *))) == NULL)
-		return NULL;
-	cache.p = p;
-	cache.n = p->nvalue;
-	return &cache;
+	if (r == NULL)
+		return;
+	for (uint32_t i = 0; i < r->p->nvalue; i++)
+		vg_regex_free(r->re[i]);
+	free(r->re);
+	free(r);
+}
+
+const struct vg_program *
+vg_regexes_program(const struct vg_regexes *r)
+{
+	return r->p;
 }
 
 vg_rc
-vg_view_init(struct vg_view *v, const struct vg_program *p, const struct vg_event *e, struct vg_arena *scratch, uint32_t *first)
+vg_view_init(struct vg_view *v, struct vg_regexes *re, const struct vg_event *e, struct vg_arena *scratch, uint32_t *first)
 {
-	*v = (struct vg_view){ .p = p, .e = e, .scratch = scratch, .first = first };
+	*v = (struct vg_view){ .p = re->p, .re = re, .e = e, .scratch = scratch, .first = first };
 	v->folded = vg_arena_array(scratch, vg_str, e->nfield + 1);
 	v->next = vg_arena_alloc(scratch, (e->nfield + 1) * sizeof(*v->next));
 	if (v->folded == NULL || v->next == NULL)
@@ -47,7 +52,7 @@ vg_view_init(struct vg_view *v, const struct vg_program *p, const struct vg_even
 	for (uint32_t i = e->nfield; i-- > 0;) { /* backwards: the first one comes first */
 		uint32_t key = e->field[i].key;
 
-		if (key < p->nkey) {
+		if (key < v->p->nkey) {
 			v->next[i] = first[key];
 			first[key] = i + 1;
 		}
@@ -241,11 +246,9 @@ other_field(struct vg_view *v, const struct vg_value *val, vg_str text, vg_str f
 static bool
 search(struct vg_view *v, uint32_t value, vg_str text)
 {
-	struct vg_regexes *r = vg_regexes_of(v->p);
+	struct vg_regexes *r = v->re;
 	const struct vg_value *val = &v->p->value[value];
 
-	if (r == NULL)
-		return false;
 	if (r->re[value] == NULL &&
 	    vg_regex_new(vg_program_str(v->p, val->text),
 			 (unsigned)(val->flags & (VG_VALUE_RE_I | VG_VALUE_RE_M | VG_VALUE_RE_S)), &r->re[value]) != VG_OK)

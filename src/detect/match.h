@@ -4,13 +4,10 @@
 
 #include "detect/detect.h"
 
-/* Expressions compiled so far, one a value of the program; a process has one program at a time. */
-struct vg_regexes;
-struct vg_regexes *vg_regexes_of(const struct vg_program *p); /* NULL: out of memory */
-
 /* Where an event's fields are, by key, and their folded values, made when asked for. */
 struct vg_view {
 	const struct vg_program *p;
+	struct vg_regexes *re;
 	const struct vg_event *e;
 	struct vg_arena *scratch;
 	vg_str *folded;      /* one a field; p is NULL until it is made */
@@ -19,8 +16,9 @@ struct vg_view {
 	vg_str raw_folded;
 };
 /* VG_E_NOMEM.  @first: cleared by the caller for this event, nkey long. */
-vg_rc vg_view_init(struct vg_view *v, const struct vg_program *p, const struct vg_event *e, struct vg_arena *scratch,
+vg_rc vg_view_init(struct vg_view *v, struct vg_regexes *re, const struct vg_event *e, struct vg_arena *scratch,
 		   uint32_t *first) VG_MUST;
+const struct vg_program *vg_regexes_program(const struct vg_regexes *r);
 /* Take back what init put into @first. */
 void vg_view_fini(struct vg_view *v);
 vg_str vg_view_folded(struct vg_view *v, uint32_t field);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/map.h"
 #include "detect/correlate.h"
 #include "event/wire.h"
@@ -29,6 +30,7 @@ struct finish {
 	struct vg_story *story;
 	struct vg_correlator *correlator;
 	struct vg_sorter *sorter;
+	struct vg_regexes *re; /* for what matched */
 	struct vg_arena arena, scratch, names; /* of the event at hand; of matching; of gaps */
 	struct vg_event event;
 	struct vg_buf rows;
@@ -46,6 +48,7 @@ struct finish {
 
 	struct gap gap[GAPS_MAX];
 	size_t ngap;
+	uint64_t gaps_dropped;
 	uint32_t seen_file;   /* whose units are being joined */
 	struct vg_map last;   /* host, channel -> index of last */
 	struct { uint64_t record; int64_t time_ns; } last_of[4096];
@@ -61,29 +64,18 @@ fail(struct finish *f, vg_rc rc)
 		f->rc = rc;
 }
 
-static bool
-write_fd(int fd, vg_str s)
-{
-	while (s.n) {
-		ssize_t k = write(fd, s.p, s.n);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k <= 0)
-			return false;
-		s = vg_str_skip(s, (size_t)k);
-	}
-	return true;
-}
-
 /* ---- what needs no order ---- */
 
 static void
 keep_gap(struct finish *f, uint32_t file, uint64_t from, uint64_t to, int64_t from_ns, int64_t to_ns, vg_str host,
 	 vg_str channel)
 {
-	if (f->ngap == GAPS_MAX || to <= from + 1)
+	if (to <= from + 1)
 		return;
+	if (f->ngap == GAPS_MAX) {
+		f->gaps_dropped++;
+		return;
+	}
 	f->gap[f->ngap++] = (struct gap){ file, from, to, from_ns, to_ns, vg_str_dup(&f->names, host),
 					  vg_str_dup(&f->names, channel) };
 }
@@ -245,14 +237,13 @@ emit(struct finish *f, const struct vg_signal *s)
 			m[n] = (struct vg_row_matched){ s->by_name[n], s->by_value[n] };
 	} else if (s->event) {
 		vg_arena_reset(&f->scratch);
-		n = vg_matched_fields(p, s->rule, s->event, &f->scratch, at, MATCHED_MAX);
+		n = vg_matched_fields(f->re, s->rule, s->event, &f->scratch, at, MATCHED_MAX);
 		for (size_t i = 0; i < n; i++)
 			m[i] = (struct vg_row_matched){ s->event->field[at[i]].name, s->event->field[at[i]].value };
 	}
 	vg_rows_signal(f->in->o->rows, p, s, m, n, &f->rows);
 	if (f->rows.n >= READ_BYTES) {
-		if (!write_fd(f->in->o->rows_fd, vg_buf_str(&f->rows)))
-			fail(f, VG_E_SYS);
+		fail(f, vg_write_all(f->in->o->rows_fd, vg_buf_str(&f->rows)));
 		vg_buf_clear(&f->rows);
 	}
 }
@@ -439,7 +430,7 @@ struct fd_out { int fd; };
 static vg_rc
 fd_write(void *ctx, vg_str s)
 {
-	return write_fd(((struct fd_out *)ctx)->fd, s) ? VG_OK : VG_E_SYS;
+	return vg_write_all(((struct fd_out *)ctx)->fd, s);
 }
 
 typedef vg_rc report_fn(const struct vg_story_view *v, const struct vg_report_options *o, const struct vg_out *out);
@@ -476,6 +467,7 @@ fill_totals(struct finish *f, struct vg_story_totals *t)
 		t->rules_refused += p->diag[i].fatal;
 	for (uint32_t i = 0; i < p->nrule; i++)
 		t->rules_applicable += p->rule[i].kind == VG_RULE_BASE && (f->applied[i / 64] >> (i % 64) & 1);
+	t->dropped_entities += f->gaps_dropped;
 	t->dropped_correlation = vg_correlator_dropped(f->correlator);
 }
 
@@ -488,8 +480,8 @@ tell(struct finish *f)
 	fill_totals(f, vg_story_totals(f->story));
 	if ((v = vg_story_finish(f->story)) == NULL)
 		return VG_E_NOMEM;
-	if (f->in->o->rows_fd >= 0 && !write_fd(f->in->o->rows_fd, vg_buf_str(&f->rows)))
-		fail(f, VG_E_SYS);
+	if (f->in->o->rows_fd >= 0)
+		fail(f, vg_write_all(f->in->o->rows_fd, vg_buf_str(&f->rows)));
 	report_to(f, f->in->o->navigator_fd, vg_report_navigator, v);
 	report_to(f, f->in->o->stix_fd, vg_report_stix, v);
 	report_to(f, f->in->o->html_fd, vg_report_html, v);
@@ -525,9 +517,10 @@ vg_finish_run(void *arg)
 	f->story = vg_story_new(&in->k->program, STORY_BYTES);
 	f->correlator = vg_correlator_new(&in->k->program, CORRELATE_BYTES, on_correlation, f);
 	f->sorter = vg_sorter_new(in->sort_fd);
+	f->re = vg_regexes_new(&in->k->program);
 	f->line_base = calloc(in->nrange + 1, sizeof(*f->line_base));
 	f->applied = calloc(in->k->program.nrule / 64 + 1, sizeof(*f->applied));
-	if (!f->story || !f->correlator || !f->sorter || !f->line_base || !f->applied)
+	if (!f->story || !f->correlator || !f->sorter || !f->re || !f->line_base || !f->applied)
 		return VG_E_NOMEM;
 	for (size_t i = 1; i < in->nrange; i++)
 		if (in->range[i].file == in->range[i - 1].file)
@@ -541,6 +534,8 @@ vg_finish_run(void *arg)
 	if (in->o->rows_fd >= 0)
 		vg_rows_begin(in->o->rows, &f->rows);
 	fail(f, vg_sorter_run(f->sorter, on_entry, f));
+	vg_sorter_free(f->sorter); /* its memory is the report's now */
+	f->sorter = NULL;
 	f->event_ok = false; /* what is judged at the end has no event at hand */
 	if (f->rc == VG_OK)
 		fail(f, vg_correlator_end(f->correlator));

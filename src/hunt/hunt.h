@@ -9,9 +9,6 @@
 
 #define VG_HUNT_FILES_MAX 1000000
 #define VG_HUNT_UNIT_BYTES ((uint64_t)2 << 20) /* a file is cut into units of this size, whatever --jobs is */
-#define VG_ARCHIVE_DEPTH_MAX 3
-#define VG_ARCHIVE_RATIO_MAX 200
-#define VG_ARCHIVE_BYTES_MAX ((uint64_t)64 << 30)
 
 struct vg_input_file {
 	char *path;        /* owned */
@@ -59,10 +56,11 @@ struct vg_hunt_task { /* one unit; followed by the file's name */
 	uint64_t begin, end, size;
 	int64_t mtime_ns;
 };
+#define VG_FORMAT_ARCHIVE (-2) /* in place of an index of vg_formats */
 enum vg_hunt_answer { VG_ANSWER_DONE, VG_ANSWER_SPLIT };
 struct vg_hunt_reply { /* a worker's answer; checked by the parent like any outside bytes */
 	uint8_t answer, pad[3];
-	int32_t format;
+	int32_t format;    /* index of vg_formats, -1: unknown */
 	uint64_t at, n;    /* DONE: entries in the worker's spool */
 	uint64_t lines;    /* lines read: later units of the file count on from them */
 	uint64_t events, signals, bad, no_time, unknown_source, carved;

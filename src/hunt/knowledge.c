@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "proc/pool.h"
 
 #ifndef VIGIE_DATADIR
@@ -411,14 +412,7 @@ compile_all(void *ctx)
 	if (!EVP_Digest(out.p + sizeof(h), out.n - sizeof(h), h.sum, &len, EVP_sha256(), NULL))
 		return VG_E_SYS;
 	memcpy(out.p, &h, sizeof(h));
-	for (size_t at = 0; at < out.n;) {
-		ssize_t k = pwrite(c->fd, out.p + at, out.n - at, (off_t)at);
-
-		if (k <= 0)
-			return VG_E_SYS;
-		at += (size_t)k;
-	}
-	return VG_OK;
+	return vg_pwrite_all(c->fd, vg_buf_str(&out), 0);
 }
 
 /* Map @fd and check that it is what it says.  @sum: a file from disk may be damaged. */
@@ -511,17 +505,12 @@ cache_write(const char *path, vg_str blob)
 {
 	char tmp[PATH_MAX + 32];
 	int fd;
-	bool ok = true;
+	bool ok;
 
 	snprintf(tmp, sizeof(tmp), "%s.%ld", path, (long)getpid());
 	if ((fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
 		return;
-	for (size_t at = 0; at < blob.n && ok;) {
-		ssize_t k = write(fd, blob.p + at, blob.n - at);
-
-		ok = k > 0;
-		at += ok ? (size_t)k : 0;
-	}
+	ok = vg_write_all(fd, blob) == VG_OK;
 	close(fd);
 	if (!ok || rename(tmp, path) < 0)
 		(void)unlink(tmp);

@@ -176,7 +176,7 @@ done(void *ctx, unsigned id, uint64_t token, vg_str reply)
 	}
 	if (a.format >= 0)
 		f->format = vg_str_of(vg_formats[a.format].name);
-	else if (a.format == -2)
+	else if (a.format == VG_FORMAT_ARCHIVE)
 		f->format = VG_STR("archive");
 	if (a.answer == VG_ANSWER_SPLIT) {
 		r->by_lines[p->file] = vg_formats[a.format].split == VG_SPLIT_LINES;

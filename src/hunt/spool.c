@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/io.h"
+
 #define RUNS_MAX 4096
 #define READ_BYTES 65536
 
@@ -118,23 +120,6 @@ index_cmp(const void *x, const void *y, void *ctx)
 	return c ? c : (i > j) - (i < j);
 }
 
-static bool
-write_all(int fd, const char *p, size_t n, uint64_t at)
-{
-	while (n) {
-		ssize_t k = pwrite(fd, p, n, (off_t)at);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k <= 0)
-			return false;
-		p += k;
-		n -= (size_t)k;
-		at += (uint64_t)k;
-	}
-	return true;
-}
-
 /* Sort what is in memory and write it as a run. */
 static vg_rc
 spill(struct vg_sorter *s)
@@ -152,9 +137,9 @@ spill(struct vg_sorter *s)
 		memcpy(&e, s->mem + s->index[i], sizeof(e));
 		vg_buf_mem(&out, s->mem + s->index[i], sizeof(e) + e.size);
 		if (out.n >= (size_t)1 << 20 || i + 1 == s->nindex) {
-			if (out.rc != VG_OK || !write_all(s->fd, out.p, out.n, s->written)) {
-				vg_rc rc = out.rc != VG_OK ? out.rc : VG_E_SYS;
+			vg_rc rc = out.rc != VG_OK ? out.rc : vg_pwrite_all(s->fd, vg_buf_str(&out), s->written);
 
+			if (rc != VG_OK) {
 				vg_buf_fini(&out);
 				return rc;
 			}

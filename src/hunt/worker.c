@@ -2,14 +2,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "base/io.h"
 #include "base/map.h"
 #include "event/wire.h"
 #include "hunt/hunt.h"
 #include "hunt/spool.h"
 #include "source/archive.h"
+#include "source/evidence.h"
 #include "source/fdinput.h"
 #include "trace/fact.h"
 
@@ -85,15 +85,10 @@ vg_worker_new(const struct vg_knowledge *k, const struct vg_hunt_options *o, int
 static vg_rc
 flush(struct vg_worker *w)
 {
-	for (size_t at = 0; at < w->out.n;) {
-		ssize_t n = pwrite(w->spool_fd, w->out.p + at, w->out.n - at, (off_t)(w->spool_next + at));
+	vg_rc rc = vg_pwrite_all(w->spool_fd, vg_buf_str(&w->out), w->spool_next);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return VG_E_SYS;
-		at += (size_t)n;
-	}
+	if (rc != VG_OK)
+		return rc;
 	w->spool_next += w->out.n;
 	vg_buf_clear(&w->out);
 	return VG_OK;
@@ -127,14 +122,40 @@ digest(const struct vg_worker *w, const struct vg_event *e)
 	return h;
 }
 
+static void
+on_note(void *ctx, const struct vg_note *n)
+{
+	struct vg_worker *w = ctx;
+	struct vg_entry h = { .offset = n->offset, .type = VG_ENTRY_NOTE, .rule = n->kind };
+
+	if ((unsigned)n->kind >= VG_NOTE_KINDS)
+		return;
+	/* counted all, but only the first few of a kind are kept in words */
+	if (w->reply.note[n->kind] < 3)
+		(void)put(w, &h, vg_str_mem(n->text, strnlen(n->text, sizeof(n->text))));
+	w->reply.note[n->kind] += n->count ? n->count : 1;
+	if (n->kind == VG_NOTE_RECORD_BAD)
+		w->reply.bad += n->count ? n->count : 1;
+}
+
+static void
+limit_note(struct vg_worker *w, uint64_t offset, const char *text)
+{
+	struct vg_note n = { .kind = VG_NOTE_LIMIT, .offset = offset, .count = 1 };
+
+	snprintf(n.text, sizeof(n.text), "%s", text);
+	on_note(w, &n);
+}
+
 static vg_rc
 on_hit(void *ctx, const struct vg_event *e, uint32_t rule)
 {
 	struct vg_worker *w = ctx;
 
-	(void)e;
 	if (w->nhit < HITS_MAX)
 		w->hit[w->nhit++] = rule;
+	else
+		limit_note(w, e->offset, "more than 4,096 rules match one event: the others are left out");
 	return VG_OK;
 }
 
@@ -271,8 +292,10 @@ see(struct vg_worker *w, const struct vg_event *e, bool covered)
 {
 	struct seen *s = seen_of(w, e);
 
-	if (s == NULL)
+	if (s == NULL) {
+		limit_note(w, e->offset, "more than 4,096 hosts and channels in one part of a file: the others are not counted");
 		return;
+	}
 	s->events++;
 	s->covered |= covered;
 	if (e->time_ns != VG_TIME_NONE) {
@@ -321,22 +344,6 @@ on_event(void *ctx, struct vg_event *e)
 }
 
 static void
-on_note(void *ctx, const struct vg_note *n)
-{
-	struct vg_worker *w = ctx;
-	struct vg_entry h = { .offset = n->offset, .type = VG_ENTRY_NOTE, .rule = n->kind };
-
-	if ((unsigned)n->kind >= VG_NOTE_KINDS)
-		return;
-	/* counted all, but only the first few of a kind are kept in words */
-	if (w->reply.note[n->kind] < 3)
-		(void)put(w, &h, vg_str_mem(n->text, strnlen(n->text, sizeof(n->text))));
-	w->reply.note[n->kind] += n->count ? n->count : 1;
-	if (n->kind == VG_NOTE_RECORD_BAD)
-		w->reply.bad += n->count ? n->count : 1;
-}
-
-static void
 put_seen(struct vg_worker *w)
 {
 	for (uint32_t i = 0; i < w->nseen; i++) {
@@ -365,13 +372,7 @@ put_seen(struct vg_worker *w)
 	w->nseen = w->last_seen = 0;
 }
 
-static int32_t
-format_index(const struct vg_format *f)
-{
-	return f ? (int32_t)(f - vg_formats) : -1;
-}
-
-/* Read one stream of a known or guessed format; what is wrong with it goes to the reply. */
+/* Read one stream; what is wrong with it goes to the reply. */
 static void
 read_stream(struct vg_worker *w, const struct vg_format *f, struct vg_input *in, vg_str name, int64_t mtime_ns, bool first)
 {
@@ -389,92 +390,57 @@ read_stream(struct vg_worker *w, const struct vg_format *f, struct vg_input *in,
 		snprintf(w->reply.why_not, sizeof(w->reply.why_not), "%s: reading stopped: %s", f->name, vg_rc_name(rc));
 }
 
-static vg_rc
-on_member(void *ctx, vg_str name, struct vg_input *in, int64_t mtime_ns)
-{
-	struct vg_worker *w = ctx;
-	size_t n = vg_input_peek(in, VG_PROBE_BYTES);
-	const struct vg_format *f;
-
-	w->member++;
-	f = vg_format_probe(vg_str_mem(in->p, n < VG_PROBE_BYTES ? n : VG_PROBE_BYTES), in->eof, name);
-	if (f == NULL) {
-		struct vg_note note = { .kind = VG_NOTE_UNKNOWN, .count = 1 };
-		struct vg_buf safe = { 0 };
-
-		if (n == 0)
-			return VG_OK;
-		vg_buf_safe(&safe, vg_str_cut(name, 100));
-		snprintf(note.text, sizeof(note.text), "%.*s: no known format", VG_STR_ARG(vg_buf_str(&safe)));
-		vg_buf_fini(&safe);
-		on_note(w, &note);
-		return VG_OK;
-	}
-	read_stream(w, f, in, name, mtime_ns ? mtime_ns : w->task.mtime_ns, true);
-	return VG_OK;
-}
-
 static void
 on_refused(void *ctx, vg_str name, const char *why)
 {
 	struct vg_worker *w = ctx;
 	struct vg_note note = { .kind = VG_NOTE_LIMIT, .count = 1 };
 
-	snprintf(note.text, sizeof(note.text), "%.*s: %s", VG_STR_ARG(vg_str_cut(name, 60)), why);
+	snprintf(note.text, sizeof(note.text), "%.*s: %s", VG_STR_ARG(vg_str_cut(name, 100)), why);
 	on_note(w, &note);
 }
 
-static void
-read_archive(struct vg_worker *w, int fd, vg_str name)
+/* A whole file, or a member of an archive.  A large file that can be cut is handed back, to be read in units. */
+static vg_rc
+on_stream(void *ctx, const struct vg_stream *s)
 {
-	struct vg_archive_limits limits = { .bytes = VG_ARCHIVE_BYTES_MAX, .ratio = VG_ARCHIVE_RATIO_MAX,
-					    .depth = VG_ARCHIVE_DEPTH_MAX, .name = name };
-	void *map = mmap(NULL, w->task.size, PROT_READ, MAP_PRIVATE, fd, 0);
-	vg_rc rc;
+	struct vg_worker *w = ctx;
 
-	if (map == MAP_FAILED) {
-		snprintf(w->reply.why_not, sizeof(w->reply.why_not), "the archive cannot be mapped: %s", strerror(errno));
-		return;
+	w->member = s->member;
+	if (s->member == 0) {
+		w->reply.format = (int32_t)(s->format - vg_formats);
+		if (s->format->split != VG_SPLIT_NONE && w->task.size > VG_HUNT_UNIT_BYTES + VG_HUNT_UNIT_BYTES / 2) {
+			w->reply.answer = VG_ANSWER_SPLIT;
+			return VG_OK;
+		}
 	}
-	rc = vg_archive_each(map, w->task.size, &limits, on_member, on_refused, w);
-	if (rc != VG_OK && w->reply.why_not[0] == 0)
-		snprintf(w->reply.why_not, sizeof(w->reply.why_not), "archive: reading stopped: %s", vg_rc_name(rc));
-	munmap(map, w->task.size);
+	read_stream(w, s->format, s->in, s->name, s->mtime_ns, true);
+	w->reply.lines = s->in->lines;
+	return VG_OK;
 }
 
 static void
+read_file(struct vg_worker *w, int fd, vg_str name)
+{
+	struct vg_evidence e = { .fd = fd, .size = w->task.size, .name = name, .mtime_ns = w->task.mtime_ns, .ctx = w,
+				 .stream = on_stream, .refused = on_refused };
+	vg_rc rc = vg_evidence_each(&e);
+
+	if (e.archive)
+		w->reply.format = VG_FORMAT_ARCHIVE;
+	if (rc != VG_OK && w->reply.why_not[0] == 0)
+		snprintf(w->reply.why_not, sizeof(w->reply.why_not), "%s%s", e.archive ? "archive: reading stopped: " : "",
+			 rc == VG_E_UNSUP ? "no known format" : vg_rc_name(rc));
+}
+
+/* A slice of a file whose format is known. */
+static void
 read_unit(struct vg_worker *w, int fd, vg_str name)
 {
-	const struct vg_format *f = w->task.format >= 0 ? &vg_formats[w->task.format] : NULL;
+	const struct vg_format *f = &vg_formats[w->task.format];
 	struct vg_fdinput in;
-	size_t n;
 
 	vg_fdinput_open(&in, fd, w->task.begin, w->task.size);
-	if (f == NULL) {
-		n = vg_input_peek(&in.in, VG_PROBE_BYTES);
-		if (n == 0) {
-			vg_fdinput_close(&in);
-			return; /* an empty file: nothing to read */
-		}
-		f = vg_format_probe(vg_str_mem(in.in.p, n < VG_PROBE_BYTES ? n : VG_PROBE_BYTES), in.in.eof, name);
-		w->reply.format = format_index(f);
-		if (vg_archive_probe(vg_str_mem(in.in.p, n)) && (f == NULL || strcmp(f->name, "evtx") != 0)) {
-			w->reply.format = -2;
-			vg_fdinput_close(&in);
-			read_archive(w, fd, name);
-			return;
-		}
-		if (f == NULL) {
-			snprintf(w->reply.why_not, sizeof(w->reply.why_not), "no known format");
-			vg_fdinput_close(&in);
-			return;
-		}
-		if (f->split != VG_SPLIT_NONE && w->task.size > VG_HUNT_UNIT_BYTES + VG_HUNT_UNIT_BYTES / 2) {
-			w->reply.answer = VG_ANSWER_SPLIT;
-			vg_fdinput_close(&in);
-			return;
-		}
-	}
 	in.in.stop = w->task.end;
 	if (w->task.begin && f->split == VG_SPLIT_LINES)
 		vg_fdinput_next_line(&in);
@@ -499,7 +465,7 @@ vg_worker_task(struct vg_worker *w, int fd, vg_str task, struct vg_buf *reply)
 	w->reply.format = w->task.format;
 	vg_buf_clear(&w->out);
 	w->spool_next = w->spool_at;
-	read_unit(w, fd, vg_str_mem(c.p, vg_cur_left(&c)));
+	(w->task.format >= 0 ? read_unit : read_file)(w, fd, vg_str_mem(c.p, vg_cur_left(&c)));
 	if (w->reply.answer == VG_ANSWER_DONE) {
 		put_seen(w);
 		if (flush(w) != VG_OK)

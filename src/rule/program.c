@@ -270,7 +270,7 @@ const char *
 vg_diag_reason_name(unsigned reason)
 {
 	static const char *const names[VG_DIAG_REASONS] = { "yaml", "schema", "modifier", "condition", "placeholder", "regex",
-							    "reference", "duplicate", "limit", "unknown-key" };
+							    "reference", "duplicate", "limit" };
 
 	return reason < VG_DIAG_REASONS ? names[reason] : "?";
 }

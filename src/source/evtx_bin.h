@@ -158,12 +158,6 @@ vg_bx_value(const struct vg_bx_inst *in, uint16_t i)
 size_t vg_bx_text_max(uint8_t type, size_t n);
 size_t vg_bx_text(uint8_t type, const uint8_t *p, size_t n, char *out);
 enum vg_kind vg_bx_kind(uint8_t type);
-/* Is it text that may need escapes? */
-static inline bool
-vg_bx_is_string(uint8_t type)
-{
-	return type == BX_STRING || type == BX_ANSI || type == BX_EVTXML;
-}
 /* Take the next item off the array @v; false when there is none.  An array of no bytes has none. */
 bool vg_bx_item(struct vg_bx_value *v, struct vg_bx_value *item);
 

@@ -459,12 +459,6 @@ vg_packs_free(struct vg_packs *p)
 	free(p);
 }
 
-const char *
-vg_packs_name(const struct vg_packs *p, size_t i)
-{
-	return i < p->npack ? p->pack[i].name.p : NULL;
-}
-
 const struct vg_logsource *
 vg_packs_logsources(const struct vg_packs *p, size_t *n)
 {

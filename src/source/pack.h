@@ -32,8 +32,6 @@ void vg_packs_free(struct vg_packs *p);
 /* Recognise @e and add what its pack says.  Leaves the event as it is when no pack knows it. */
 vg_rc vg_packs_apply(const struct vg_packs *p, struct vg_event *e) VG_MUST;
 
-/* Iterate what is loaded, for `vigie rule coverage` and the manual: name, title; NULL at the end. */
-const char *vg_packs_name(const struct vg_packs *p, size_t i);
 /* Every log source that some pack can give; @n of them. */
 const struct vg_logsource *vg_packs_logsources(const struct vg_packs *p, size_t *n);
 

@@ -2,18 +2,6 @@
 
 #include <stdio.h>
 
-const char *
-vg_chapter_name(enum vg_chapter c)
-{
-	static const char *const name[VG_CHAPTERS + 1] = {
-		[VG_CH_ENTRY] = "entry",       [VG_CH_ACCOUNTS] = "accounts", [VG_CH_ERASED] = "erased",
-		[VG_CH_BACKDOORS] = "backdoors", [VG_CH_MAPPING] = "mapping",   [VG_CH_BACKUPS] = "backups",
-		[VG_CH_RANSOM] = "ransom",     [VG_CH_NONE] = "none",
-	};
-
-	return (unsigned)c <= VG_CHAPTERS ? name[c] : "none";
-}
-
 /* ATT&CK techniques (enterprise, v19, and the numbers that v19 retired) -> chapter.  sub 0: the technique and all its
  * sub-techniques that have no row of their own.  Ascending, so that it can be searched. */
 static const struct stage {

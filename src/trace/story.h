@@ -12,7 +12,6 @@ enum vg_chapter { /* design.md, "The chapters"; stage of a technique: trace/stag
 	VG_CH_ENTRY, VG_CH_ACCOUNTS, VG_CH_ERASED, VG_CH_BACKDOORS, VG_CH_MAPPING, VG_CH_BACKUPS, VG_CH_RANSOM,
 	VG_CHAPTERS, VG_CH_NONE = VG_CHAPTERS
 };
-const char *vg_chapter_name(enum vg_chapter c); /* stable word: "entry", "accounts"... */
 /* Of a rule's tags: the technique decides, the tactic only where no technique is known. */
 enum vg_chapter vg_chapter_of(const struct vg_program *p, uint32_t rule);
 /* Of one tag such as "attack.t1070.001"; @known: the table has it (VG_CH_NONE is an answer too). */

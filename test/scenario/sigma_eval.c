@@ -9,7 +9,6 @@
 #include "rule/compile.h"
 
 #define TEXT_MAX 1048576
-#define ASKED_MAX 8192
 
 static bool
 add_fields(struct vg_event *e, vg_str name, const struct vg_yaml *n)
@@ -47,15 +46,17 @@ run(const struct vg_program *p, const struct vg_keys *keys, vg_str event)
 	struct vg_yaml_error err;
 	struct vg_arena a, tree;
 	struct vg_event e;
+	struct vg_regexes *re = vg_regexes_new(p);
 	int out = -1;
 
 	vg_arena_init(&a, (size_t)64 << 20);
 	vg_arena_init(&tree, (size_t)64 << 20);
 	vg_event_init(&e, &a, keys);
-	if (vg_yaml_parse(event, &tree, &root, &err) == VG_OK && root && add_fields(&e, VG_NIL, root))
+	if (re && vg_yaml_parse(event, &tree, &root, &err) == VG_OK && root && add_fields(&e, VG_NIL, root))
 		for (uint32_t i = 0; i < p->nrule; i++)
 			if (p->rule[i].kind == VG_RULE_BASE)
-				out = vg_eval(p, i, &e, &a, NULL, NULL);
+				out = vg_eval(re, i, &e, &a, NULL, NULL);
+	vg_regexes_free(re);
 	vg_arena_fini(&tree);
 	vg_arena_fini(&a);
 	return out;
@@ -66,17 +67,15 @@ answer(vg_str rule, vg_str event)
 {
 	struct vg_rule_text text = { VG_STR("rule"), rule, VG_NIL };
 	struct vg_keys *keys = vg_keys_new();
-	static struct vg_program programs[ASKED_MAX]; /* the evaluator knows a program by its address: no two are alike */
-	static size_t asked;
-	struct vg_program *p = &programs[asked++ % ASKED_MAX];
+	struct vg_program p;
 	struct vg_buf blob = { 0 };
 
-	if (keys == NULL || vg_rules_compile(&text, 1, NULL, 0, &blob) != VG_OK || vg_program_load(vg_buf_str(&blob), keys, p) != VG_OK)
+	if (keys == NULL || vg_rules_compile(&text, 1, NULL, 0, &blob) != VG_OK || vg_program_load(vg_buf_str(&blob), keys, &p) != VG_OK)
 		puts("failed");
-	else if (p->nrule == 0)
-		printf("refused: %.*s\n", VG_STR_ARG(vg_program_str(p, p->ndiag ? p->diag[0].text : (struct vg_slice){ 0, 0 })));
+	else if (p.nrule == 0)
+		printf("refused: %.*s\n", VG_STR_ARG(vg_program_str(&p, p.ndiag ? p.diag[0].text : (struct vg_slice){ 0, 0 })));
 	else
-		printf("%d\n", run(p, keys, event));
+		printf("%d\n", run(&p, keys, event));
 	fflush(stdout);
 	vg_buf_fini(&blob);
 	vg_keys_free(keys);

@@ -129,65 +129,89 @@ aligned_copy(const struct vg_buf *b)
 	return p;
 }
 
+/* A set of rules, ready in each way: without the value cache, with it, and exhaustively. */
+struct bench {
+	struct vg_buf blob, iblob;
+	struct vg_keys *keys;
+	struct vg_program p;
+	struct vg_index *x;
+	struct vg_detector *d[3];
+	struct vg_regexes *re;
+	struct vg_arena a, scratch;
+	struct vg_event e;
+	char *b1, *b2;
+};
+
+static void
+bench_open(struct bench *b, vg_str yaml, unsigned flags)
+{
+	static const struct vg_detector_options o[3] = { { .cache_bytes = 0 }, { .cache_bytes = 1 << 16 }, { .exhaustive = true } };
+
+	*b = (struct bench){ .keys = vg_keys_new() };
+	assert_int_equal(vg_rules_compile(&(struct vg_rule_text){ VG_STR("t"), yaml, VG_NIL }, 1, NULL, 0, &b->blob), VG_OK);
+	b->b1 = aligned_copy(&b->blob);
+	assert_int_equal(vg_program_load(vg_str_mem(b->b1, b->blob.n), b->keys, &b->p), VG_OK);
+	assert_in_range(b->p.nrule, 1, RULES);
+	assert_int_equal(vg_index_build(&b->p, flags, &b->iblob), VG_OK);
+	b->b2 = aligned_copy(&b->iblob);
+	assert_int_equal(vg_index_load(vg_str_mem(b->b2, b->iblob.n), &b->p, &b->x), VG_OK);
+	for (int i = 0; i < 3; i++)
+		assert_non_null(b->d[i] = vg_detector_new(&b->p, b->x, &o[i]));
+	assert_non_null(b->re = vg_regexes_new(&b->p));
+	vg_arena_init(&b->a, 1 << 20);
+	vg_arena_init(&b->scratch, (size_t)64 << 20);
+	vg_event_init(&b->e, &b->a, b->keys);
+}
+
+static void
+bench_close(struct bench *b)
+{
+	for (int i = 0; i < 3; i++)
+		vg_detector_free(b->d[i]);
+	vg_index_free(b->x);
+	vg_regexes_free(b->re);
+	vg_arena_fini(&b->a);
+	vg_arena_fini(&b->scratch);
+	vg_keys_free(b->keys);
+	vg_buf_fini(&b->blob);
+	vg_buf_fini(&b->iblob);
+	free(b->b1);
+	free(b->b2);
+}
+
 static void
 round_of(unsigned flags)
 {
-	struct vg_buf yaml = { 0 }, blob = { 0 }, iblob = { 0 };
-	struct vg_keys *keys = vg_keys_new();
-	struct vg_detector *d[3];
-	static const struct vg_detector_options o[3] = { { .cache_bytes = 0 }, { .cache_bytes = 1 << 16 }, { .exhaustive = true } };
-	struct vg_program p;
-	struct vg_index *x;
-	struct vg_arena a, scratch;
-	struct vg_event e;
-	char room[128], *b1, *b2;
+	struct vg_buf yaml = { 0 };
+	struct bench b;
+	char room[128];
 	size_t hits = 0;
 
 	for (int i = 0; i < RULES; i++)
 		put_rule(&yaml, i);
-	assert_int_equal(vg_rules_compile(&(struct vg_rule_text){ VG_STR("t"), vg_buf_str(&yaml), VG_NIL }, 1, NULL, 0, &blob), VG_OK);
-	b1 = aligned_copy(&blob);
-	assert_int_equal(vg_program_load(vg_str_mem(b1, blob.n), keys, &p), VG_OK);
-	assert_true(p.nrule > RULES / 2);
-	assert_int_equal(vg_index_build(&p, flags, &iblob), VG_OK);
-	b2 = aligned_copy(&iblob);
-	assert_int_equal(vg_index_load(vg_str_mem(b2, iblob.n), &p, &x), VG_OK);
-	for (int i = 0; i < 3; i++)
-		assert_non_null(d[i] = vg_detector_new(&p, x, &o[i]));
-	vg_arena_init(&a, 1 << 20);
-	vg_arena_init(&scratch, (size_t)64 << 20);
-	vg_event_init(&e, &a, keys);
+	bench_open(&b, vg_buf_str(&yaml), flags);
+	assert_true(b.p.nrule > RULES / 2);
 	for (int n = 0; n < EVENTS; n++) {
 		struct got want = { 0 };
 
-		make_event(&e, room);
-		for (uint32_t r = 0; r < p.nrule; r++) {
-			vg_arena_reset(&scratch);
-			if (vg_rule_applies(&p, r, &e) && vg_eval(&p, r, &e, &scratch, NULL, NULL))
+		make_event(&b.e, room);
+		for (uint32_t r = 0; r < b.p.nrule; r++) {
+			vg_arena_reset(&b.scratch);
+			if (vg_rule_applies(&b.p, r, &b.e) && vg_eval(b.re, r, &b.e, &b.scratch, NULL, NULL))
 				want.rule[want.n++] = r;
 		}
 		hits += want.n;
 		for (int i = 0; i < 3; i++) {
 			struct got got = { 0 };
 
-			assert_int_equal(vg_detect(d[i], &e, on_hit, &got), VG_OK);
+			assert_int_equal(vg_detect(b.d[i], &b.e, on_hit, &got), VG_OK);
 			assert_int_equal(got.n, want.n);
 			assert_memory_equal(got.rule, want.rule, want.n * sizeof(uint32_t));
 		}
 	}
 	assert_true(hits > EVENTS);
-	for (int i = 0; i < 3; i++)
-		vg_detector_free(d[i]);
-	vg_index_free(x);
-	vg_arena_fini(&a);
-	vg_arena_fini(&scratch);
-	vg_keys_free(keys);
+	bench_close(&b);
 	vg_buf_fini(&yaml);
-	vg_buf_fini(&blob);
-	vg_buf_fini(&iblob);
-	vg_regexes_forget();
-	free(b1);
-	free(b2);
 }
 
 static void
@@ -235,55 +259,6 @@ foreign_index_is_refused(void **state)
 
 /* ---- corners: one rule or a few, events by hand ---- */
 
-#define KNOWN_RULES 8
-
-struct bench {
-	struct vg_buf blob, iblob;
-	struct vg_keys *keys;
-	struct vg_program p;
-	struct vg_index *x;
-	struct vg_detector *d[3];
-	struct vg_arena a, scratch;
-	struct vg_event e;
-	char *b1, *b2;
-};
-
-static void
-bench_open(struct bench *b, const char *yaml)
-{
-	static const struct vg_detector_options o[3] = { { .cache_bytes = 0 }, { .cache_bytes = 1 << 16 }, { .exhaustive = true } };
-
-	*b = (struct bench){ .keys = vg_keys_new() };
-	assert_int_equal(vg_rules_compile(&(struct vg_rule_text){ VG_STR("t"), vg_str_of(yaml), VG_NIL }, 1, NULL, 0, &b->blob), VG_OK);
-	b->b1 = aligned_copy(&b->blob);
-	assert_int_equal(vg_program_load(vg_str_mem(b->b1, b->blob.n), b->keys, &b->p), VG_OK);
-	assert_in_range(b->p.nrule, 1, KNOWN_RULES);
-	assert_int_equal(vg_index_build(&b->p, 0, &b->iblob), VG_OK);
-	b->b2 = aligned_copy(&b->iblob);
-	assert_int_equal(vg_index_load(vg_str_mem(b->b2, b->iblob.n), &b->p, &b->x), VG_OK);
-	for (int i = 0; i < 3; i++)
-		assert_non_null(b->d[i] = vg_detector_new(&b->p, b->x, &o[i]));
-	vg_arena_init(&b->a, 1 << 20);
-	vg_arena_init(&b->scratch, (size_t)16 << 20);
-	vg_event_init(&b->e, &b->a, b->keys);
-}
-
-static void
-bench_close(struct bench *b)
-{
-	for (int i = 0; i < 3; i++)
-		vg_detector_free(b->d[i]);
-	vg_index_free(b->x);
-	vg_arena_fini(&b->a);
-	vg_arena_fini(&b->scratch);
-	vg_keys_free(b->keys);
-	vg_buf_fini(&b->blob);
-	vg_buf_fini(&b->iblob);
-	vg_regexes_forget();
-	free(b->b1);
-	free(b->b2);
-}
-
 static const struct vg_logsource windows[2] = { { VG_STR_INIT("windows"), VG_STR_INIT(""), VG_STR_INIT("") },
 						{ VG_STR_INIT("linux"), VG_STR_INIT(""), VG_STR_INIT("") } };
 
@@ -309,7 +284,7 @@ answer(struct bench *b)
 
 	for (uint32_t r = 0; r < b->p.nrule; r++) {
 		vg_arena_reset(&b->scratch);
-		if (vg_rule_applies(&b->p, r, &b->e) && vg_eval(&b->p, r, &b->e, &b->scratch, NULL, NULL))
+		if (vg_rule_applies(&b->p, r, &b->e) && vg_eval(b->re, r, &b->e, &b->scratch, NULL, NULL))
 			want |= 1u << r;
 	}
 	for (int i = 0; i < 3; i++) {
@@ -333,8 +308,8 @@ codes_absent_empty_and_twice(void **state)
 	struct bench b;
 
 	(void)state;
-	bench_open(&b, RULE("a", "  s: { EventID: 4688 }\n  condition: s\n")
-			       RULE("b", "  s: { EventID: '' }\n  t: { User: x }\n  condition: t and not s\n"));
+	bench_open(&b, vg_str_of(RULE("a", "  s: { EventID: 4688 }\n  condition: s\n")
+			       RULE("b", "  s: { EventID: '' }\n  t: { User: x }\n  condition: t and not s\n")), 0);
 	begin(&b);
 	with(&b, "EventID", "");
 	with(&b, "User", "x");
@@ -359,9 +334,9 @@ codes_of_either_case(void **state)
 	struct bench b;
 
 	(void)state;
-	bench_open(&b, RULE("a", "  s: { EventID: ConsoleLogin }\n  t: { User: x }\n  condition: s and t\n")
+	bench_open(&b, vg_str_of(RULE("a", "  s: { EventID: ConsoleLogin }\n  t: { User: x }\n  condition: s and t\n")
 			       RULE("b", "  s: { EventID|cased: ConsoleLogin }\n  t: { User: x }\n  condition: s and t\n")
-				       RULE("c", "  s: { EventID: ConsoleLogin }\n  t: { User: x }\n  condition: t and not s\n"));
+				       RULE("c", "  s: { EventID: ConsoleLogin }\n  t: { User: x }\n  condition: t and not s\n")), 0);
 	begin(&b);
 	with(&b, "EventID", "ConsoleLogin");
 	with(&b, "User", "x");
@@ -384,8 +359,8 @@ log_sources_are_counted(void **state)
 	struct bench b;
 
 	(void)state;
-	bench_open(&b, RULE("a", "  s: { User: x }\n  condition: s\n")
-			       "---\ntitle: b\nid: b\nlogsource: { product: linux }\ndetection:\n  s: { User: x }\n  condition: s\n");
+	bench_open(&b, vg_str_of(RULE("a", "  s: { User: x }\n  condition: s\n")
+			       "---\ntitle: b\nid: b\nlogsource: { product: linux }\ndetection:\n  s: { User: x }\n  condition: s\n"), 0);
 	begin(&b);
 	with(&b, "User", "x");
 	assert_int_equal(answer(&b), 1);
@@ -403,7 +378,7 @@ globs_count_characters(void **state)
 	struct bench b;
 
 	(void)state;
-	bench_open(&b, RULE("a", "  s: { User: '*??rest' }\n  condition: s\n"));
+	bench_open(&b, vg_str_of(RULE("a", "  s: { User: '*??rest' }\n  condition: s\n")), 0);
 	for (int n = 0; n < 4; n++) {
 		static const char *const user[] = { "\xe2\x82\xacrest", "\xe2\x82\xac\xe2\x82\xacrest", "xrest", "x\xffrest" };
 
@@ -421,7 +396,7 @@ strange_codes_cost_nothing(void **state)
 	struct bench b;
 
 	(void)state;
-	bench_open(&b, RULE("a", "  s: { EventID: 4688 }\n  condition: s\n") RULE("b", "  s: { User: x }\n  condition: s\n"));
+	bench_open(&b, vg_str_of(RULE("a", "  s: { EventID: 4688 }\n  condition: s\n") RULE("b", "  s: { User: x }\n  condition: s\n")), 0);
 	for (int n = 0; n < 20000; n++) {
 		char code[16];
 
@@ -445,9 +420,9 @@ damaged_index_is_harmless(void **state)
 	char *copy;
 
 	(void)state;
-	bench_open(&b, RULE("a", "  s: { User|contains: abcdef, EventID: 1 }\n  condition: s\n")
+	bench_open(&b, vg_str_of(RULE("a", "  s: { User|contains: abcdef, EventID: 1 }\n  condition: s\n")
 			       RULE("b", "  s: { User|endswith: [ '\\cmd.exe', abc ] }\n  condition: s\n")
-				       RULE("c", "  s: [ keyword, another ]\n  condition: s\n"));
+				       RULE("c", "  s: [ keyword, another ]\n  condition: s\n")), 0);
 	assert_int_equal(vg_index_build(&b.p, VG_INDEX_PORTABLE, &blob), VG_OK);
 	copy = aligned_copy(&blob);
 	begin(&b);

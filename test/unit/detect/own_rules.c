@@ -21,6 +21,7 @@ static struct vg_rule_text text[FILES_MAX];
 static size_t ntext;
 static struct vg_arena memory;
 static struct vg_program program;
+static struct vg_regexes *re;
 static struct vg_keys *keys;
 static char *blob;
 
@@ -71,6 +72,7 @@ setup(void **state)
 	memcpy(blob, b.p, b.n);
 	keys = vg_keys_new();
 	assert_int_equal(vg_program_load((vg_str){ blob, b.n }, keys, &program), VG_OK);
+	assert_non_null(re = vg_regexes_new(&program));
 	vg_buf_fini(&b);
 	return 0;
 }
@@ -79,6 +81,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
+	vg_regexes_free(re);
 	vg_keys_free(keys);
 	free(blob);
 	vg_arena_fini(&memory);
@@ -144,7 +147,7 @@ play(const struct vg_yaml *sequence)
 		for (uint32_t r = 0; r < program.nrule; r++) {
 			vg_arena_reset(&scratch);
 			if (program.rule[r].kind != VG_RULE_BASE || (ls.product.n + ls.category.n && !vg_rule_applies(&program, r, &e)) ||
-			    !vg_eval(&program, r, &e, &scratch, NULL, NULL))
+			    !vg_eval(re, r, &e, &scratch, NULL, NULL))
 				continue;
 			seen[r] = true;
 			assert_int_equal(vg_correlator_hit(c, r, e.time_ns, &e, token), VG_OK);

@@ -1,0 +1,39 @@
+#include "base/io.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+vg_rc
+vg_write_all(int fd, vg_str bytes)
+{
+	while (bytes.n) {
+		ssize_t n = write(fd, bytes.p, bytes.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = EIO;
+		if (n <= 0)
+			return VG_E_SYS;
+		bytes = vg_str_skip(bytes, (size_t)n);
+	}
+	return VG_OK;
+}
+
+vg_rc
+vg_pwrite_all(int fd, vg_str bytes, uint64_t at)
+{
+	while (bytes.n) {
+		ssize_t n = pwrite(fd, bytes.p, bytes.n, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = EIO;
+		if (n <= 0)
+			return VG_E_SYS;
+		bytes = vg_str_skip(bytes, (size_t)n);
+		at += (uint64_t)n;
+	}
+	return VG_OK;
+}
