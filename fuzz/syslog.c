@@ -1,60 +1,11 @@
-/* Any bytes as a syslog file: every event lies in the input, in order, and nothing is lost between
- * lines and notes. */
-#include "source/syslog.h"
-
-#include <stdlib.h>
-
-struct seen {
-	uint64_t events, strange, offset;
-};
-
-static vg_rc
-on_event(void *ctx, struct vg_event *e)
-{
-	struct seen *s = ctx;
-
-	if (s->events++ && e->offset <= s->offset)
-		abort();
-	s->offset = e->offset;
-	for (uint32_t i = 0; i < e->nfield; i++)
-		if (e->field[i].name.n == 0)
-			abort();
-	return VG_OK;
-}
-
-static void
-on_note(void *ctx, const struct vg_note *n)
-{
-	struct seen *s = ctx;
-
-	if (n->kind == VG_NOTE_UNKNOWN)
-		s->strange += n->count;
-}
+/* Any bytes as a syslog file: every event lies in the input, in order, and nothing is lost between lines and notes. */
+#include "reader.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct seen seen = { 0 };
-	struct vg_sink sink = { &seen, on_event, on_note };
-	struct vg_keys *keys = vg_keys_new();
-	struct vg_arena arena;
-	struct vg_event event;
-	struct vg_input in;
-	struct vg_reader r = { .in = &in,
-			       .sink = &sink,
-			       .event = &event,
-			       .ref_ns = INT64_C(1775000000) * VG_SEC,
-			       .first = true };
-
-	vg_arena_init(&arena, (size_t)16 << 20);
-	vg_event_init(&event, &arena, keys);
-	vg_input_mem(&in, data, size);
-	(void)vg_syslog_probe(vg_str_mem(data, size), true, VG_NIL);
-	if (vg_syslog_read(&r) == VG_OK && seen.events + seen.strange > in.lines)
-		abort();
-	vg_arena_fini(&arena);
-	vg_keys_free(keys);
+	fuzz_reader(&(struct fuzz_reader){ .by_lines = true, .in_order = true, .ref_ns = INT64_C(1775000000) * VG_SEC }, "syslog", data, size);
 	return 0;
 }

@@ -21,6 +21,10 @@ for path in sorted(glob.glob(os.path.join(source, 'test', 'scenario', '*.py'))):
     name = os.path.basename(path)
     if name not in run | HELPERS | ON_DEMAND:
         bad.append(path)
+for path in sorted(glob.glob(os.path.join(source, 'fuzz', '*.c'))):
+    name = 'fuzz/' + os.path.basename(path)[:-2]
+    if name not in run and name != 'fuzz/replay':
+        bad.append(path)
 for path in bad:
     print('%s: no list of tests names it' % path)
 print('%d tests run, %d files that none runs' % (len(tests), len(bad)))
