@@ -38,7 +38,9 @@ struct dump {
 	struct vg_buf blob, out;
 	struct vg_arena arena;
 	struct vg_event event;
-	vg_str name;
+	vg_str name;        /* as events name it: the file, or ARCHIVE!MEMBER */
+	struct vg_buf member; /* that name, of a member */
+	vg_str path;
 	uint64_t notes;
 	char first_note[200];
 };
@@ -126,6 +128,14 @@ on_stream(void *ctx, const struct vg_stream *s)
 			       .name = s->name, .first = true };
 	vg_rc rc;
 
+	d->name = d->path;
+	if (s->inside.n) {
+		vg_buf_clear(&d->member);
+		vg_buf_put(&d->member, d->path);
+		vg_buf_putc(&d->member, '!');
+		vg_buf_put(&d->member, s->inside);
+		d->name = vg_buf_str(&d->member);
+	}
 	if (strcmp(s->format->name, "evtx") == 0) {
 		rc = d->xml ? vg_evtx_dump_xml(&r, &d->out, flush, d) : vg_evtx_dump_json(&r, &d->out, flush, d);
 	} else {
@@ -152,7 +162,7 @@ work(void *ctx, int fd, vg_str task, struct vg_buf *reply)
 				 .stream = on_stream, .refused = on_refused };
 	vg_rc rc;
 
-	d->name = e.name;
+	d->path = d->name = e.name;
 	d->notes = 0;
 	rc = vg_evidence_each(&e);
 	if (flush(d, &d->out) != VG_OK)

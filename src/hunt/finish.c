@@ -44,6 +44,9 @@ struct finish {
 	/* the event that the entries at hand speak of */
 	bool event_ok;
 	vg_str event_file;
+	struct vg_map member; /* file and member -> place in member_name */
+	vg_str *member_name;  /* owned; the slices stand in names */
+	size_t nmember, member_cap;
 	uint64_t token;
 
 	struct gap gap[GAPS_MAX];
@@ -174,6 +177,27 @@ on_note(struct finish *f, const struct vg_entry *e, vg_str payload, struct vg_fi
 }
 
 static void
+on_member(struct finish *f, const struct vg_entry *e, vg_str payload)
+{
+	uint32_t key[2] = { e->file, e->member };
+
+	if (f->nmember == f->member_cap) {
+		size_t cap = f->member_cap ? 2 * f->member_cap : 64;
+		vg_str *p = realloc(f->member_name, cap * sizeof(*p));
+
+		if (p == NULL) {
+			fail(f, VG_E_NOMEM);
+			return;
+		}
+		f->member_name = p;
+		f->member_cap = cap;
+	}
+	f->member_name[f->nmember] = vg_str_dup(&f->names, payload);
+	if (vg_map_add(&f->member, vg_str_mem(key, sizeof(key)), (uint32_t)f->nmember, NULL) != VG_MAP_NONE)
+		f->nmember++;
+}
+
+static void
 on_applied(struct finish *f, vg_str payload)
 {
 	size_t n = f->in->k->program.nrule / 64 + 1;
@@ -266,9 +290,11 @@ static vg_str
 file_name(struct finish *f, const struct vg_entry *e)
 {
 	vg_str path = f->in->report[e->file].path;
+	uint32_t key[2] = { e->file, e->member }, at = e->member ? vg_map_find(&f->member, vg_str_mem(key, sizeof(key))) : VG_MAP_NONE;
 
-	/* members of archives carry their number: their names are in the notes of what was not read */
-	return e->member ? vg_arena_printf(&f->arena, "%.*s!%u", VG_STR_ARG(path), e->member) : path;
+	if (at == VG_MAP_NONE || f->member_name[at].n == 0)
+		return path;
+	return vg_arena_printf(&f->arena, "%.*s!%.*s", VG_STR_ARG(path), VG_STR_ARG(f->member_name[at]));
 }
 
 /* Lines of the file before this unit; the ranges are sorted by file and unit. */
@@ -410,6 +436,8 @@ read_range(struct finish *f, const struct vg_range *r, struct vg_file_report *re
 				on_gap(f, &e, payload);
 			else if (e.type == VG_ENTRY_APPLIED)
 				on_applied(f, payload);
+			else if (e.type == VG_ENTRY_MEMBER)
+				on_member(f, &e, payload);
 			else if (e.type == VG_ENTRY_NOTE)
 				on_note(f, &e, payload, report);
 			else
@@ -513,6 +541,7 @@ vg_finish_run(void *arg)
 	vg_arena_init(&f->names, (size_t)64 << 20);
 	vg_map_init(&f->same, (size_t)32 << 20);
 	vg_map_init(&f->last, (size_t)4 << 20);
+	vg_map_init(&f->member, (size_t)8 << 20);
 	vg_event_init(&f->event, &f->arena, in->k->keys);
 	f->story = vg_story_new(&in->k->program, STORY_BYTES);
 	f->correlator = vg_correlator_new(&in->k->program, CORRELATE_BYTES, on_correlation, f);

@@ -407,6 +407,13 @@ on_stream(void *ctx, const struct vg_stream *s)
 	struct vg_worker *w = ctx;
 
 	w->member = s->member;
+	if (s->inside.n) {
+		struct vg_entry h = { .type = VG_ENTRY_MEMBER };
+		vg_rc rc = put(w, &h, s->inside);
+
+		if (rc != VG_OK)
+			return rc;
+	}
 	if (s->member == 0) {
 		w->reply.format = (int32_t)(s->format - vg_formats);
 		if (s->format->split != VG_SPLIT_NONE && w->task.size > VG_HUNT_UNIT_BYTES + VG_HUNT_UNIT_BYTES / 2) {

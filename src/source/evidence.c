@@ -18,11 +18,19 @@ probe(struct vg_input *in, vg_str name)
 	return vg_format_probe(vg_str_mem(in->p, n < VG_PROBE_BYTES ? n : VG_PROBE_BYTES), in->eof, name);
 }
 
+/* "auth.log" in "auth.log.gz": a stream that is only compressed is named after its file. */
+static bool
+is_only_compressed(const struct vg_evidence *e, vg_str name)
+{
+	return vg_str_starts(e->name, name) && e->name.n > name.n && e->name.p[name.n] == '.';
+}
+
 static vg_rc
 on_member(void *ctx, vg_str name, struct vg_input *in, int64_t mtime_ns)
 {
 	struct walk *w = ctx;
-	struct vg_stream s = { .in = in, .name = name, .mtime_ns = mtime_ns ? mtime_ns : w->e->mtime_ns, .member = ++w->member };
+	struct vg_stream s = { .in = in, .name = name, .mtime_ns = mtime_ns ? mtime_ns : w->e->mtime_ns, .member = ++w->member,
+			       .inside = is_only_compressed(w->e, name) ? VG_NIL : name };
 
 	if (vg_input_peek(in, 1) == 0) /* empty */
 		return VG_OK;

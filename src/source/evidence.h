@@ -14,6 +14,7 @@ struct vg_stream {
 	vg_str name;
 	int64_t mtime_ns;     /* of the member where the archive says it, else of the file */
 	uint32_t member;      /* from 1; 0: the file itself */
+	vg_str inside;        /* the member's name, safe to show as ARCHIVE!NAME; empty for the file itself and for one that is only compressed */
 };
 struct vg_evidence {
 	int fd;               /* not owned */
