@@ -224,6 +224,30 @@ say_main(const struct vg_report_options *o, struct shown *s, vg_escape *escape, 
 	vg_buf_fini(&hosts);
 }
 
+/* A VPN session: who came in from where, and what was reached through it. */
+static void
+say_vpn(const struct vg_story_view *v, const struct vg_report_options *o, const struct vg_path *p, vg_escape *escape, struct vg_buf *b)
+{
+	struct names hosts = { .n = 0 };
+	char d1[VG_DATE_MAX], d2[VG_DATE_MAX];
+	struct vg_buf t = { 0 };
+
+	VG_PUT(b, vg_text(o->lang, p->sessions > 1 && p->last_ns - p->in_ns > VG_DAY ? VG_T_SAY_VPN_LAST : VG_T_SAY_VPN), escape,
+	       p->source, p->account, vg_text_date(o->lang, p->in_ns, true, d1), vg_text_date(o->lang, p->last_ns, false, d2));
+	vg_buf_putc(b, '\n');
+	for (size_t i = 0; i < v->npath && v->path[i].flagged; i++) {
+		const struct vg_path *x = &v->path[i];
+
+		if (x->sessions && vg_str_eq(x->origin_source, p->source) && vg_str_eq(x->origin_account, p->account))
+			names_add(&hosts, x->host);
+	}
+	if (hosts.n) {
+		VG_PUT(b, vg_text(o->lang, VG_T_SAY_VPN_REACHED), vg_buf_put, names_text(&hosts, o->lang, escape, &t));
+		vg_buf_putc(b, '\n');
+	}
+	vg_buf_fini(&t);
+}
+
 static void
 say_path(const struct vg_story_view *v, const struct vg_report_options *o, vg_escape *escape, struct vg_buf *b)
 {
@@ -233,6 +257,10 @@ say_path(const struct vg_story_view *v, const struct vg_report_options *o, vg_es
 
 	if (p == NULL)
 		return;
+	if (vg_str_eq(p->via, VG_STR("vpn"))) {
+		say_vpn(v, o, p, escape, b);
+		return;
+	}
 	first = vg_text_date(o->lang, p->in_ns, true, d1);
 	last = vg_text_date(o->lang, p->last_ns, false, d2);
 	VG_PUT(b, vg_text(o->lang, p->sessions > 1 && p->last_ns - p->in_ns > VG_DAY ? VG_T_SAY_PATH_LAST : VG_T_SAY_PATH),
@@ -328,8 +356,8 @@ vg_headline(const struct vg_story_view *v, const struct vg_report_options *o, vg
 	say_main(o, &s, escape, b);
 	say_path(v, o, escape, b);
 	say_erased(v, o, escape, b);
-	say_accounts(v, o, escape, b);
 	say_chapter(v, o, VG_CH_BACKUPS, VG_T_SAY_BACKUPS, escape, b);
 	say_chapter(v, o, VG_CH_RANSOM, VG_T_SAY_RANSOM, escape, b);
+	say_accounts(v, o, escape, b); /* last: the signals tell of them too, should a small screen end before */
 	return s.worst;
 }

@@ -931,6 +931,25 @@ td_duration(struct vg_page *p, int64_t ns)
 }
 
 static void
+td_source(struct vg_page *p, const struct vg_path *x)
+{
+	const char *word = vg_text_source(p->o->lang, x->source);
+
+	vg_page_raw(p, "<td>");
+	vg_page_esc(p, word ? vg_str_of(word) : x->source);
+	if (x->origin_source.n) {
+		struct vg_buf b = { 0 };
+
+		VG_PUT(&b, vg_text(p->o->lang, VG_T_VPN_OF), vg_buf_put, x->origin_account, x->origin_source);
+		vg_page_raw(p, "<br><small>");
+		vg_page_esc(p, vg_buf_str(&b));
+		vg_page_raw(p, "</small>");
+		vg_buf_fini(&b);
+	}
+	vg_page_raw(p, "</td>");
+}
+
+static void
 paths(struct vg_page *p)
 {
 	static const struct th th[] = { { VG_T_C_SOURCE, "" },     { VG_T_C_ACCOUNT, "" },  { VG_T_C_HOST, "" },
@@ -947,10 +966,9 @@ paths(struct vg_page *p)
 	table_begin(p, th, VG_COUNT(th));
 	for (; n < p->v->npath && n < ROWS_MAX; n++) {
 		const struct vg_path *x = &p->v->path[n];
-		const char *word = vg_text_source(p->o->lang, x->source);
 
 		vg_page_raw(p, x->flagged ? "<tr class=\"hot\" data-row>" : "<tr data-row>");
-		td(p, word ? vg_str_of(word) : x->source);
+		td_source(p, x);
 		td(p, x->account);
 		td(p, x->host);
 		td(p, vg_str_of(vg_text_via(p->o->lang, x->via)));

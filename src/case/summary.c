@@ -218,16 +218,13 @@ chapters(struct screen *s, const struct vg_story_view *v)
 	for (unsigned c = 0; c < VG_CHAPTERS; c++) {
 		bool lit = v->chapter[c].signals && v->chapter[c].worst >= s->o->min_level;
 		const char *name = vg_text(s->o->lang, vg_text_chapter(c));
-		size_t w = vg_utf8_columns(vg_str_of(name)) + 4;
-		char number[8];
+		size_t w = vg_utf8_columns(vg_str_of(name)) + 2;
 
 		if (s->col && s->col + 1 + w > s->columns)
 			line_end(s);
 		if (s->col)
 			put_z(s, " ");
 		style(s, lit ? level_style[v->chapter[c].worst < VG_LEVELS ? v->chapter[c].worst : 0] : "2");
-		snprintf(number, sizeof(number), "%u ", c + 1);
-		put_z(s, number);
 		put_z(s, name);
 		put_z(s, lit ? " \xe2\x97\x8f" : " \xe2\x97\x8b");
 		plain(s);
@@ -305,7 +302,7 @@ group_lines(struct screen *s, const struct vg_story_view *v, size_t n, size_t al
 			cell(s, vg_buf_str(&t), rule_at);
 			vg_buf_fini(&t);
 		} else {
-			cell(s, g->host, rule_at);
+			cell(s, g->host.n ? g->host : g->source.n ? g->source : g->user, rule_at); /* where, or of what it speaks */
 		}
 		put_safe(s, vg_program_str(v->program, v->program->rule[g->rule].title));
 		line_end(s);
@@ -319,6 +316,12 @@ path_line(struct screen *s, const struct vg_path *p)
 
 	day_put(s, p->in_ns == VG_TIME_NONE ? p->first_ns : p->in_ns);
 	put_z(s, "  ");
+	if (p->origin_source.n) {
+		put_safe(s, vg_str_cut(p->origin_source, 40));
+		put_z(s, " \xe2\x86\x92 ");
+		put_safe(s, vg_str_cut(p->origin_account, 40));
+		put_z(s, " \xe2\x86\x92 ");
+	}
 	put_safe(s, word ? vg_str_of(word) : vg_str_cut(p->source, 40));
 	put_z(s, " \xe2\x86\x92 ");
 	put_safe(s, vg_str_cut(p->account, 40));
@@ -478,7 +481,7 @@ vg_report_summary(const struct vg_story_view *v, const struct vg_report_options 
 		bad += v->file[i].why_not.n != 0;
 
 	first_line(&s, v);
-	sentences(&s, v, rows > 30 ? 10 : rows / 3);
+	sentences(&s, v, rows > 30 ? 10 : rows / 3 + 1);
 	if (groups || erased) {
 		chapters(&s, v);
 		levels(&s, v);

@@ -302,6 +302,13 @@ edge(struct vg_page *p, unsigned column, double y1, double y2, const struct vg_p
 		     path->flagged ? " hot" : "", path->sessions ? "" : " fail", width, x1, y1, mid, y1, mid, y2, x2, y2);
 }
 
+/* Where the path began: before the VPN, where that is known. */
+static vg_str
+first_source(const struct vg_path *x)
+{
+	return x->origin_source.n ? x->origin_source : x->source;
+}
+
 void
 vg_page_graph(struct vg_page *p)
 {
@@ -314,7 +321,7 @@ vg_page_graph(struct vg_page *p)
 	for (unsigned pass = 0; pass < 3; pass++) {
 		for (size_t i = 0; i < p->v->npath && n < GRAPH_PATHS_MAX; i++) {
 			const struct vg_path *x = &p->v->path[i];
-			const vg_str name[3] = { x->source, x->account, x->host };
+			const vg_str name[3] = { first_source(x), x->account, x->host };
 			bool fits = true;
 
 			if ((x->sessions == 0 ? 2u : vg_path_is_indirect(x) ? 1u : 0u) != pass || (pass && !x->flagged) ||
@@ -339,7 +346,7 @@ vg_page_graph(struct vg_page *p)
 	vg_page_raw(p, "</title>");
 	for (size_t i = n; i-- > 0;) { /* flagged last: on top */
 		double y[3];
-		const vg_str name[3] = { drawn[i]->source, drawn[i]->account, drawn[i]->host };
+		const vg_str name[3] = { first_source(drawn[i]), drawn[i]->account, drawn[i]->host };
 
 		for (unsigned k = 0; k < 3; k++)
 			y[k] = node_y((size_t)node_at(&c[k], name[k], false, false), c[k].n, most) + NODE_HEIGHT / 2.0;

@@ -34,6 +34,11 @@
 	  "Le compte {1} a servi depuis {0} pour entrer sur {2} ({3}), la première fois le {4}.")                        \
 	X(SAY_PATH_LAST, "{1} was used from {0} to reach {2} ({3}), first on {4}, last on {5}.",                         \
 	  "Le compte {1} a servi depuis {0} pour entrer sur {2} ({3}), la première fois le {4}, la dernière le {5}.")    \
+	X(SAY_VPN, "{1} came in by VPN from {0}, first on {2}.", "{1} est entré par le VPN depuis {0}, la première fois le {2}.")   \
+	X(SAY_VPN_LAST, "{1} came in by VPN from {0}, first on {2}, last on {3}.",                                       \
+	  "{1} est entré par le VPN depuis {0}, la première fois le {2}, la dernière le {3}.")                           \
+	X(SAY_VPN_REACHED, "Reached from there: {0}.", "Atteints par là : {0}.")                                         \
+	X(VPN_OF, "VPN of {0} from {1}", "VPN de {0} depuis {1}")                                                        \
 	X(SAY_CREATED, "Accounts that came to be along the way: {0}.", "Comptes apparus en chemin : {0}.")               \
 	X(SAY_BACKUPS, "Backups or restore points were tampered with on {0}.",                                           \
 	  "Des sauvegardes ou points de restauration ont été touchés sur {0}.")                                          \

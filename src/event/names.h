@@ -29,6 +29,7 @@
 	X(USER_EFFECTIVE, "user.effective.name")       \
 	X(GROUP_NAME, "group.name")                    \
 	X(SOURCE_IP, "source.ip")                      \
+	X(SOURCE_NAT_IP, "source.nat.ip") /* the address that a VPN gave */ \
 	X(SOURCE_PORT, "source.port")                  \
 	X(SOURCE_DOMAIN, "source.domain") /* a host name */ \
 	X(DEST_IP, "destination.ip")                   \

@@ -12,6 +12,7 @@ static const vg_str words[VG_FACT_KINDS] = {
 	[VG_FACT_VPN_START] = VG_STR_INIT("vpn-start"),
 	[VG_FACT_VPN_FAILED] = VG_STR_INIT("vpn-failed"),
 	[VG_FACT_VPN_END] = VG_STR_INIT("vpn-end"),
+	[VG_FACT_VPN_ADDRESS] = VG_STR_INIT("vpn-address"),
 	[VG_FACT_PRIVILEGE] = VG_STR_INIT("privilege"),
 	[VG_FACT_ACCOUNT_CREATED] = VG_STR_INIT("account-created"),
 	[VG_FACT_ACCOUNT_CHANGED] = VG_STR_INIT("account-changed"),
@@ -58,6 +59,9 @@ static vg_str
 target_of(const struct vg_event *e, enum vg_fact_kind kind)
 {
 	switch (kind) {
+	case VG_FACT_VPN_START:
+	case VG_FACT_VPN_ADDRESS:
+		return value_of(e, VG_K_SOURCE_NAT_IP);
 	case VG_FACT_GROUP_ADDED:
 		return first_of(value_of(e, VG_K_GROUP_NAME), value_of(e, VG_K_USER_TARGET_NAME));
 	case VG_FACT_LOG_CLEARED:

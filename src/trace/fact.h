@@ -19,6 +19,7 @@ enum vg_fact_kind {
 	VG_FACT_VPN_START,      /* "vpn-start" */
 	VG_FACT_VPN_FAILED,     /* "vpn-failed" */
 	VG_FACT_VPN_END,        /* "vpn-end" */
+	VG_FACT_VPN_ADDRESS,    /* "vpn-address": a session was given an address inside, where vpn-start does not say it */
 	VG_FACT_PRIVILEGE,      /* "privilege": 4672, sudo, su */
 	VG_FACT_ACCOUNT_CREATED, VG_FACT_ACCOUNT_CHANGED, VG_FACT_ACCOUNT_DELETED, /* "account-created"... */
 	VG_FACT_GROUP_ADDED,    /* "group-member-added" */
@@ -41,7 +42,7 @@ struct vg_fact {
 	vg_str host;             /* where it was seen */
 	vg_str channel;          /* Windows channel or program */
 	vg_str user, domain;     /* who did it */
-	vg_str target;           /* account, service, task, log or group acted on */
+	vg_str target;           /* account, service, task, log or group acted on; VPN_START, VPN_ADDRESS: the address inside */
 	vg_str member;           /* GROUP_ADDED: who came into the group */
 	vg_str source_ip, source_host;
 	vg_str session;          /* session.id */

@@ -98,6 +98,8 @@ vg_fact_path_host(const struct vg_fact *f)
 {
 	vg_str service = f->target;
 
+	if (f->host.n == 0 && (f->kind == VG_FACT_VPN_START || f->kind == VG_FACT_VPN_FAILED))
+		return f->method.n ? f->method : f->channel;
 	if (f->kind != VG_FACT_TICKET || f->failed)
 		return f->host;
 	/* A ticket for the service of a machine (SRV01$) is a step to that machine, whether or not its own log is

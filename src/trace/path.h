@@ -17,7 +17,7 @@ vg_str vg_source_host(vg_str s);
 bool vg_same_machine(vg_str name, vg_str host);
 /* The account that the fact is about: who signs in, or whose credentials were used. */
 vg_str vg_fact_account(const struct vg_fact *f);
-/* The host that a sign-in leads to. Empty when it leads nowhere. */
+/* The host that a sign-in leads to: of a VPN whose log names none, the product.  Empty when it leads nowhere. */
 vg_str vg_fact_path_host(const struct vg_fact *f);
 /* "vpn", "rdp", "ssh", "network", "interactive", "service"...; NULL when the fact is no sign-in. */
 const char *vg_fact_via(const struct vg_fact *f);

@@ -7,6 +7,7 @@
 #include "base/utf.h"
 #include "event/wire.h"
 #include "trace/path.h"
+#include "trace/tunnel.h"
 
 #define NAME_MAX_BYTES 512 /* of a host, account, path...; a longer one is cut there */
 #define NONE UINT32_MAX
@@ -38,6 +39,8 @@ struct vg_story {
 	struct vg_map alias;  /* host name of a source -> row of alias_ip */
 	vg_str *alias_ip;     /* owned; the slices stand in names */
 	size_t nalias, alias_cap;
+	struct vg_tunnels tunnels;
+	struct vg_map hot_vpn; /* account and source of the VPN sessions that flagged paths came through */
 	struct table group, path, deed, technique, uncovered, entity[ENTITIES];
 	size_t failed_paths; /* paths that never succeeded */
 	size_t sample_bytes;
@@ -119,6 +122,8 @@ vg_story_new(const struct vg_program *p, size_t limit_bytes)
 	vg_map_init(&s->names, limit_bytes / 8);
 	vg_map_init(&s->hot, part);
 	vg_map_init(&s->alias, part);
+	vg_tunnels_init(&s->tunnels, part);
+	vg_map_init(&s->hot_vpn, part);
 	table_init(&s->group, sizeof(struct vg_group), VG_STORY_GROUPS_MAX, part);
 	table_init(&s->path, sizeof(struct vg_path), VG_STORY_PATHS_MAX, part);
 	table_init(&s->deed, sizeof(struct vg_deed), VG_STORY_DEEDS_MAX, part);
@@ -150,6 +155,8 @@ vg_story_free(struct vg_story *s)
 	vg_map_fini(&s->names);
 	vg_map_fini(&s->hot);
 	vg_map_fini(&s->alias);
+	vg_tunnels_fini(&s->tunnels);
+	vg_map_fini(&s->hot_vpn);
 	table_fini(&s->group);
 	table_fini(&s->path);
 	table_fini(&s->deed);
@@ -523,7 +530,7 @@ session_hash(struct vg_story *s, const struct vg_fact *f, uint64_t *out)
 {
 	if (f->session.n)
 		*out = vg_map_hash(KEY(s, VG_STR("id"), f->host, f->session));
-	else if ((f->kind == VG_FACT_VPN_START || f->kind == VG_FACT_VPN_END) && f->user.n)
+	else if ((f->kind == VG_FACT_VPN_START || f->kind == VG_FACT_VPN_END || f->kind == VG_FACT_VPN_ADDRESS) && f->user.n)
 		*out = vg_map_hash(KEY(s, VG_STR("vpn"), f->host, f->user, f->source_ip));
 	else
 		return false;
@@ -558,11 +565,28 @@ source_of(struct vg_story *s, const struct vg_fact *f)
 	return ip;
 }
 
+/* The session that was given an address inside, from the fact that says so. */
+static void
+tunnel_given(struct vg_story *s, const struct vg_fact *f)
+{
+	vg_str inner = vg_source_ip(f->target);
+	struct vg_tunnel w = { .begin_ns = f->time_ns, .end_ns = VG_TIME_NONE };
+
+	if (inner.n == 0 || !session_hash(s, f, &w.session))
+		return;
+	w.account = name_keep(s, vg_fact_account(f));
+	w.source = name_keep(s, vg_source_ip(f->source_ip));
+	if (w.account.n && w.source.n)
+		vg_tunnels_given(&s->tunnels, inner, &w);
+}
+
 static void
 sign_in(struct vg_story *s, const struct vg_fact *f)
 {
 	bool failed = f->failed || f->kind == VG_FACT_SIGN_IN_FAILED || f->kind == VG_FACT_VPN_FAILED;
 	vg_str account = vg_fact_account(f), host = vg_fact_path_host(f), source = source_of(s, f);
+	const struct vg_tunnel *vpn = vg_tunnels_who(&s->tunnels, source, f->time_ns);
+	vg_str origin_source = vpn ? vpn->source : VG_NIL, origin_account = vpn ? vpn->account : VG_NIL, key;
 	const char *via = vg_fact_via(f);
 	struct vg_path *p;
 	uint64_t hash;
@@ -572,18 +596,19 @@ sign_in(struct vg_story *s, const struct vg_fact *f)
 		source = VG_STR("-");
 	if (!vg_account_is_person(account, f->domain) || host.n == 0 || via == NULL)
 		return;
-	if (failed && s->failed_paths >= VG_STORY_PATHS_MAX / 2 &&
-	    vg_map_find(&s->path.map, KEY(s, source, account, host, vg_str_of(via))) == VG_MAP_NONE) {
+	key = KEY(s, source, account, host, vg_str_of(via), origin_source, origin_account);
+	if (failed && s->failed_paths >= VG_STORY_PATHS_MAX / 2 && vg_map_find(&s->path.map, key) == VG_MAP_NONE) {
 		s->total.dropped_paths++; /* a sprayed list of names leaves room for those who got in */
 		return;
 	}
-	if ((p = table_row(&s->path, KEY(s, source, account, host, vg_str_of(via)), &fresh)) == NULL) {
+	if ((p = table_row(&s->path, key, &fresh)) == NULL) {
 		s->total.dropped_paths++;
 		return;
 	}
 	if (fresh) {
 		*p = (struct vg_path){ .source = name_keep(s, source), .account = name_keep(s, account),
 				       .host = name_keep(s, host), .via = vg_str_of(via),
+				       .origin_source = origin_source, .origin_account = origin_account,
 				       .first_ns = VG_TIME_NONE, .last_ns = VG_TIME_NONE,
 				       .in_ns = VG_TIME_NONE };
 		s->failed_paths += failed;
@@ -609,7 +634,11 @@ sign_out(struct vg_story *s, const struct vg_fact *f)
 	uint32_t at;
 	struct vg_path *p;
 
-	if (!session_hash(s, f, &hash) || (at = session_find(s, hash)) == NONE)
+	if (!session_hash(s, f, &hash))
+		return;
+	if (f->kind == VG_FACT_VPN_END)
+		vg_tunnels_ended(&s->tunnels, hash, f->time_ns);
+	if ((at = session_find(s, hash)) == NONE)
 		return;
 	p = (struct vg_path *)(void *)s->path.row + s->session[at].path;
 	if (s->session[at].begin_ns != VG_TIME_NONE && f->time_ns != VG_TIME_NONE &&
@@ -697,9 +726,15 @@ vg_story_fact(struct vg_story *s, const struct vg_fact *f, vg_str file)
 	case VG_FACT_EXPLICIT:
 	case VG_FACT_TICKET:
 	case VG_FACT_VALIDATION:
-	case VG_FACT_VPN_START:
 	case VG_FACT_VPN_FAILED:
 		sign_in(s, f);
+		break;
+	case VG_FACT_VPN_START:
+		sign_in(s, f);
+		tunnel_given(s, f);
+		break;
+	case VG_FACT_VPN_ADDRESS:
+		tunnel_given(s, f);
 		break;
 	case VG_FACT_SIGN_OUT:
 	case VG_FACT_VPN_END:
@@ -826,7 +861,9 @@ path_cmp(const void *x, const void *y)
 	CMP_STR(a->source, b->source);
 	CMP_STR(a->account, b->account);
 	CMP_STR(a->host, b->host);
-	return vg_str_cmp(a->via, b->via);
+	CMP_STR(a->via, b->via);
+	CMP_STR(a->origin_source, b->origin_source);
+	return vg_str_cmp(a->origin_account, b->origin_account);
 }
 
 static int
@@ -920,9 +957,15 @@ flag_rows(struct vg_story *s)
 	struct vg_path *p = (struct vg_path *)(void *)s->path.row;
 	struct vg_deed *d = (struct vg_deed *)(void *)s->deed.row;
 
-	for (size_t i = 0; i < s->path.n; i++)
-		p[i].flagged = is_hot(s, KEY(s, p[i].account, p[i].host)) ||
-			       (p[i].source.n && is_hot(s, KEY(s, p[i].source)));
+	for (size_t i = 0; i < s->path.n; i++) {
+		p[i].flagged = is_hot(s, KEY(s, p[i].account, p[i].host)) || (p[i].source.n && is_hot(s, KEY(s, p[i].source))) ||
+			       (p[i].origin_source.n && is_hot(s, KEY(s, p[i].origin_source)));
+		if (p[i].flagged && p[i].origin_source.n)
+			(void)vg_map_add(&s->hot_vpn, KEY(s, p[i].origin_source, p[i].origin_account), 1, NULL);
+	}
+	for (size_t i = 0; i < s->path.n; i++) /* the session that led to one is one itself */
+		if (!p[i].flagged && vg_str_eq(p[i].via, VG_STR("vpn")))
+			p[i].flagged = vg_map_find(&s->hot_vpn, KEY(s, p[i].source, p[i].account)) != VG_MAP_NONE;
 	for (size_t i = 0; i < s->deed.n; i++)
 		d[i].flagged = (d[i].user.n && is_hot(s, KEY(s, d[i].user, d[i].host))) ||
 			       (d[i].target.n && is_hot(s, KEY(s, d[i].target, d[i].host))) ||

@@ -59,7 +59,8 @@ struct vg_group {            /* signals of one rule on one host */
 };
 struct vg_path {             /* source -> account -> host, sign-ins joined */
 	vg_str source;           /* address or host name; "" unknown; "-" local */
-	vg_str account, host;
+	vg_str account, host;    /* host: of a VPN whose log names none, the product */
+	vg_str origin_source, origin_account; /* the VPN session that @source was an address of; empty when none is known */
 	vg_str via;              /* "vpn", "ssh", "rdp", "network", "interactive", "service"... */
 	uint64_t sessions, failures, privileged;
 	int64_t first_ns, last_ns;

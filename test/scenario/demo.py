@@ -10,6 +10,7 @@ from scenario import RULES, SAMPLE, check, end, path, read, vigie
 
 OURS = ('--only-rules', '--rules', RULES)
 FOUND = {  # what the story must tell: title, host
+    ('VPN: refusals that name no account, then a session', ''),
     ('A password was guessed: many failures, then success', 'web01'),
     ('Account created on a Linux host', 'web01'),
     ('New account, then its first remote use', 'web01'),
@@ -86,6 +87,10 @@ def main():
     for host in QUIET:
         check(not any(h == host for _, h in titles), 'nothing on ' + host)
     check(len(got) <= 40, '%d rows for some 20 facts' % len(got))
+    said = re.sub(r'\s+', ' ', summary)
+    check('j.martin came in by VPN from 203.0.113.45, first on 3 April 2026' in said, 'the story begins with the VPN, in April')
+    check('203.0.113.45 → j.martin → 10.8.0.14 → backup → web01 (SSH)' in summary, 'a sign-in is tied to the VPN session it came through')
+    check('Reached from there: web01, DC01.corp.example and 2 others.' in said, 'what was reached through it')
     check('notes.bin' in summary, 'the summary tells of the file that no reader knows')
     check('37' in summary and 'SRV-FILES' in summary, 'the summary tells of the 37 records that are missing')
     check(page.startswith(b'<!DOCTYPE html>') or page.startswith(b'<!doctype html>'), 'the page is HTML')

@@ -75,6 +75,57 @@ signals_are_grouped(void **state)
 	vg_story_free(s);
 }
 
+static struct vg_fact
+vpn(int kind, int64_t t, const char *user, const char *ip, const char *inner, const char *id)
+{
+	return (struct vg_fact){ .kind = (uint8_t)kind, .time_ns = t, .user = vg_str_of(user), .source_ip = vg_str_of(ip),
+				 .target = vg_str_of(inner), .session = vg_str_of(id), .method = VG_STR("openvpn") };
+}
+
+static const struct vg_path *
+path_of(const struct vg_story_view *v, const char *account, const char *origin)
+{
+	for (size_t i = 0; i < v->npath; i++)
+		if (vg_str_eq(v->path[i].account, vg_str_of(account)) && vg_str_eq(v->path[i].origin_account, vg_str_of(origin)))
+			return &v->path[i];
+	return NULL;
+}
+
+/* A sign-in from an address inside the VPN is tied to the session that held it: not before, not after its end, not to the one
+ * that had it earlier; and what is flagged behind the VPN flags the session. */
+static void
+vpn_sessions_are_tied(void **state)
+{
+	struct vg_story *s = vg_story_new(&made->p, LIMIT);
+	const struct vg_story_view *v;
+	const struct vg_path *p;
+
+	(void)state;
+	feed(s, sign_in(1 * VG_HOUR, "10.8.0.6", "early", "SRV1", "1"));
+	feed(s, vpn(VG_FACT_VPN_START, 2 * VG_HOUR, "eve", "203.0.113.45", "", "203.0.113.45:1"));
+	feed(s, vpn(VG_FACT_VPN_ADDRESS, 2 * VG_HOUR + 1, "eve", "203.0.113.45", "10.8.0.6", "203.0.113.45:1"));
+	feed(s, sign_in(3 * VG_HOUR, "10.8.0.6", "backup", "SRV1", "2"));
+	feed(s, vpn(VG_FACT_VPN_END, 4 * VG_HOUR, "eve", "203.0.113.45", "", "203.0.113.45:1"));
+	feed(s, sign_in(5 * VG_HOUR, "10.8.0.6", "late", "SRV1", "3"));
+	feed(s, vpn(VG_FACT_VPN_START, 6 * VG_HOUR, "alice", "198.51.100.7", "10.8.0.6", "198.51.100.7:9"));
+	feed(s, vpn(VG_FACT_VPN_END, 6 * VG_HOUR + 1, "eve", "203.0.113.45", "", "203.0.113.45:1"));
+	feed(s, sign_in(7 * VG_HOUR, "10.8.0.6", "backup", "SRV1", "4"));
+	feed(s, sign_in(6 * VG_HOUR + 7 * VG_DAY + 1, "10.8.0.6", "stale", "SRV1", "5"));
+	signal_at(s, 2, 3 * VG_HOUR, "SRV1", "backup");
+	v = vg_story_finish(s);
+	assert_non_null(path_of(v, "early", ""));
+	assert_non_null(path_of(v, "late", ""));
+	assert_non_null(path_of(v, "stale", ""));
+	assert_non_null(p = path_of(v, "backup", "eve"));
+	assert_true(vg_str_eq(p->origin_source, VG_STR("203.0.113.45")) && vg_str_eq(p->source, VG_STR("10.8.0.6")));
+	assert_int_equal(p->sessions, 1);
+	assert_non_null(p = path_of(v, "backup", "alice"));
+	assert_int_equal(p->sessions, 1);
+	assert_non_null(p = path_of(v, "eve", ""));
+	assert_true(p->flagged && vg_str_eq(p->host, VG_STR("openvpn")));
+	vg_story_free(s);
+}
+
 static void
 sessions_are_joined(void **state)
 {
@@ -229,7 +280,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(signals_are_grouped),  cmocka_unit_test(sessions_are_joined),
+		cmocka_unit_test(signals_are_grouped),  cmocka_unit_test(vpn_sessions_are_tied),
+		cmocka_unit_test(sessions_are_joined),
 		cmocka_unit_test(a_host_is_no_source_of_itself),
 		cmocka_unit_test(a_source_is_one),      cmocka_unit_test(erased_logs_are_kept),
 		cmocka_unit_test(floods_are_bounded),   cmocka_unit_test(no_memory_is_no_crash),
