@@ -408,6 +408,122 @@ wrong(struct vg_build *b, uint32_t line, const char *why)
 	return vg_build_refuse(b, VG_DIAG_MODIFIER, line, "%s", why);
 }
 
+/* contains, startswith, endswith. */
+static vg_rc
+affix(struct vg_build *b, enum mod m, struct val *v, uint32_t line)
+{
+	if (v->test >= VG_TEST_FIELD_EQ && v->test <= VG_TEST_FIELD_CONTAINS)
+		v->test = m == M_CONTAINS ? VG_TEST_FIELD_CONTAINS : m == M_STARTS ? VG_TEST_FIELD_PREFIX : VG_TEST_FIELD_SUFFIX;
+	else if (v->test == VG_TEST_RE)
+		return VG_OK; /* an expression is found anywhere as it is */
+	else if (v->test != VG_TEST_EQ || v->re)
+		return wrong(b, line, "contains, startswith and endswith need text");
+	else if (v->bytes) /* whose bytes may be those of wildcards */
+		v->test = m == M_CONTAINS ? VG_TEST_CONTAINS : m == M_STARTS ? VG_TEST_PREFIX : VG_TEST_SUFFIX;
+	else
+		v->text = around(&b->scratch, v->text, m != M_STARTS, m != M_ENDS);
+	return VG_OK;
+}
+
+static vg_rc
+network(struct vg_build *b, struct val *v, uint32_t line)
+{
+	vg_str text = v->text;
+
+	if (v->test != VG_TEST_EQ || v->bytes)
+		return wrong(b, line, "cidr takes no other modifier");
+	v->test = VG_TEST_CIDR;
+	if (!cidr(&b->scratch, text, &v->text))
+		return vg_build_refuse(b, VG_DIAG_MODIFIER, line, "cidr: not a network: %.*s", VG_STR_ARG(text));
+	return VG_OK;
+}
+
+static vg_rc
+number(struct vg_build *b, enum mod m, struct val *v, uint32_t line)
+{
+	double n;
+
+	if ((v->test != VG_TEST_EQ && v->test != VG_TEST_TIME) || v->bytes)
+		return wrong(b, line, "lt, lte, gt and gte need a number");
+	if (!vg_str_f64(v->text, &n))
+		return vg_build_refuse(b, VG_DIAG_MODIFIER, line, "lt, lte, gt and gte need a number, not '%.*s'", VG_STR_ARG(v->text));
+	v->test = (uint8_t)(VG_TEST_LT + (m - M_LT));
+	return VG_OK;
+}
+
+static vg_rc
+reference(struct vg_build *b, struct val *v, uint32_t line)
+{
+	if (v->test != VG_TEST_EQ || v->bytes || v->text.n == 0 || has_wildcard(v->text))
+		return wrong(b, line, "fieldref needs the name of a field, without wildcards, before other modifiers");
+	v->test = VG_TEST_FIELD_EQ;
+	if ((v->aux = vg_keys_add(b->keys, v->text)) == VG_KEY_NONE)
+		return vg_build_refuse(b, VG_DIAG_LIMIT, line, "too many field names in the rule set");
+	v->text = VG_STR("");
+	return VG_OK;
+}
+
+static vg_rc
+time_part(struct vg_build *b, enum mod m, struct val *v, uint32_t line)
+{
+	uint64_t part;
+
+	if ((v->test != VG_TEST_EQ && (v->test < VG_TEST_LT || v->test > VG_TEST_GTE)) || v->bytes)
+		return wrong(b, line, "a part of a time is compared with a number");
+	if (v->test == VG_TEST_EQ && !vg_str_u64(v->text, &part))
+		return vg_build_refuse(b, VG_DIAG_MODIFIER, line, "a part of a time is a number, not '%.*s'", VG_STR_ARG(v->text));
+	v->part = (uint8_t)(VG_PART_MINUTE + (m - M_MINUTE));
+	if (v->test == VG_TEST_EQ)
+		v->test = VG_TEST_TIME;
+	return VG_OK;
+}
+
+/* A modifier that leaves one value one value. */
+static vg_rc
+change(struct vg_build *b, enum mod m, struct val *v, uint32_t line)
+{
+	switch (m) {
+	case M_CONTAINS:
+	case M_STARTS:
+	case M_ENDS:
+		return affix(b, m, v, line);
+	case M_RE:
+		if (v->test != VG_TEST_EQ || v->bytes)
+			return wrong(b, line, "re must stand before other modifiers");
+		v->test = VG_TEST_RE;
+		v->flags |= VG_VALUE_CASED;
+		return VG_OK;
+	case M_I:
+	case M_M:
+	case M_S:
+		if (v->test != VG_TEST_RE)
+			return wrong(b, line, "i, m and s stand behind re");
+		v->flags |= m == M_I ? VG_VALUE_RE_I : m == M_M ? VG_VALUE_RE_M : VG_VALUE_RE_S;
+		return VG_OK;
+	case M_CIDR:
+		return network(b, v, line);
+	case M_LT:
+	case M_LTE:
+	case M_GT:
+	case M_GTE:
+		return number(b, m, v, line);
+	case M_CASED:
+		v->flags |= VG_VALUE_CASED;
+		return VG_OK;
+	case M_FIELDREF:
+		return reference(b, v, line);
+	case M_MINUTE:
+	case M_HOUR:
+	case M_DAY:
+	case M_WEEK:
+	case M_MONTH:
+	case M_YEAR:
+		return time_part(b, m, v, line);
+	default:
+		return VG_OK;
+	}
+}
+
 /* One modifier over all values, in the order written. */
 static vg_rc
 apply(struct vg_build *b, enum mod m, struct vals *in, struct vals *o, uint32_t line)
@@ -417,104 +533,30 @@ apply(struct vg_build *b, enum mod m, struct vals *in, struct vals *o, uint32_t 
 		struct val v = in->v[i];
 		uint32_t g = in->group[i];
 		size_t made = 0;
-		uint64_t part;
 		vg_rc rc;
 
-		switch (m) {
-		case M_CONTAINS:
-		case M_STARTS:
-		case M_ENDS:
-			if (v.test >= VG_TEST_FIELD_EQ && v.test <= VG_TEST_FIELD_CONTAINS)
-				v.test = m == M_CONTAINS ? VG_TEST_FIELD_CONTAINS :
-					 m == M_STARTS ? VG_TEST_FIELD_PREFIX : VG_TEST_FIELD_SUFFIX;
-			else if (v.test == VG_TEST_RE)
-				break; /* an expression is found anywhere as it is */
-			else if (v.test != VG_TEST_EQ || v.re)
-				return wrong(b, line, "contains, startswith and endswith need text");
-			else if (v.bytes) /* whose bytes may be those of wildcards */
-				v.test = m == M_CONTAINS ? VG_TEST_CONTAINS : m == M_STARTS ? VG_TEST_PREFIX : VG_TEST_SUFFIX;
-			else
-				v.text = around(&b->scratch, v.text, m != M_STARTS, m != M_ENDS);
-			break;
-		case M_RE:
-			if (v.test != VG_TEST_EQ || v.bytes)
-				return wrong(b, line, "re must stand before other modifiers");
-			v.test = VG_TEST_RE;
-			v.flags |= VG_VALUE_CASED;
-			break;
-		case M_I:
-		case M_M:
-		case M_S:
-			if (v.test != VG_TEST_RE)
-				return wrong(b, line, "i, m and s stand behind re");
-			v.flags |= m == M_I ? VG_VALUE_RE_I : m == M_M ? VG_VALUE_RE_M : VG_VALUE_RE_S;
-			break;
+		switch (m) { /* those that make several of one */
 		case M_BASE64:
 		case M_OFFSET:
 		case M_WIDE:
 		case M_UTF16BE:
 		case M_UTF16:
-			if ((rc = encode(b, o, v, g, m, line)) != VG_OK)
-				return rc;
-			continue;
+			rc = encode(b, o, v, g, m, line);
+			break;
 		case M_WINDASH:
-			if (!windash(b, o, v, g, 0, &made))
-				return vg_build_refuse(b, VG_DIAG_LIMIT, line, "windash makes more than %d variants of one value", VG_VARIANTS_MAX);
-			continue;
+			rc = windash(b, o, v, g, 0, &made) ? VG_OK :
+				vg_build_refuse(b, VG_DIAG_LIMIT, line, "windash makes more than %d variants of one value", VG_VARIANTS_MAX);
+			break;
 		case M_EXPAND:
-			if ((rc = expand(b, o, v, g, 0, line, 0)) != VG_OK)
-				return rc;
-			continue;
-		case M_CIDR:
-			if (v.test != VG_TEST_EQ || v.bytes)
-				return wrong(b, line, "cidr takes no other modifier");
-			v.test = VG_TEST_CIDR;
-			if (!cidr(&b->scratch, v.text, &v.text))
-				return vg_build_refuse(b, VG_DIAG_MODIFIER, line, "cidr: not a network: %.*s", VG_STR_ARG(in->v[i].text));
-			break;
-		case M_LT:
-		case M_LTE:
-		case M_GT:
-		case M_GTE: {
-			double number;
-
-			if ((v.test != VG_TEST_EQ && v.test != VG_TEST_TIME) || v.bytes)
-				return wrong(b, line, "lt, lte, gt and gte need a number");
-			if (!vg_str_f64(v.text, &number))
-				return vg_build_refuse(b, VG_DIAG_MODIFIER, line, "lt, lte, gt and gte need a number, not '%.*s'", VG_STR_ARG(v.text));
-			v.test = (uint8_t)(VG_TEST_LT + (m - M_LT));
-			break;
-		}
-		case M_CASED:
-			v.flags |= VG_VALUE_CASED;
-			break;
-		case M_FIELDREF:
-			if (v.test != VG_TEST_EQ || v.bytes || v.text.n == 0 || has_wildcard(v.text))
-				return wrong(b, line, "fieldref needs the name of a field, without wildcards, before other modifiers");
-			v.test = VG_TEST_FIELD_EQ;
-			if ((v.aux = vg_keys_add(b->keys, v.text)) == VG_KEY_NONE)
-				return vg_build_refuse(b, VG_DIAG_LIMIT, line, "too many field names in the rule set");
-			v.text = VG_STR("");
-			break;
-		case M_MINUTE:
-		case M_HOUR:
-		case M_DAY:
-		case M_WEEK:
-		case M_MONTH:
-		case M_YEAR:
-			if ((v.test != VG_TEST_EQ && (v.test < VG_TEST_LT || v.test > VG_TEST_GTE)) || v.bytes)
-				return wrong(b, line, "a part of a time is compared with a number");
-			if (v.test == VG_TEST_EQ && !vg_str_u64(v.text, &part))
-				return vg_build_refuse(b, VG_DIAG_MODIFIER, line, "a part of a time is a number, not '%.*s'", VG_STR_ARG(v.text));
-			v.part = (uint8_t)(VG_PART_MINUTE + (m - M_MINUTE));
-			if (v.test == VG_TEST_EQ)
-				v.test = VG_TEST_TIME;
+			rc = expand(b, o, v, g, 0, line, 0);
 			break;
 		default:
-			break;
+			rc = change(b, m, &v, line);
+			if (rc == VG_OK && !add(b, o, v, g))
+				rc = vg_build_refuse(b, VG_DIAG_LIMIT, line, "too many values");
 		}
-		if (!add(b, o, v, g))
-			return vg_build_refuse(b, VG_DIAG_LIMIT, line, "too many values");
+		if (rc != VG_OK)
+			return rc;
 	}
 	return VG_OK;
 }

@@ -258,109 +258,140 @@ lazy_end(const struct vg_pk_op *op, vg_str text, size_t start, size_t q)
 	}
 }
 
-bool
-vg_pk_pattern_match(const struct vg_pk_pattern *p, vg_str text, struct vg_pk_cap cap[VG_PK_CAPS_MAX], size_t *ncap)
-{
+/* A match under way. */
+struct match {
+	const struct vg_pk_pattern *p;
+	vg_str text;
+	struct vg_pk_cap *cap;
+	size_t pc, pos, nc, sp, budget;
+	bool ready; /* tried is */
 	struct {
 		uint16_t op, ncap;
 		size_t pos, start;
 	} stack[VG_PK_OPS_MAX]; /* jumps go forward, so no operation is on it twice */
 	struct tried tried[VG_PK_OPS_MAX];
-	size_t pc = 0, pos = 0, nc = 0, sp = 0, start, q, budget = 256 + 8 * text.n;
-	bool ready = false;
+};
+
+/* The field of operation @pc, begun at @start, with an end at @q or after: take the first that may do, or say that there is none. */
+static bool
+take_lazy(struct match *m, size_t pc, size_t start, size_t q)
+{
+	const struct vg_pk_op *o = &m->p->op[pc];
+	struct tried *t = &m->tried[pc];
+	size_t end, cost;
+
+	if (q >= t->lo && q < t->hi)
+		q = t->hi;
+	else if (q != t->hi)
+		*t = (struct tried){ q, q };
+	end = lazy_end(o, m->text, start, q);
+	cost = 1 + ((end == VG_NPOS ? m->text.n : end) - (q < m->text.n ? q : m->text.n)) / 32;
+	m->budget = m->budget > cost ? m->budget - cost : 0;
+	if (end == VG_NPOS || m->nc == VG_PK_CAPS_MAX || m->budget == 0) {
+		if (o->type == VG_PK_TEXT)
+			t->hi = m->text.n + 1; /* and nothing after q does either */
+		return false;
+	}
+	t->hi = end + 1;
+	m->stack[m->sp].op = (uint16_t)pc;
+	m->stack[m->sp].ncap = (uint16_t)m->nc;
+	m->stack[m->sp].start = start;
+	m->stack[m->sp++].pos = end + 1;
+	m->cap[m->nc++] = (struct vg_pk_cap){ (uint16_t)pc, { m->text.p + start, end - start } };
+	m->pos = end;
+	m->pc = pc + 1;
+	return true;
+}
+
+/* To the last choice that has another way; false when none has. */
+static bool
+go_back(struct match *m)
+{
+	while (m->sp && m->budget) {
+		size_t pc = m->stack[--m->sp].op;
+
+		m->nc = m->stack[m->sp].ncap;
+		if (m->p->op[pc].op == VG_PK_SPLIT) {
+			m->pos = m->stack[m->sp].pos;
+			m->pc = m->p->op[pc].to;
+			return true;
+		}
+		if (take_lazy(m, pc, m->stack[m->sp].start, m->stack[m->sp].pos))
+			return true;
+	}
+	return false;
+}
+
+/* One operation; false when it does not match here. */
+static bool
+step(struct match *m)
+{
+	const struct vg_pk_op *o = &m->p->op[m->pc];
+	vg_str rest = vg_str_skip(m->text, m->pos);
+	size_t n;
+
+	switch (o->op) {
+	case VG_PK_LIT:
+		if (!vg_str_starts(rest, o->text))
+			return false;
+		m->pos += o->text.n;
+		m->pc++;
+		return true;
+	case VG_PK_RUN:
+	case VG_PK_REST:
+		n = o->op == VG_PK_RUN ? run_length(o->type, rest) : rest.n;
+		if ((n == 0 && o->op == VG_PK_RUN) || m->nc == VG_PK_CAPS_MAX)
+			return false;
+		m->cap[m->nc++] = (struct vg_pk_cap){ (uint16_t)m->pc, { rest.p, n } };
+		m->pos += n;
+		m->pc++;
+		return true;
+	case VG_PK_LAZY:
+		if (!m->ready) {
+			memset(m->tried, 0, m->p->nop * sizeof(m->tried[0]));
+			m->ready = true;
+		}
+		return take_lazy(m, m->pc, m->pos, m->pos + (o->text.n ? 1 : 0)); /* a field with a name has a value */
+	case VG_PK_SPLIT:
+		m->stack[m->sp].op = (uint16_t)m->pc;
+		m->stack[m->sp].ncap = (uint16_t)m->nc;
+		m->stack[m->sp++].pos = m->pos;
+		m->pc++;
+		return true;
+	case VG_PK_JUMP:
+		m->pc = o->to;
+		return true;
+	default: /* VG_PK_END */
+		return m->pos == m->text.n;
+	}
+}
+
+bool
+vg_pk_pattern_match(const struct vg_pk_pattern *p, vg_str text, struct vg_pk_cap cap[VG_PK_CAPS_MAX], size_t *ncap)
+{
+	struct match m;
 
 	if (p->op[0].op == VG_PK_LIT && !vg_str_starts(text, p->op[0].text))
 		return false;
+	m.p = p;
+	m.text = text;
+	m.cap = cap;
+	m.pc = m.pos = m.nc = m.sp = 0;
+	m.budget = 256 + 8 * text.n; /* what is tried is remembered, so a pack of ours does not use it up */
+	m.ready = false;
 	for (;;) {
-		const struct vg_pk_op *o = &p->op[pc];
+		bool end = p->op[m.pc].op == VG_PK_END;
 
-		if (budget-- == 0) /* what is tried is remembered, so a pack of ours does not come here */
+		if (m.budget == 0)
 			return false;
-		switch (o->op) {
-		case VG_PK_LIT:
-			if (!vg_str_starts(vg_str_skip(text, pos), o->text))
-				goto back;
-			pos += o->text.n;
-			pc++;
-			continue;
-		case VG_PK_RUN:
-			if ((q = run_length(o->type, vg_str_skip(text, pos))) == 0 || nc == VG_PK_CAPS_MAX)
-				goto back;
-			cap[nc++] = (struct vg_pk_cap){ (uint16_t)pc, { text.p + pos, q } };
-			pos += q;
-			pc++;
-			continue;
-		case VG_PK_LAZY:
-			start = pos;
-			q = pos + (o->text.n ? 1 : 0); /* a field with a name has a value */
-			if (!ready) {
-				memset(tried, 0, p->nop * sizeof(tried[0]));
-				ready = true;
-			}
-			break;
-		case VG_PK_REST:
-			if (nc == VG_PK_CAPS_MAX)
-				goto back;
-			cap[nc++] = (struct vg_pk_cap){ (uint16_t)pc, vg_str_skip(text, pos) };
-			pos = text.n;
-			pc++;
-			continue;
-		case VG_PK_SPLIT:
-			stack[sp].op = (uint16_t)pc;
-			stack[sp].ncap = (uint16_t)nc;
-			stack[sp++].pos = pos;
-			pc++;
-			continue;
-		case VG_PK_JUMP:
-			pc = o->to;
-			continue;
-		default: /* VG_PK_END */
-			if (pos != text.n)
-				goto back;
-			*ncap = nc;
+		m.budget--;
+		if (!step(&m)) {
+			if (!go_back(&m))
+				return false;
+		} else if (end) {
+			*ncap = m.nc;
 			return true;
 		}
-lazy:		/* the field p->op[pc] begun at start, with an end at q or after */
-		o = &p->op[pc];
-		if (q >= tried[pc].lo && q < tried[pc].hi)
-			q = tried[pc].hi;
-		else if (q != tried[pc].hi)
-			tried[pc] = (struct tried){ q, q };
-		budget -= budget < 1 ? 0 : 1;
-		{
-			size_t end = lazy_end(o, text, start, q);
-			size_t cost = ((end == VG_NPOS ? text.n : end) - (q < text.n ? q : text.n)) / 32;
-
-			budget = budget > cost ? budget - cost : 0;
-			if (end == VG_NPOS || nc == VG_PK_CAPS_MAX || budget == 0) {
-				if (o->type == VG_PK_TEXT)
-					tried[pc].hi = text.n + 1; /* and nothing after q does either */
-				goto back;
-			}
-			tried[pc].hi = end + 1;
-			stack[sp].op = (uint16_t)pc;
-			stack[sp].ncap = (uint16_t)nc;
-			stack[sp].start = start;
-			stack[sp++].pos = end + 1;
-			cap[nc++] = (struct vg_pk_cap){ (uint16_t)pc, { text.p + start, end - start } };
-			pos = end;
-			pc++;
-			continue;
-		}
-back:
-		if (sp == 0 || budget == 0)
-			return false;
-		sp--;
-		nc = stack[sp].ncap;
-		pc = stack[sp].op;
-		if (p->op[pc].op == VG_PK_SPLIT) {
-			pos = stack[sp].pos;
-			pc = p->op[pc].to;
-			continue;
-		}
-		start = stack[sp].start;
-		q = stack[sp].pos;
-		goto lazy;
 	}
 }
 
