@@ -6,28 +6,55 @@
 #include "hunt/knowledge.h"
 #include "source/format.h"
 
+#define COLUMNS 80
+
+/* @text in lines of COLUMNS, words kept whole, behind @indent columns; @col of the first line are taken already. */
+static void
+wrapped(const char *text, size_t indent, size_t col)
+{
+	vg_str rest = vg_str_of(text), word;
+
+	while (vg_str_split(&rest, ' ', &word)) {
+		bool begin = col <= indent;
+
+		if (!begin && col + 1 + word.n > COLUMNS) {
+			printf("\n%*s", (int)indent, "");
+			col = indent;
+			begin = true;
+		}
+		printf("%s%.*s", begin ? "" : " ", VG_STR_ARG(word));
+		col += word.n + !begin;
+	}
+	putchar('\n');
+}
+
 void
 vg_help_print(const struct vg_command *c)
 {
 	if (c == NULL) {
 		puts("usage: vigie COMMAND [OPTIONS] [ARGUMENTS]\n");
 		puts("The watch of a small company: evidence in, the attack's story out.\n");
-		for (c = vg_commands; c->name; c++)
-			printf("  %-14s %s\n", c->name, c->summary);
-		puts("\n`vigie help COMMAND` says more.  Exit codes: 0 done, 1 found (--fail-on) or refused,\n"
-		     "2 wrong command line, 3 nothing could be read, 4 failed, 130 interrupted.");
+		for (c = vg_commands; c->name; c++) {
+			printf("  %-14s ", c->name);
+			wrapped(c->summary, 17, 17);
+		}
+		puts("\n`vigie help COMMAND` says more.  Exit codes: 0 done, 1 found (--fail-on) or\n"
+		     "refused, 2 wrong command line, 3 nothing could be read, 4 failed,\n130 interrupted.");
 		return;
 	}
 	printf("usage: vigie %s %s\n\n%s.\n", c->name, c->synopsis, c->summary);
-	if (c->details)
-		printf("\n%s\n", c->details);
+	if (c->details) {
+		putchar('\n');
+		wrapped(c->details, 0, 0);
+	}
 	if (c->opt[0].name)
 		puts("\nOptions");
 	for (const struct vg_opt *o = c->opt; o->name; o++) {
 		char left[64];
 
 		snprintf(left, sizeof(left), "%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
-		printf("  %-22s %s\n", left, o->help);
+		printf("  %-18s ", left);
+		wrapped(o->help, 21, 21);
 	}
 }
 

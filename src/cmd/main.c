@@ -9,14 +9,14 @@ const struct vg_opt vg_no_opts[] = { { NULL, VG_OPT_FLAG, NULL, NULL } };
 
 const struct vg_command vg_commands[] = {
 	{ "hunt", "[OPTIONS] PATH...", "read evidence and tell the attack's story",
-	  "Reads files and folders, recursively; the format is told from content.  The summary goes to the\n"
-	  "terminal; --report writes one HTML file, --output one row a signal (or a whole document) for other\n"
+	  "Reads files and folders, recursively; the format is told from content.  The summary goes to the "
+	  "terminal; --report writes one HTML file, --output one row a signal (or a whole document) for other "
 	  "tools.", vg_hunt_opts, 1, vg_cmd_hunt },
 	{ "dump", "[OPTIONS] PATH...", "print decoded events as JSON lines", NULL, vg_dump_opts, 1, vg_cmd_dump },
 	{ "rule check", "[DIR...]", "say which rules load, which do not, and why", NULL, vg_rule_opts, 0, vg_cmd_rule_check },
 	{ "rule list", "[OPTIONS]", "list the rules that are loaded", NULL, vg_rule_opts, 0, vg_cmd_rule_list },
 	{ "rule explain", "RULE EVENT", "say why a rule matches an event, or not",
-	  "RULE is a rule file, an id or a title; EVENT a file with one event (JSON, XML, a log line), or - for\n"
+	  "RULE is a rule file, an id or a title; EVENT a file with one event (JSON, XML, a log line), or - for "
 	  "standard input.", vg_rule_opts, 2, vg_cmd_rule_explain },
 	{ "rule coverage", "PATH...", "rules that this evidence can never feed; channels and fields that no rule reads",
 	  NULL, vg_coverage_opts, 1, vg_cmd_rule_coverage },

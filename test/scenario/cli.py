@@ -40,6 +40,7 @@ def words():
     for c in found:
         for out in (vigie('help', *c.split()), vigie(*c.split(), '--help')):
             said(out, 0, c + ': help', 'usage: vigie ' + c)
+            check(all(len(x) <= 80 for x in out.stdout.decode().splitlines()), c + ': help fits 80 columns')
     said(vigie('help', 'nonsense'), 2, 'help nonsense')
     said(vigie('completion', 'bash'), 0, 'completion bash')
     said(vigie('completion', 'tcsh'), 2, 'completion tcsh')
