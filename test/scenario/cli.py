@@ -157,7 +157,7 @@ def rules():
 
 
 def killed():
-    """Whenever it ends, by whatever, no file is left in TMPDIR, and no process of it runs on."""
+    """Whenever it ends, by whatever, no file is left in TMPDIR, no process of it runs on, and an older output is whole."""
     os.makedirs(path('case'), exist_ok=True)
     subprocess.run([SAMPLE, path('case')], check=True, stdout=subprocess.DEVNULL)
     with open(path('case/big.log'), 'w') as f:
@@ -166,6 +166,7 @@ def killed():
                     % (1 + i // 21600 % 28, i // 900 % 24, i // 15 % 60, i % 60, i, i % 977, i % 250))
     spool = path('spool')
     for sig, wait_s in ((signal.SIGKILL, 0.05), (signal.SIGKILL, 0.4), (signal.SIGTERM, 0.4), (signal.SIGINT, 0.4), (signal.SIGKILL, 0.9)):
+        write('k.jsonl', 'older')
         p = subprocess.Popen([VIGIE, 'hunt', *OURS, '--jobs', '2', '--output', path('k.jsonl'), path('case')], env=env(),
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         time.sleep(wait_s)
@@ -175,6 +176,12 @@ def killed():
         p.wait(20)
         check(p.returncode in ((-9, 0) if sig == signal.SIGKILL else (130, 0)), '%s: exit code %d' % (sig.name, p.returncode))
         check(os.listdir(spool) == [], '%s: left %s' % (sig.name, os.listdir(spool)))
+        if p.returncode:
+            check(read(path('k.jsonl')) == b'older', '%s: an older output is as it was' % sig.name)
+        parts = [n for n in os.listdir(path()) if n.startswith('k.jsonl.')]
+        check(sig == signal.SIGKILL or not parts, '%s: left %s' % (sig.name, parts))
+        for n in parts:
+            os.unlink(path(n))
     said(vigie('hunt', *OURS, '--quiet', path('case')), 0, 'hunt after that')
     check(os.listdir(spool) == [], 'left %s' % os.listdir(spool))
 
