@@ -170,7 +170,7 @@ done(void *ctx, unsigned id, uint64_t token, vg_str reply)
 	memcpy(&a, reply.p, sizeof(a));
 	a.why_not[sizeof(a.why_not) - 1] = 0;
 	if (a.format >= nformat || (a.answer == VG_ANSWER_SPLIT && (a.format < 0 || p->format >= 0)) ||
-	    a.at != r->spool_end[id] || a.n > UINT64_MAX / 2 - a.at) {
+	    (a.answer == VG_ANSWER_DONE && (a.at != r->spool_end[id] || a.n > UINT64_MAX / 2 - a.at))) {
 		set_why(f, "the worker's answer made no sense");
 		return;
 	}

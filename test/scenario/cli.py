@@ -182,7 +182,12 @@ def killed():
         check(sig == signal.SIGKILL or not parts, '%s: left %s' % (sig.name, parts))
         for n in parts:
             os.unlink(path(n))
-    said(vigie('hunt', *OURS, '--quiet', path('case')), 0, 'hunt after that')
+    whole = [vigie('hunt', *OURS, '--jobs', jobs, path('case')) for jobs in ('1', '2', '3')]
+    said(whole[0], 0, 'hunt after that')
+    events = int(re.search(r'files, ([\d,]+) events', whole[0].stdout.decode()).group(1).replace(',', ''))
+    check(events > 600000, 'a file that is cut into units is read whole behind others: %d events' % events)
+    check(b'notes.bin' in whole[0].stdout and b' more\n' not in whole[0].stdout.split(b'Not read')[1], 'nothing else is not read')
+    check(len({w.stdout for w in whole}) == 1, 'and alike for any number of jobs')
     check(os.listdir(spool) == [], 'left %s' % os.listdir(spool))
 
 
