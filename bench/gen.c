@@ -43,9 +43,8 @@ struct scene { /* what an event is made of */
 	const char *image;
 };
 static const char *const images[] = {
-	"C:\\Windows\\System32\\svchost.exe", "C:\\Windows\\System32\\conhost.exe", "C:\\Program Files\\Office\\WINWORD.EXE",
-	"C:\\Windows\\System32\\cmd.exe", "C:\\Windows\\System32\\taskhostw.exe", "C:\\Program Files\\Browser\\browser.exe",
-	"C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe", "C:\\Windows\\System32\\RuntimeBroker.exe",
+	"C:\\Program Files\\Acme\\Ledger\\ledger.exe", "C:\\Program Files\\Acme\\Mail\\mail.exe", "C:\\Program Files\\Office\\WINWORD.EXE",
+	"C:\\Program Files\\Office\\EXCEL.EXE", "C:\\Program Files\\Browser\\browser.exe", "C:\\Program Files\\Acme\\Sync\\sync-client.exe",
 };
 static const char *const odd[] = { "vssadmin delete shadows /all /quiet", "whoami /priv", "nltest /domain_trusts", "net group \"domain admins\" /domain" };
 
@@ -65,7 +64,7 @@ scene(struct scene *s, unsigned host)
 	if (draw(200) == 0)
 		snprintf(s->line, sizeof(s->line), "%s", odd[draw(COUNT(odd))]);
 	else
-		snprintf(s->line, sizeof(s->line), "\"%s\" --task %08x --session %u --out C:\\Users\\%s\\AppData\\Local\\Temp\\%08x.tmp", s->image,
+		snprintf(s->line, sizeof(s->line), "\"%s\" --task %08x --session %u --out C:\\Users\\%s\\Documents\\%08x.tmp", s->image,
 			 draw(UINT32_MAX), draw(100000), s->user, draw(UINT32_MAX));
 }
 

@@ -2,9 +2,12 @@
  *
  * When a correlation fires: at the match with which its condition becomes true.  While it stays true the same group is
  * silent, until the condition was false once or the window holds no match any more that the last signal counted: one signal a
- * burst; correlations that refer to it still see each match of it.  temporal and temporal_ordered use their matches up.  A condition with an upper bound alone (lt, lte) can only
- * be judged when a window is over: it is counted from the group's first match, and judged at the first match behind it, or
- * at the end. */
+ * burst; correlations that refer to it still see each match of it.  temporal and temporal_ordered use their matches up.  A condition
+ * with an upper bound alone (lt, lte) can only be judged when a window is over: it is counted from the group's first match, and
+ * judged at the first match behind it, or at the end.
+ *
+ * A group that was not touched for its span holds nothing that counts any more and is dropped, so that the table stays as small as
+ * what is going on. */
 #include "detect/correlate.h"
 
 #include <math.h>
@@ -34,8 +37,9 @@ struct tally { /* distinct values in a window, counted: open addressing */
 };
 
 struct group {
-	uint32_t corr;
-	uint32_t newer, older;  /* in order of use */
+	uint32_t corr, hash;
+	uint32_t newer, older;  /* of the same correlation, in order of use */
+	int64_t used_ns;
 	vg_str key;             /* owned: corr, then the folded values */
 	vg_str by[16];          /* values as first seen; within the same block as key */
 	struct entry *e;        /* owned; a ring */
@@ -47,6 +51,14 @@ struct group {
 	int64_t fired_ns;       /* newest match that the last signal counted */
 	int64_t *last_ns;       /* temporal: one a ref; ordered: where a chain that came so far began; owned */
 	uint64_t *last_token;   /* owned */
+};
+
+struct place { /* of the hash table */
+	uint32_t hash, group; /* group: 1 + its number; 0: free */
+};
+
+struct queue { /* the groups of one correlation, by last use */
+	uint32_t newest, oldest;
 };
 
 struct use { /* a rule feeds this ref of this correlation */
@@ -63,9 +75,11 @@ struct vg_correlator {
 	uint32_t nuse;
 	struct group *group; /* owned */
 	uint32_t ngroup, capgroup, nlive;
-	uint32_t *slot;      /* hash table of 1 + group; owned */
+	struct place *slot;  /* owned */
 	uint32_t nslot;
-	uint32_t newest, oldest, freed; /* freed: a list through newer */
+	struct queue *queue; /* one a correlation; owned */
+	uint32_t freed;      /* a list through newer */
+	struct vg_buf key;   /* scratch */
 	uint64_t dropped;
 	unsigned depth;
 };
@@ -105,28 +119,31 @@ static void
 unlink_group(struct vg_correlator *c, uint32_t g)
 {
 	struct group *x = &c->group[g];
+	struct queue *q = &c->queue[x->corr];
 
-	*(x->newer == NIL ? &c->newest : &c->group[x->newer].older) = x->older;
-	*(x->older == NIL ? &c->oldest : &c->group[x->older].newer) = x->newer;
+	*(x->newer == NIL ? &q->newest : &c->group[x->newer].older) = x->older;
+	*(x->older == NIL ? &q->oldest : &c->group[x->older].newer) = x->newer;
 }
 
 static void
-touch(struct vg_correlator *c, uint32_t g)
+touch(struct vg_correlator *c, uint32_t g, int64_t time_ns)
 {
 	struct group *x = &c->group[g];
+	struct queue *q = &c->queue[x->corr];
 
+	x->used_ns = time_ns;
 	x->newer = NIL;
-	x->older = c->newest;
-	*(c->newest == NIL ? &c->oldest : &c->group[c->newest].newer) = g;
-	c->newest = g;
+	x->older = q->newest;
+	*(q->newest == NIL ? &q->oldest : &c->group[q->newest].newer) = g;
+	q->newest = g;
 }
 
 static uint32_t
-slot_of(const struct vg_correlator *c, vg_str key)
+slot_of(const struct vg_correlator *c, vg_str key, uint32_t hash)
 {
-	uint32_t i = (uint32_t)vg_map_hash(key) & (c->nslot - 1);
+	uint32_t i = hash & (c->nslot - 1);
 
-	while (c->slot[i] && !vg_str_eq(c->group[c->slot[i] - 1].key, key))
+	while (c->slot[i].group && (c->slot[i].hash != hash || !vg_str_eq(c->group[c->slot[i].group - 1].key, key)))
 		i = (i + 1) & (c->nslot - 1);
 	return i;
 }
@@ -141,15 +158,40 @@ close_slot(struct vg_correlator *c, uint32_t i)
 		uint32_t home;
 
 		j = (j + 1) & mask;
-		if (c->slot[j] == 0)
+		if (c->slot[j].group == 0)
 			break;
-		home = (uint32_t)vg_map_hash(c->group[c->slot[j] - 1].key) & mask;
+		home = c->slot[j].hash & mask;
 		if (((j - home) & mask) >= ((j - i) & mask)) {
 			c->slot[i] = c->slot[j];
 			i = j;
 		}
 	}
-	c->slot[i] = 0;
+	c->slot[i] = (struct place){ 0, 0 };
+}
+
+/* Keep half of the places free; false when memory is out. */
+static bool
+slots_room(struct vg_correlator *c)
+{
+	uint32_t n = c->nslot * 2;
+	struct place *p;
+
+	if (c->nlive * 2 < c->nslot)
+		return true;
+	if ((p = calloc(n, sizeof(*p))) == NULL)
+		return c->nlive + 1 < c->nslot;
+	for (uint32_t i = 0; i < c->nslot; i++)
+		if (c->slot[i].group) {
+			uint32_t j = c->slot[i].hash & (n - 1);
+
+			while (p[j].group)
+				j = (j + 1) & (n - 1);
+			p[j] = c->slot[i];
+		}
+	free(c->slot);
+	c->slot = p;
+	c->nslot = n;
+	return true;
 }
 
 static size_t
@@ -176,7 +218,7 @@ drop_group(struct vg_correlator *c, uint32_t g)
 	struct group *x = &c->group[g];
 
 	c->used_bytes -= group_bytes(c, x);
-	close_slot(c, slot_of(c, x->key));
+	close_slot(c, slot_of(c, x->key, x->hash));
 	unlink_group(c, g);
 	release(x);
 	*x = (struct group){ .newer = c->freed };
@@ -185,17 +227,17 @@ drop_group(struct vg_correlator *c, uint32_t g)
 }
 
 static uint32_t
-new_group(struct vg_correlator *c, uint32_t corr, vg_str key, const vg_str *by, uint32_t nby)
+new_group(struct vg_correlator *c, uint32_t corr, vg_str key, uint32_t hash, const vg_str *by, uint32_t nby)
 {
 	const struct vg_corr *k = &c->p->corr[corr];
-	struct group x = { .corr = corr, .open_ns = VG_TIME_NONE };
+	struct group x = { .corr = corr, .hash = hash, .open_ns = VG_TIME_NONE };
 	size_t bytes = key.n;
 	char *p;
 	uint32_t g;
 
 	for (uint32_t i = 0; i < nby; i++)
 		bytes += by[i].n;
-	if ((p = malloc(bytes + 1)) == NULL)
+	if (!slots_room(c) || (p = malloc(bytes + 1)) == NULL)
 		return NIL;
 	memcpy(p, key.p, key.n);
 	x.key = vg_str_mem(p, key.n);
@@ -230,50 +272,97 @@ new_group(struct vg_correlator *c, uint32_t corr, vg_str key, const vg_str *by, 
 		g = c->ngroup++;
 	}
 	c->group[g] = x;
-	c->slot[slot_of(c, x.key)] = g + 1;
+	c->slot[slot_of(c, x.key, hash)] = (struct place){ hash, g + 1 };
 	c->nlive++;
 	c->used_bytes += group_bytes(c, &x);
 	return g;
 }
 
-/* The group of this match; NIL when it names no value for a group-by (it then does not take part). */
+static bool
+upper_only(const struct vg_corr *k)
+{
+	for (int i = 0; i < 2; i++)
+		if (k->cmp[i] != VG_CMP_NONE && k->cmp[i] != VG_CMP_LT && k->cmp[i] != VG_CMP_LTE)
+			return false;
+	return k->type != VG_CORR_TEMPORAL && k->type != VG_CORR_TEMPORAL_ORDERED;
+}
+
+/* Drop the groups of @corr that hold nothing that a match at @time_ns could meet.  Those that wait for their window's end stay. */
+static void
+expire(struct vg_correlator *c, uint32_t corr, int64_t time_ns)
+{
+	const struct vg_corr *k = &c->p->corr[corr];
+	const struct queue *q = &c->queue[corr];
+
+	while (q->oldest != NIL && time_ns - c->group[q->oldest].used_ns > k->span_ns && !upper_only(k))
+		drop_group(c, q->oldest);
+}
+
+/* Over the limits: the group that was not used for longest goes. */
+static bool
+make_room(struct vg_correlator *c)
+{
+	uint32_t least = NIL;
+
+	for (uint32_t i = 0; i < c->p->ncorr; i++) {
+		uint32_t g = c->queue[i].oldest;
+
+		if (g != NIL && (least == NIL || c->group[g].used_ns < c->group[least].used_ns))
+			least = g;
+	}
+	if (least == NIL)
+		return false;
+	c->dropped++;
+	drop_group(c, least);
+	return true;
+}
+
+/* The folded values of the group-bys; false when the match has no value for one: it then does not take part. */
+static bool
+key_of(struct vg_correlator *c, uint32_t corr, uint32_t ref, const struct input *in, vg_str *by)
+{
+	const struct vg_corr *k = &c->p->corr[corr];
+	struct vg_buf *key = &c->key;
+
+	vg_buf_clear(key);
+	vg_buf_le32(key, corr);
+	for (uint32_t i = 0; i < k->nby; i++) {
+		if (!value_of(in, c->p->groupby[k->by + i * k->nref + ref], &by[i]))
+			return false;
+		vg_buf_le32(key, (uint32_t)by[i].n);
+		if (!vg_buf_reserve(key, VG_FOLD_MAX(by[i].n)))
+			return false;
+		key->n += vg_fold(by[i], key->p + key->n);
+	}
+	return key->rc == VG_OK;
+}
+
+/* The group of this match; NIL when it has none. */
 static uint32_t
 group_of(struct vg_correlator *c, uint32_t corr, uint32_t ref, const struct input *in)
 {
 	const struct vg_corr *k = &c->p->corr[corr];
-	struct vg_buf key = { 0 };
-	vg_str by[16];
-	uint32_t at, g = NIL;
+	vg_str by[16], key;
+	uint32_t at, hash, g;
 
-	vg_buf_le32(&key, corr);
-	for (uint32_t i = 0; i < k->nby; i++) {
-		char *room;
-
-		if (!value_of(in, c->p->groupby[k->by + i * k->nref + ref], &by[i]))
-			goto out;
-		vg_buf_le32(&key, (uint32_t)by[i].n);
-		if (!vg_buf_reserve(&key, VG_FOLD_MAX(by[i].n)))
-			goto out;
-		room = key.p + key.n;
-		key.n += vg_fold(by[i], room);
-	}
-	if (key.rc != VG_OK)
-		goto out;
-	at = c->slot[slot_of(c, vg_buf_str(&key))];
+	expire(c, corr, in->time_ns);
+	if (!key_of(c, corr, ref, in, by))
+		return NIL;
+	key = vg_buf_str(&c->key);
+	hash = (uint32_t)vg_map_hash(key);
+	at = c->slot[slot_of(c, key, hash)].group;
 	if (at) {
 		g = at - 1;
 		unlink_group(c, g);
 	} else {
-		while (c->oldest != NIL && (c->nlive >= VG_CORR_GROUPS_MAX || c->used_bytes > c->limit_bytes)) {
-			c->dropped++;
-			drop_group(c, c->oldest);
-		}
-		g = new_group(c, corr, vg_buf_str(&key), by, k->nby);
+		if (k->type == VG_CORR_TEMPORAL_ORDERED && ref > 0) /* no chain that it could go on */
+			return NIL;
+		while ((c->nlive >= VG_CORR_GROUPS_MAX || c->used_bytes > c->limit_bytes) && make_room(c))
+			;
+		g = new_group(c, corr, key, hash, by, k->nby);
 	}
 	if (g != NIL)
-		touch(c, g);
-out:
-	vg_buf_fini(&key);
+		touch(c, g, in->time_ns);
 	return g;
 }
 
@@ -456,15 +545,6 @@ meets(const struct vg_corr *k, double v)
 			break;
 		}
 	return ok;
-}
-
-static bool
-upper_only(const struct vg_corr *k)
-{
-	for (int i = 0; i < 2; i++)
-		if (k->cmp[i] != VG_CMP_NONE && k->cmp[i] != VG_CMP_LT && k->cmp[i] != VG_CMP_LTE)
-			return false;
-	return true;
 }
 
 /* ---- firing ---- */
@@ -733,12 +813,15 @@ vg_correlator_new(const struct vg_program *p, size_t limit_bytes, vg_corr_fn *fn
 		free(tail);
 		return NULL;
 	}
-	*c = (struct vg_correlator){ .p = p, .limit_bytes = limit_bytes, .fn = fn, .ctx = ctx, .newest = NIL, .oldest = NIL };
-	c->nslot = 1u << 19; /* over twice VG_CORR_GROUPS_MAX */
+	*c = (struct vg_correlator){ .p = p, .limit_bytes = limit_bytes, .fn = fn, .ctx = ctx };
+	c->nslot = 1u << 12; /* small, so that it stays in the processor's cache; it grows */
 	c->slot = calloc(c->nslot, sizeof(*c->slot));
 	c->use_of = calloc(p->nrule + 1, sizeof(*c->use_of));
 	c->use = calloc(p->nrefs + 1, sizeof(*c->use));
-	if (!c->slot || !c->use_of || !c->use) {
+	c->queue = malloc((p->ncorr + 1) * sizeof(*c->queue));
+	for (uint32_t i = 0; c->queue && i < p->ncorr; i++)
+		c->queue[i] = (struct queue){ NIL, NIL };
+	if (!c->slot || !c->use_of || !c->use || !c->queue) {
 		free(tail);
 		vg_correlator_free(c);
 		return NULL;
@@ -762,8 +845,10 @@ vg_correlator_free(struct vg_correlator *c)
 {
 	if (c == NULL)
 		return;
-	for (uint32_t g = c->newest; c->group && g != NIL; g = c->group[g].older)
+	for (uint32_t g = 0; g < c->ngroup; g++)
 		release(&c->group[g]);
+	vg_buf_fini(&c->key);
+	free(c->queue);
 	free(c->group);
 	free(c->slot);
 	free(c->use_of);
@@ -789,7 +874,7 @@ vg_correlator_end(struct vg_correlator *c)
 		const struct vg_corr *k = &c->p->corr[x->corr];
 		double v;
 
-		if (x->key.p == NULL || x->open_ns == VG_TIME_NONE || !upper_only(k) || x->n == 0 || x->last_ns)
+		if (x->key.p == NULL || x->open_ns == VG_TIME_NONE || !upper_only(k) || x->n == 0)
 			continue;
 		v = measure(k, x);
 		if (meets(k, v))
