@@ -1,5 +1,5 @@
 /* hunt/hunt.h - files in, the story out: the whole run of `vigie hunt`.  The parent walks and hands out work; workers in a
- * sandbox read, decode and match; one more sandboxed process sorts what they found, correlates, and tells the story. */
+ * sandbox read, decode and match; two more, side by side, sort and correlate what they found, and tell the story. */
 #ifndef VG_HUNT_HUNT_H
 #define VG_HUNT_HUNT_H
 
@@ -84,6 +84,9 @@ struct vg_finish {
 	int sort_fd, result_fd;
 	uint64_t carved;
 };
-vg_rc vg_finish_run(void *finish /* struct vg_finish */);
+/* Two processes, side by side, with a pipe between them; both get the same struct vg_finish.  They end with all that they hold.
+ * VG_E_TRUNC: the other one went away. */
+vg_rc vg_order_run(void *finish, int to);
+vg_rc vg_tell_run(void *finish, int from);
 
 #endif

@@ -261,7 +261,7 @@ finish(struct run *r, struct vg_hunt_result *out, char why[400])
 		snprintf(why, 400, "no temporary file for sorting: %s", strerror(errno));
 		rc = VG_E_SYS;
 	} else {
-		rc = vg_sandbox_run(vg_finish_run, &f, &limits, 0, died_why);
+		rc = vg_sandbox_pair(vg_order_run, vg_tell_run, &f, &limits, died_why);
 		if (rc != VG_OK)
 			snprintf(why, 400, "the story could not be told: %s%s%s", vg_rc_name(rc), died_why[0] ? ": " : "", died_why);
 		else if (pread(f.result_fd, out, sizeof(*out), 0) != (ssize_t)sizeof(*out))

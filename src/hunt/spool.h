@@ -9,7 +9,8 @@
 #define VG_SORT_RUN_BYTES ((size_t)24 << 20)
 #define VG_SPOOL_ENTRY_MAX ((size_t)8 << 20)
 
-enum vg_entry_type { VG_ENTRY_FACT, VG_ENTRY_HIT, VG_ENTRY_SEEN, VG_ENTRY_NOTE, VG_ENTRY_GAP, VG_ENTRY_APPLIED, VG_ENTRY_MEMBER, VG_ENTRY_TYPES };
+enum vg_entry_type { VG_ENTRY_FACT, VG_ENTRY_HIT, VG_ENTRY_SEEN, VG_ENTRY_NOTE, VG_ENTRY_GAP, VG_ENTRY_APPLIED, VG_ENTRY_MEMBER,
+		     /* from order.c to tell.c alone */ VG_ENTRY_EVENT, VG_ENTRY_SIGNAL, VG_ENTRY_END, VG_ENTRY_TYPES };
 
 /* What leads each entry.  Order: time, file, member, unit, offset, type, rule: the order inside a file is kept, and
  * it does not depend on which worker read what. */

@@ -1,6 +1,7 @@
 #include "proc/pool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -285,12 +286,24 @@ vg_pool_run(const struct vg_pool_ops *ops, unsigned workers, const struct vg_san
 	return failed ? VG_E_SYS : rc;
 }
 
+static vg_rc
+wait_for(pid_t pid, char why[160])
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) < VG_E_MAX)
+		return (vg_rc)WEXITSTATUS(status);
+	say_why(status, WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM, why);
+	return VG_E_SYS;
+}
+
 vg_rc
 vg_sandbox_run(vg_rc (*work)(void *ctx), void *ctx, const struct vg_sandbox_limits *limits, unsigned timeout_s,
 	       char why[160])
 {
 	pid_t pid;
-	int status = 0;
 
 	fflush(NULL);
 	if ((pid = fork()) < 0) {
@@ -305,10 +318,41 @@ vg_sandbox_run(vg_rc (*work)(void *ctx), void *ctx, const struct vg_sandbox_limi
 			_exit(99);
 		_exit((int)work(ctx)); /* vg_rc is small */
 	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (WIFEXITED(status) && WEXITSTATUS(status) < VG_E_MAX)
-		return (vg_rc)WEXITSTATUS(status);
-	say_why(status, WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM, why);
-	return VG_E_SYS;
+	return wait_for(pid, why);
+}
+
+vg_rc
+vg_sandbox_pair(vg_rc (*first)(void *ctx, int to), vg_rc (*second)(void *ctx, int from), void *ctx,
+		const struct vg_sandbox_limits *limits, char why[160])
+{
+	vg_rc rc[2] = { VG_E_SYS, VG_E_SYS };
+	pid_t pid[2] = { -1, -1 };
+	int fd[2]; /* read, write */
+
+	fflush(NULL);
+	if (pipe2(fd, O_CLOEXEC) < 0) {
+		snprintf(why, 160, "no pipe: %s", strerror(errno));
+		return VG_E_SYS;
+	}
+	(void)fcntl(fd[1], F_SETPIPE_SZ, 1 << 20); /* fewer turns; less will do */
+	for (int i = 0; i < 2; i++) {
+		if ((pid[i] = fork()) < 0) {
+			snprintf(why, 160, "no new process: %s", strerror(errno));
+			break;
+		}
+		if (pid[i])
+			continue;
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)signal(SIGPIPE, SIG_IGN);
+		close(fd[i]); /* the other one's end */
+		if (vg_sandbox_enter(limits) != VG_OK)
+			_exit(99);
+		_exit((int)(i == 0 ? first(ctx, fd[1]) : second(ctx, fd[0])));
+	}
+	close(fd[0]);
+	close(fd[1]);
+	for (int i = 0; i < 2; i++)
+		if (pid[i] > 0)
+			rc[i] = wait_for(pid[i], why);
+	return rc[0] == VG_OK || rc[0] == VG_E_TRUNC ? (rc[1] != VG_OK && rc[1] != VG_E_TRUNC ? rc[1] : rc[0] != VG_OK ? rc[0] : rc[1]) : rc[0];
 }

@@ -34,5 +34,9 @@ vg_rc vg_pool_run(const struct vg_pool_ops *ops, unsigned workers, const struct 
 /* Run @work once in a sandboxed child, and wait.  Its answer is what it returns; VG_E_SYS with @why when it died. */
 vg_rc vg_sandbox_run(vg_rc (*work)(void *ctx), void *ctx, const struct vg_sandbox_limits *limits, unsigned timeout_s,
 		     char why[160]) VG_MUST;
+/* Run both at once, each in a sandboxed child: @first writes to the pipe that @second reads, and each is to answer VG_E_TRUNC when the
+ * other one went away.  What they answer, the reason before its consequence; VG_E_SYS with @why when one died. */
+vg_rc vg_sandbox_pair(vg_rc (*first)(void *ctx, int to), vg_rc (*second)(void *ctx, int from), void *ctx,
+		      const struct vg_sandbox_limits *limits, char why[160]) VG_MUST;
 
 #endif

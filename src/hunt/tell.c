@@ -1,4 +1,4 @@
-/* hunt/finish.c - in the sandbox: what all workers found, in order of time, without copies, correlated, told. */
+/* hunt/tell.c - in the sandbox: what order.c hands on becomes the story, rows and reports. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,15 +6,13 @@
 
 #include "base/io.h"
 #include "base/map.h"
-#include "detect/correlate.h"
 #include "event/wire.h"
 #include "hunt/hunt.h"
 #include "hunt/spool.h"
 
-#define READ_BYTES ((size_t)1 << 20)
+#define ROWS_BYTES ((size_t)1 << 20)
+#define LISTEN_BYTES ((size_t)256 << 10)
 #define STORY_BYTES ((size_t)160 << 20)
-#define CORRELATE_BYTES ((size_t)96 << 20)
-#define SAME_TIME_MAX 200000 /* entries of one instant that are compared for copies; more are all kept */
 #define MATCHED_MAX 64
 #define GAPS_MAX 4096
 
@@ -25,11 +23,10 @@ struct gap {
 	vg_str host, channel; /* owned by the arena */
 };
 
-struct finish {
+struct tell {
 	const struct vg_finish *in;
+	struct vg_file_report *report; /* this process's own copy */
 	struct vg_story *story;
-	struct vg_correlator *correlator;
-	struct vg_sorter *sorter;
 	struct vg_regexes *re; /* for what matched */
 	struct vg_arena arena, scratch, names; /* of the event at hand; of matching; of gaps */
 	struct vg_event event;
@@ -37,17 +34,17 @@ struct finish {
 	uint64_t *line_base; /* one a range: lines before it in its file */
 	vg_rc rc;
 
-	/* copies at one instant */
-	int64_t instant;
-	struct vg_map same;
-	uint64_t duplicates;
-	/* the event that the entries at hand speak of */
+	uint64_t duplicates, dropped_correlation; /* as order.c says at its end */
+	bool ended;
+
+	/* the event that the signals at hand speak of */
+	struct vg_buf wire;
 	bool event_ok;
 	vg_str event_file;
+
 	struct vg_map member; /* file and member -> place in member_name */
 	vg_str *member_name;  /* owned; the slices stand in names */
 	size_t nmember, member_cap;
-	uint64_t token;
 
 	struct gap gap[GAPS_MAX];
 	size_t ngap;
@@ -61,7 +58,7 @@ struct finish {
 };
 
 static void
-fail(struct finish *f, vg_rc rc)
+fail(struct tell *f, vg_rc rc)
 {
 	if (f->rc == VG_OK)
 		f->rc = rc;
@@ -70,7 +67,7 @@ fail(struct finish *f, vg_rc rc)
 /* ---- what needs no order ---- */
 
 static void
-keep_gap(struct finish *f, uint32_t file, uint64_t from, uint64_t to, int64_t from_ns, int64_t to_ns, vg_str host,
+keep_gap(struct tell *f, uint32_t file, uint64_t from, uint64_t to, int64_t from_ns, int64_t to_ns, vg_str host,
 	 vg_str channel)
 {
 	if (to <= from + 1)
@@ -84,7 +81,7 @@ keep_gap(struct finish *f, uint32_t file, uint64_t from, uint64_t to, int64_t fr
 }
 
 static void
-on_gap(struct finish *f, const struct vg_entry *e, vg_str payload)
+on_gap(struct tell *f, const struct vg_entry *e, vg_str payload)
 {
 	struct vg_cur c = vg_cur_of(payload.p, payload.n);
 	uint64_t from = vg_cur_le64(&c), to = vg_cur_le64(&c);
@@ -96,7 +93,7 @@ on_gap(struct finish *f, const struct vg_entry *e, vg_str payload)
 }
 
 static void
-on_seen(struct finish *f, const struct vg_entry *e, vg_str payload)
+on_seen(struct tell *f, const struct vg_entry *e, vg_str payload)
 {
 	struct vg_cur c = vg_cur_of(payload.p, payload.n);
 	bool covered = vg_cur_u8(&c);
@@ -141,7 +138,7 @@ on_seen(struct finish *f, const struct vg_entry *e, vg_str payload)
 /* A live log misses numbers only where somebody cut it; an export or a filter misses many, and a log of forwarded events
  * holds several computers. */
 static void
-judge_gaps(struct finish *f)
+judge_gaps(struct tell *f)
 {
 	for (size_t i = 0; i < f->ngap;) {
 		size_t j = i, n;
@@ -168,16 +165,16 @@ judge_gaps(struct finish *f)
 }
 
 static void
-on_note(struct finish *f, const struct vg_entry *e, vg_str payload, struct vg_file_report *report)
+on_note(struct tell *f, const struct vg_entry *e, vg_str payload)
 {
-	struct vg_file_report *r = &report[e->file];
+	struct vg_file_report *r = &f->report[e->file];
 
 	if (e->rule < VG_COUNT(r->note_text) && r->note_text[e->rule].n == 0)
 		r->note_text[e->rule] = vg_str_dup(&f->names, payload);
 }
 
 static void
-on_member(struct finish *f, const struct vg_entry *e, vg_str payload)
+on_member(struct tell *f, const struct vg_entry *e, vg_str payload)
 {
 	uint32_t key[2] = { e->file, e->member };
 
@@ -198,7 +195,7 @@ on_member(struct finish *f, const struct vg_entry *e, vg_str payload)
 }
 
 static void
-on_applied(struct finish *f, vg_str payload)
+on_applied(struct tell *f, vg_str payload)
 {
 	size_t n = f->in->k->program.nrule / 64 + 1;
 
@@ -212,39 +209,8 @@ on_applied(struct finish *f, vg_str payload)
 
 /* ---- in order ---- */
 
-/* Is it in an earlier file too?  The k-th of equal entries in one file is a copy of the k-th in another. */
-static bool
-is_copy(struct finish *f, const struct vg_entry *e)
-{
-	struct {
-		uint64_t digest;
-		uint32_t rule, type, file, k;
-	} key = { e->digest, e->rule, e->type, e->file + 1, 0 };
-	uint32_t k;
-
-	if (e->time_ns != f->instant || f->same.n > SAME_TIME_MAX) {
-		if (f->same.n) {
-			vg_map_fini(&f->same);
-			vg_map_init(&f->same, (size_t)32 << 20);
-		}
-		f->instant = e->time_ns;
-	}
-	/* which of the equal ones in this file: count up until the number is free */
-	for (k = 1;; k++) {
-		key.k = k;
-		if (vg_map_find(&f->same, vg_str_mem(&key, sizeof(key))) == VG_MAP_NONE)
-			break;
-		if (k == 1000) /* a thousand equal records in one instant: kept all */
-			return false;
-	}
-	if (vg_map_add(&f->same, vg_str_mem(&key, sizeof(key)), e->file, NULL) == VG_MAP_NONE)
-		return false;
-	key.file = 0; /* any file */
-	return vg_map_add(&f->same, vg_str_mem(&key, sizeof(key)), e->file, NULL) != e->file;
-}
-
 static void
-emit(struct finish *f, const struct vg_signal *s)
+emit(struct tell *f, const struct vg_signal *s)
 {
 	const struct vg_program *p = &f->in->k->program;
 	struct vg_row_matched m[MATCHED_MAX];
@@ -266,28 +232,14 @@ emit(struct finish *f, const struct vg_signal *s)
 			m[i] = (struct vg_row_matched){ s->event->field[at[i]].name, s->event->field[at[i]].value };
 	}
 	vg_rows_signal(f->in->o->rows, p, s, m, n, &f->rows);
-	if (f->rows.n >= READ_BYTES) {
+	if (f->rows.n >= ROWS_BYTES) {
 		fail(f, vg_write_all(f->in->o->rows_fd, vg_buf_str(&f->rows)));
 		vg_buf_clear(&f->rows);
 	}
 }
 
-static vg_rc
-on_correlation(void *ctx, const struct vg_corr_hit *h)
-{
-	struct finish *f = ctx;
-	const struct vg_rule *r = &f->in->k->program.rule[h->rule];
-	struct vg_signal s = { .rule = h->rule, .time_ns = h->last_ns, .first_ns = h->first_ns, .count = h->count,
-			       .file = f->event_file, .event = f->event_ok ? &f->event : NULL, .nby = h->nby,
-			       .by_name = h->by_name, .by_value = h->by_value };
-
-	if ((r->flags & VG_RULE_REPORT) && r->level >= f->in->o->level)
-		emit(f, &s);
-	return f->rc;
-}
-
 static vg_str
-file_name(struct finish *f, const struct vg_entry *e)
+file_name(struct tell *f, const struct vg_entry *e)
 {
 	vg_str path = f->in->report[e->file].path;
 	uint32_t key[2] = { e->file, e->member }, at = e->member ? vg_map_find(&f->member, vg_str_mem(key, sizeof(key))) : VG_MAP_NONE;
@@ -299,7 +251,7 @@ file_name(struct finish *f, const struct vg_entry *e)
 
 /* Lines of the file before this unit; the ranges are sorted by file and unit. */
 static uint64_t
-lines_before(const struct finish *f, uint32_t file, uint32_t unit)
+lines_before(const struct tell *f, uint32_t file, uint32_t unit)
 {
 	size_t lo = 0, hi = f->in->nrange;
 
@@ -316,141 +268,142 @@ lines_before(const struct finish *f, uint32_t file, uint32_t unit)
 }
 
 static void
-on_hit(struct finish *f, const struct vg_entry *e, vg_str payload)
+on_event(struct tell *f, const struct vg_entry *e, vg_str payload)
 {
-	const struct vg_program *p = &f->in->k->program;
-	const struct vg_rule *r;
+	struct vg_cur c;
 
-	if (e->rule >= p->nrule) {
+	vg_arena_reset(&f->arena);
+	vg_buf_clear(&f->wire);
+	vg_buf_put(&f->wire, payload); /* the event lives until the next one */
+	c = vg_cur_of(f->wire.p, f->wire.n);
+	f->event_ok = payload.n != 0;
+	f->event_file = VG_NIL;
+	if (!f->event_ok)
+		return;
+	fail(f, f->wire.rc != VG_OK ? f->wire.rc : vg_wire_decode(&c, &f->event));
+	f->event_file = file_name(f, e);
+	if (f->in->by_lines[e->file] && e->unit)
+		f->event.record += lines_before(f, e->file, e->unit);
+}
+
+static void
+on_signal(struct tell *f, const struct vg_entry *e, vg_str payload)
+{
+	struct vg_cur c = vg_cur_of(payload.p, payload.n);
+	struct vg_signal s = { .rule = e->rule, .time_ns = e->time_ns, .first_ns = e->time_ns, .count = 1,
+			       .file = f->event_file, .event = f->event_ok ? &f->event : NULL };
+	vg_str name[16], value[16];
+
+	if (e->rule >= f->in->k->program.nrule) {
 		fail(f, VG_E_FORMAT);
 		return;
 	}
-	if (payload.n) { /* the first rule of an event brings the event */
-		struct vg_cur c = vg_cur_of(payload.p, payload.n);
-
-		f->event_ok = vg_wire_decode(&c, &f->event) == VG_OK;
-		if (!f->event_ok) {
+	if (payload.n) { /* a correlation */
+		s.first_ns = (int64_t)vg_cur_le64(&c);
+		s.count = vg_cur_le64(&c);
+		s.nby = vg_cur_le32(&c);
+		if (s.nby > VG_COUNT(name)) {
 			fail(f, VG_E_FORMAT);
 			return;
 		}
-		/* the slices must live until the last rule of the event: the payload may move before it */
-		for (uint32_t i = 0; !e->last && i < f->event.nfield; i++) {
-			f->event.field[i].name = vg_str_dup(&f->arena, f->event.field[i].name);
-			f->event.field[i].value = vg_str_dup(&f->arena, f->event.field[i].value);
+		for (uint32_t i = 0; i < s.nby; i++) {
+			name[i] = vg_cur_bytes(&c, vg_cur_le32(&c));
+			value[i] = vg_cur_bytes(&c, vg_cur_le32(&c));
 		}
-		if (!e->last) {
-			f->event.host = vg_str_dup(&f->arena, f->event.host);
-			f->event.channel = vg_str_dup(&f->arena, f->event.channel);
-			f->event.provider = vg_str_dup(&f->arena, f->event.provider);
-			f->event.code = vg_str_dup(&f->arena, f->event.code);
-			f->event.raw = vg_str_dup(&f->arena, f->event.raw);
-		}
-		f->event_file = file_name(f, e);
-		if (f->in->by_lines[e->file] && e->unit)
-			f->event.record += lines_before(f, e->file, e->unit);
+		s.by_name = name;
+		s.by_value = value;
+		fail(f, c.rc);
 	}
-	if (is_copy(f, e)) {
-		f->duplicates++;
-		return;
-	}
-	if (!f->event_ok)
-		return;
-	r = &p->rule[e->rule];
-	f->token++;
-	if ((r->flags & VG_RULE_REPORT) && r->level >= f->in->o->level) {
-		struct vg_signal s = { .rule = e->rule, .time_ns = e->time_ns, .first_ns = e->time_ns, .count = 1,
-				       .file = f->event_file, .event = &f->event };
-
+	if (f->rc == VG_OK)
 		emit(f, &s);
-	}
-	if ((r->flags & VG_RULE_FED) && e->time_ns != VG_TIME_NONE)
-		fail(f, vg_correlator_hit(f->correlator, e->rule, e->time_ns, &f->event, f->token));
 }
 
-static vg_rc
-on_entry(void *ctx, const struct vg_entry *e, vg_str payload)
+static void
+on_fact(struct tell *f, const struct vg_entry *e, vg_str payload)
 {
-	struct finish *f = ctx;
+	struct vg_cur c = vg_cur_of(payload.p, payload.n);
+	struct vg_fact fact;
 
-	if (e->file >= f->in->files->n)
-		return VG_E_FORMAT;
-	if (e->type == VG_ENTRY_HIT) {
-		on_hit(f, e, payload);
-	} else if (e->type == VG_ENTRY_FACT) {
-		struct vg_cur c = vg_cur_of(payload.p, payload.n);
-		struct vg_fact fact;
-
-		if (is_copy(f, e))
-			return f->rc;
-		if (vg_fact_decode(&c, &fact) != VG_OK)
-			return VG_E_FORMAT;
+	fail(f, vg_fact_decode(&c, &fact));
+	if (f->rc == VG_OK)
 		fail(f, vg_story_fact(f->story, &fact, f->in->report[e->file].path));
+}
+
+static void
+on_end(struct tell *f, vg_str payload)
+{
+	struct vg_cur c = vg_cur_of(payload.p, payload.n);
+
+	f->duplicates = vg_cur_le64(&c);
+	f->dropped_correlation = vg_cur_le64(&c);
+	f->ended = true;
+	fail(f, c.rc);
+}
+
+static void
+on_entry(struct tell *f, const struct vg_entry *e, vg_str payload)
+{
+	if (e->file >= f->in->files->n) {
+		fail(f, VG_E_FORMAT);
+		return;
 	}
-	return f->rc;
+	switch ((enum vg_entry_type)e->type) {
+	case VG_ENTRY_SEEN: on_seen(f, e, payload); break;
+	case VG_ENTRY_GAP: on_gap(f, e, payload); break;
+	case VG_ENTRY_APPLIED: on_applied(f, payload); break;
+	case VG_ENTRY_MEMBER: on_member(f, e, payload); break;
+	case VG_ENTRY_NOTE: on_note(f, e, payload); break;
+	case VG_ENTRY_FACT: on_fact(f, e, payload); break;
+	case VG_ENTRY_EVENT: on_event(f, e, payload); break;
+	case VG_ENTRY_SIGNAL: on_signal(f, e, payload); break;
+	case VG_ENTRY_END: on_end(f, payload); break;
+	case VG_ENTRY_HIT:
+	case VG_ENTRY_TYPES:
+		fail(f, VG_E_FORMAT);
+	}
 }
 
 /* ---- the whole ---- */
 
+/* All that comes through the pipe.  VG_E_TRUNC: the other end went away before its end. */
 static vg_rc
-read_range(struct finish *f, const struct vg_range *r, struct vg_file_report *report, struct vg_buf *b)
+listen(struct tell *f, int from)
 {
-	uint64_t at = r->at, end = r->at + r->n;
+	struct vg_buf b = { 0 };
+	size_t used = 0;
 
-	vg_buf_clear(b);
-	while (at < end || b->n) {
-		struct vg_cur c;
-		size_t used = 0;
+	while (f->rc == VG_OK && !f->ended) {
+		struct vg_cur c = vg_cur_of(b.p + used, b.n - used);
+		struct vg_entry e;
+		vg_str payload;
+		vg_rc rc = vg_entry_take(&c, &e, &payload);
+		ssize_t k;
 
-		if (at < end) {
-			size_t want = end - at < READ_BYTES ? (size_t)(end - at) : READ_BYTES;
-			ssize_t k;
-
-			if (!vg_buf_reserve(b, want))
-				return b->rc;
-			k = pread(f->in->spool[r->worker], b->p + b->n, want, (off_t)at);
-			if (k < 0 && errno == EINTR)
-				continue;
-			if (k <= 0)
-				return VG_E_SYS;
-			b->n += (size_t)k;
-			at += (uint64_t)k;
+		if (rc == VG_OK) {
+			used += vg_cur_at(&c);
+			on_entry(f, &e, payload);
+			continue;
 		}
-		c = vg_cur_of(b->p, b->n);
-		for (;;) {
-			struct vg_entry e;
-			vg_str payload;
-			vg_rc rc = vg_entry_take(&c, &e, &payload);
-
-			if (rc == VG_E_TRUNC && at < end)
-				break; /* the rest comes with the next read */
-			if (rc == VG_E_TRUNC && used == b->n)
-				break;
-			if (rc != VG_OK)
-				return rc;
-			if (e.file != r->file)
-				return VG_E_FORMAT;
-			used = vg_cur_at(&c);
-			if (e.type == VG_ENTRY_SEEN)
-				on_seen(f, &e, payload);
-			else if (e.type == VG_ENTRY_GAP)
-				on_gap(f, &e, payload);
-			else if (e.type == VG_ENTRY_APPLIED)
-				on_applied(f, payload);
-			else if (e.type == VG_ENTRY_MEMBER)
-				on_member(f, &e, payload);
-			else if (e.type == VG_ENTRY_NOTE)
-				on_note(f, &e, payload, report);
-			else
-				fail(f, vg_sorter_add(f->sorter, &e, payload));
-			if (f->rc != VG_OK)
-				return f->rc;
+		if (rc != VG_E_TRUNC) {
+			fail(f, rc);
+			break;
 		}
-		memmove(b->p, b->p + used, b->n - used);
-		b->n -= used;
-		if (at == end && b->n)
-			return VG_E_TRUNC;
+		if (used)
+			memmove(b.p, b.p + used, b.n - used);
+		b.n -= used;
+		used = 0;
+		if (!vg_buf_reserve(&b, LISTEN_BYTES)) {
+			fail(f, b.rc);
+			break;
+		}
+		k = read(from, b.p + b.n, LISTEN_BYTES);
+		if (k > 0)
+			b.n += (size_t)k;
+		else if (k == 0 || errno != EINTR)
+			fail(f, k == 0 ? VG_E_TRUNC : VG_E_SYS);
 	}
-	return VG_OK;
+	vg_buf_fini(&b);
+	return f->rc;
 }
 
 struct fd_out { int fd; };
@@ -464,7 +417,7 @@ fd_write(void *ctx, vg_str s)
 typedef vg_rc report_fn(const struct vg_story_view *v, const struct vg_report_options *o, const struct vg_out *out);
 
 static void
-report_to(struct finish *f, int fd, report_fn *fn, const struct vg_story_view *v)
+report_to(struct tell *f, int fd, report_fn *fn, const struct vg_story_view *v)
 {
 	struct fd_out ctx = { fd };
 	struct vg_out out = { fd_write, &ctx };
@@ -474,7 +427,7 @@ report_to(struct finish *f, int fd, report_fn *fn, const struct vg_story_view *v
 }
 
 static void
-fill_totals(struct finish *f, struct vg_story_totals *t)
+fill_totals(struct tell *f, struct vg_story_totals *t)
 {
 	const struct vg_program *p = &f->in->k->program;
 
@@ -496,11 +449,11 @@ fill_totals(struct finish *f, struct vg_story_totals *t)
 	for (uint32_t i = 0; i < p->nrule; i++)
 		t->rules_applicable += p->rule[i].kind == VG_RULE_BASE && (f->applied[i / 64] >> (i % 64) & 1);
 	t->dropped_entities += f->gaps_dropped;
-	t->dropped_correlation = vg_correlator_dropped(f->correlator);
+	t->dropped_correlation = f->dropped_correlation;
 }
 
 static vg_rc
-tell(struct finish *f)
+tell(struct tell *f)
 {
 	const struct vg_story_view *v;
 	struct vg_hunt_result res = { .signals = f->signals };
@@ -524,51 +477,37 @@ tell(struct finish *f)
 }
 
 vg_rc
-vg_finish_run(void *arg)
+vg_tell_run(void *arg, int from)
 {
 	const struct vg_finish *in = arg;
-	struct finish *f = calloc(1, sizeof(*f));
-	struct vg_file_report *report = (struct vg_file_report *)(uintptr_t)in->report; /* this process's own copy */
-	struct vg_buf b = { 0 };
+	struct tell *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		return VG_E_NOMEM;
 	f->in = in;
-	f->instant = VG_TIME_NONE;
+	f->report = (struct vg_file_report *)(uintptr_t)in->report;
 	f->seen_file = UINT32_MAX;
 	vg_arena_init(&f->arena, (size_t)64 << 20);
 	vg_arena_init(&f->scratch, (size_t)64 << 20);
 	vg_arena_init(&f->names, (size_t)64 << 20);
-	vg_map_init(&f->same, (size_t)32 << 20);
 	vg_map_init(&f->last, (size_t)4 << 20);
 	vg_map_init(&f->member, (size_t)8 << 20);
 	vg_event_init(&f->event, &f->arena, in->k->keys);
 	f->story = vg_story_new(&in->k->program, STORY_BYTES);
-	f->correlator = vg_correlator_new(&in->k->program, CORRELATE_BYTES, on_correlation, f);
-	f->sorter = vg_sorter_new(in->sort_fd);
 	f->re = vg_regexes_new(&in->k->program);
 	f->line_base = calloc(in->nrange + 1, sizeof(*f->line_base));
 	f->applied = calloc(in->k->program.nrule / 64 + 1, sizeof(*f->applied));
-	if (!f->story || !f->correlator || !f->sorter || !f->re || !f->line_base || !f->applied)
+	if (!f->story || !f->re || !f->line_base || !f->applied)
 		return VG_E_NOMEM;
 	for (size_t i = 1; i < in->nrange; i++)
 		if (in->range[i].file == in->range[i - 1].file)
 			f->line_base[i] = f->line_base[i - 1] + in->range[i - 1].lines;
-	for (size_t i = 0; i < in->nrange && f->rc == VG_OK; i++)
-		fail(f, read_range(f, &in->range[i], report, &b));
-	vg_buf_fini(&b);
-	if (f->rc != VG_OK)
-		return f->rc;
-	judge_gaps(f);
 	if (in->o->rows_fd >= 0)
 		vg_rows_begin(in->o->rows, &f->rows);
-	fail(f, vg_sorter_run(f->sorter, on_entry, f));
-	vg_sorter_free(f->sorter); /* its memory is the report's now */
-	f->sorter = NULL;
-	f->event_ok = false; /* what is judged at the end has no event at hand */
-	if (f->rc == VG_OK)
-		fail(f, vg_correlator_end(f->correlator));
+	if (listen(f, from) != VG_OK)
+		return f->rc;
+	judge_gaps(f);
 	for (size_t i = 0; i < in->files->n && f->rc == VG_OK; i++)
-		fail(f, vg_story_file(f->story, &report[i]));
+		fail(f, vg_story_file(f->story, &f->report[i]));
 	return f->rc != VG_OK ? f->rc : tell(f);
 }
