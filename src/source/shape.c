@@ -420,6 +420,8 @@ close_names(struct vg_event *e)
 		for (size_t k = 0; k < f->name.n; k++)
 			if (f->name.p[k] != ' ')
 				t[n++] = f->name.p[k];
+		if (n == 0) /* nothing but spaces: it keeps them, a field has a name */
+			continue;
 		f->name = vg_str_mem(t, n);
 		f->key = vg_keys_find(e->keys, f->name);
 	}
