@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "hunt/cache.h"
 #include "proc/pool.h"
 
 #ifndef VIGIE_DATADIR
@@ -458,62 +459,14 @@ section_of(vg_str blob, int which)
 }
 
 static bool
-cache_path(const unsigned char key[32], char path[PATH_MAX])
+cached(const char *path, const unsigned char key[32], vg_str *out)
 {
-	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	char dir[PATH_MAX - 80];
-	struct stat st;
-	size_t n;
-
-	if (xdg && *xdg == '/')
-		snprintf(dir, sizeof(dir), "%s", xdg);
-	else if (home && *home == '/')
-		snprintf(dir, sizeof(dir), "%s/.cache", home);
-	else
-		return false;
-	(void)mkdir(dir, 0700);
-	n = strlen(dir);
-	snprintf(dir + n, sizeof(dir) - n, "/vigie");
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-		return false;
-	/* a folder that others can write is not ours to trust */
-	if (lstat(dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022))
-		return false;
-	n = (size_t)snprintf(path, PATH_MAX, "%s/rules-", dir);
-	for (int i = 0; i < 12; i++)
-		n += (size_t)snprintf(path + n, PATH_MAX - n, "%02x", key[i]);
-	snprintf(path + n, PATH_MAX - n, ".bin");
-	return true;
-}
-
-static bool
-cache_open(const char *path, const unsigned char key[32], vg_str *out)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
-	bool ok = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-		  (st.st_mode & 022) == 0 && map_blob(fd, key, true, out) == VG_OK;
+	int fd = vg_cache_open(path);
+	bool ok = fd >= 0 && map_blob(fd, key, true, out) == VG_OK;
 
 	if (fd >= 0)
 		close(fd);
 	return ok;
-}
-
-/* Written beside and renamed, so that a reader never sees half of it.  Failing costs only time. */
-static void
-cache_write(const char *path, vg_str blob)
-{
-	char tmp[PATH_MAX + 32];
-	int fd;
-	bool ok;
-
-	snprintf(tmp, sizeof(tmp), "%s.%ld", path, (long)getpid());
-	if ((fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
-		return;
-	ok = vg_write_all(fd, blob) == VG_OK;
-	close(fd);
-	if (!ok || rename(tmp, path) < 0)
-		(void)unlink(tmp);
 }
 
 static vg_rc
@@ -579,7 +532,7 @@ vg_knowledge_load(const struct vg_knowledge_options *o, struct vg_knowledge *out
 		snprintf(why, 400, "SHA-256 is not available in libcrypto");
 		goto out;
 	}
-	if (!o->no_cache && cache_path(c.key, path) && cache_open(path, c.key, &out->blob)) {
+	if (!o->no_cache && vg_cache_path(c.key, path) && cached(path, c.key, &out->blob)) {
 		if (load_blob(out) == VG_OK) {
 			out->from_cache = true;
 			rc = VG_OK;
@@ -595,7 +548,7 @@ vg_knowledge_load(const struct vg_knowledge_options *o, struct vg_knowledge *out
 		goto out;
 	}
 	if (path[0])
-		cache_write(path, out->blob);
+		vg_cache_write(path, out->blob);
 out:
 	for (size_t i = 0; i < b.n; i++)
 		free(b.text[i].path);

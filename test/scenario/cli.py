@@ -153,6 +153,10 @@ def rules():
     said(vigie('rule', 'explain', 'no such rule', event), 3, 'rule explain of no rule')
     said(vigie('rule', 'explain', '408514ff-1d94-4481-98ef-c272f53f1367', path('none')), 3, 'rule explain of no event')
     said(vigie('rule', 'coverage', path('one')), 0, 'rule coverage')
+    for i in range(12):
+        said(vigie('rule', 'list', '--var', 'x=%d' % i), 0, 'rule list')
+    kept = [n for n in os.listdir(os.path.join(env()['XDG_CACHE_HOME'], 'vigie'))]
+    check(len(kept) == 8, 'compiled rules of old are removed: %s' % kept)
     os.unlink(bad)
 
 
