@@ -655,7 +655,7 @@ rule_hosts(struct vg_page *p, const struct signals *s, const struct rule_sum *x)
 		const struct vg_group *g = &p->v->group[i];
 
 		vg_page_raw(p, "<tr>");
-		td(p, g->host);
+		td(p, vg_group_where(g));
 		td_number(p, g->count);
 		td_time(p, g->first_ns);
 		td_time(p, g->last_ns);
@@ -704,7 +704,7 @@ rule_row(struct vg_page *p, struct signals *s, const struct rule_sum *x)
 	vg_page_esc(p, vg_program_str(prog, r->title));
 	vg_page_raw(p, "</span><span class=\"h\">");
 	if (x->hosts == 1)
-		vg_page_esc(p, g->host);
+		vg_page_esc(p, vg_group_where(g));
 	else
 		VG_PUT(&p->b, vg_text_n(p->o->lang, VG_N_HOSTS, x->hosts), vg_buf_put, vg_text_number(p->o->lang, x->hosts, n));
 	vg_page_raw(p, "</span><span class=\"k\">");

@@ -302,7 +302,7 @@ group_lines(struct screen *s, const struct vg_story_view *v, size_t n, size_t al
 			cell(s, vg_buf_str(&t), rule_at);
 			vg_buf_fini(&t);
 		} else {
-			cell(s, g->host.n ? g->host : g->source.n ? g->source : g->user, rule_at); /* where, or of what it speaks */
+			cell(s, vg_group_where(g), rule_at);
 		}
 		put_safe(s, vg_program_str(v->program, v->program->rule[g->rule].title));
 		line_end(s);

@@ -148,7 +148,7 @@ mark(struct vg_page *p, const struct axis *a, const struct vg_group *g, uint8_t 
 	vg_page_rawf(p, "<a href=\"#r%u\"><title>", g->rule);
 	vg_page_esc(p, vg_program_str(p->v->program, p->v->program->rule[g->rule].title));
 	vg_page_raw(p, " \xc2\xb7 ");
-	vg_page_esc(p, g->host);
+	vg_page_esc(p, vg_group_where(g));
 	vg_page_raw(p, " \xc2\xb7 ");
 	vg_page_number(p, g->count);
 	vg_page_raw(p, "</title>");

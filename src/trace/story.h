@@ -57,6 +57,12 @@ struct vg_group {            /* signals of one rule on one host */
 	struct vg_sample sample[VG_STORY_SAMPLES];
 	vg_str by;               /* correlations: "user.name=bob, source.ip=…" of the first; else empty */
 };
+/* Where it was: the host; where none is named, the address or the account that it speaks of. */
+static inline vg_str
+vg_group_where(const struct vg_group *g)
+{
+	return g->host.n ? g->host : g->source.n ? g->source : g->user;
+}
 struct vg_path {             /* source -> account -> host, sign-ins joined */
 	vg_str source;           /* address or host name; "" unknown; "-" local */
 	vg_str account, host;    /* host: of a VPN whose log names none, the product */
