@@ -460,6 +460,20 @@ is_level(vg_str w)
 	return false;
 }
 
+/* Is @w the host?  @rest: what is behind it.  An odd word is one when "program[pid]:" follows: who names his machine "=x" is not to
+ * hide what it says. */
+static bool
+is_host(vg_str w, vg_str rest)
+{
+	struct head tag = { .pri = -1 };
+
+	if (w.n == 0 || w.n > 255)
+		return false;
+	if (*w.p != '%' && *w.p != '*' && *w.p != '[' && !is_level(w) && vg_str_chr(w, '=') == VG_NPOS && vg_str_chr(w, '"') == VG_NPOS)
+		return true;
+	return take_tag(skip_blanks(rest), &tag) && tag.pid.n;
+}
+
 /* Host, tag and message behind a time. */
 static void
 take_rest(vg_str s, struct head *h)
@@ -482,9 +496,7 @@ take_rest(vg_str s, struct head *h)
 		return;
 	}
 	host = next_word(&rest);
-	if (host.n == 0 || host.n > 255 || *host.p == '%' || *host.p == '*' || *host.p == '[' ||
-	    is_level(host) || vg_str_chr(host, '=') != VG_NPOS ||
-	    vg_str_chr(host, '"') != VG_NPOS) {
+	if (!is_host(host, rest)) {
 		h->msg = s;
 		return;
 	}
