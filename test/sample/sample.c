@@ -229,7 +229,7 @@ make_vpn(void)
 		add(&l, at(4, 3, 22, 40, i * 7), INTRUDER ":51%03d TLS Auth Error: Auth Username/Password verification failed for peer", i);
 	for (size_t i = 0; i < COUNT(nights); i++)
 		vpn_session(&l, at(nights[i][0], nights[i][1], 21, 51 - (int)i, 0) + (i == 0) * VG_HOUR, LEFT, INTRUDER, 51200 + (int)i, POOL,
-			    3 * VG_HOUR + (int)i * 7 * VG_MIN);
+			    6 * VG_HOUR + (int)i * 7 * VG_MIN);
 	text = log_text(&l, 0, at(7, 1, 0, 0, 0), stamp_openvpn, &n);
 	save_gzip("vpn-gateway/openvpn.log.1.gz", text, n);
 	free(text);
