@@ -93,4 +93,20 @@ bool vg_str_u64(vg_str s, uint64_t *out);
 bool vg_str_i64(vg_str s, int64_t *out);
 bool vg_str_f64(vg_str s, double *out);
 
+static inline bool
+vg_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Nothing but digits, and at least one. */
+static inline bool
+vg_str_all_digits(vg_str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!vg_is_digit(s.p[i]))
+			return false;
+	return s.n != 0;
+}
+
 #endif

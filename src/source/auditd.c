@@ -44,21 +44,6 @@ struct unit {
 };
 
 static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool
-all_digits(vg_str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_digit(s.p[i]))
-			return false;
-	return s.n != 0;
-}
-
-static bool
 parse_head(vg_str s, struct head *h)
 {
 	size_t end, dot, colon;
@@ -90,7 +75,7 @@ parse_head(vg_str s, struct head *h)
 		return false;
 	h->serial = vg_str_skip(h->id, colon + 1);
 	h->time_ns = (int64_t)sec * VG_SEC + (int64_t)ms * 1000000;
-	return all_digits(h->serial);
+	return vg_str_all_digits(h->serial);
 }
 
 int
@@ -118,7 +103,7 @@ add_flagged(struct unit *u, vg_str name, vg_str value, uint8_t flags)
 {
 	struct vg_event *e = u->r->event;
 	vg_rc rc = vg_event_add_key(e, name, vg_keys_find(e->keys, name),
-				    all_digits(value) ? VG_KIND_INT : VG_KIND_TEXT, flags, value);
+				    vg_str_all_digits(value) ? VG_KIND_INT : VG_KIND_TEXT, flags, value);
 
 	if (rc != VG_OK && rc != VG_E_LIMIT && u->rc == VG_OK)
 		u->rc = rc;
@@ -133,7 +118,7 @@ add(struct unit *u, vg_str name, vg_str value)
 static int
 nibble(char c)
 {
-	return is_digit(c) ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return vg_is_digit(c) ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 /* Upper-case hexadecimal, as the kernel writes what it does not trust, to its bytes; false when it
@@ -180,7 +165,7 @@ argument_name(vg_str s, bool *part)
 	size_t i = 1;
 
 	*part = false;
-	while (i < s.n && is_digit(s.p[i]))
+	while (i < s.n && vg_is_digit(s.p[i]))
 		i++;
 	if (s.n < 2 || s.p[0] != 'a' || i == 1)
 		return VG_NIL;

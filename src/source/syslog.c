@@ -28,21 +28,6 @@ static const char *const facilities[] = {
 static const char *const severities[] = { "emerg",   "alert",  "crit", "err",
 					  "warning", "notice", "info", "debug" };
 
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool
-all_digits(vg_str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_digit(s.p[i]))
-			return false;
-	return s.n != 0;
-}
-
 /* The character at @i, NUL when there is none. */
 static char
 at(vg_str s, size_t i)
@@ -56,7 +41,7 @@ two(vg_str s, size_t i)
 {
 	char a = at(s, i), b = at(s, i + 1);
 
-	if (!is_digit(b) || (!is_digit(a) && a != ' '))
+	if (!vg_is_digit(b) || (!vg_is_digit(a) && a != ' '))
 		return -1;
 	return (a == ' ' ? 0 : a - '0') * 10 + (b - '0');
 }
@@ -96,12 +81,12 @@ take_clock(vg_str *s, struct vg_civil *c)
 	c->min = two(t, 3);
 	c->sec = two(t, 6);
 	if (c->hour < 0 || c->min < 0 || c->sec < 0 || at(t, 2) != ':' || at(t, 5) != ':' ||
-	    is_digit(at(t, 8)))
+	    vg_is_digit(at(t, 8)))
 		return false;
 	t = vg_str_skip(t, 8);
 	c->ns = 0;
-	if ((at(t, 0) == '.' || at(t, 0) == ',') && is_digit(at(t, 1))) {
-		for (t = vg_str_skip(t, 1); t.n && is_digit(*t.p); t = vg_str_skip(t, 1)) {
+	if ((at(t, 0) == '.' || at(t, 0) == ',') && vg_is_digit(at(t, 1))) {
+		for (t = vg_str_skip(t, 1); t.n && vg_is_digit(*t.p); t = vg_str_skip(t, 1)) {
 			c->ns += (*t.p - '0') * unit;
 			unit /= 10;
 		}
@@ -115,7 +100,7 @@ take_year(vg_str *s, int *year)
 {
 	vg_str w = vg_str_cut(*s, 4);
 
-	if (w.n < 4 || !all_digits(w) || (s->n > 4 && s->p[4] != ' ' && s->p[4] != ':'))
+	if (w.n < 4 || !vg_str_all_digits(w) || (s->n > 4 && s->p[4] != ' ' && s->p[4] != ':'))
 		return false;
 	*year = (w.p[0] - '0') * 1000 + (w.p[1] - '0') * 100 + (w.p[2] - '0') * 10 + (w.p[3] - '0');
 	if (*year < 1970 || *year > 2261)
@@ -166,7 +151,7 @@ take_month_time(vg_str *s, const struct guess *g, struct head *h, bool *alone)
 	if (t.n < 14 || t.p[3] != ' ' || (c.month = vg_month_of(vg_str_cut(t, 3))) == 0)
 		return false;
 	t = vg_str_skip(t, 4);
-	if (is_digit(at(t, 0)) && at(t, 1) == ' ') { /* one digit and no blank for the other */
+	if (vg_is_digit(at(t, 0)) && at(t, 1) == ' ') { /* one digit and no blank for the other */
 		c.day = t.p[0] - '0';
 		t = vg_str_skip(t, 2);
 	} else if ((c.day = two(t, 0)) > 0 && at(t, 2) == ' ') {
@@ -198,7 +183,7 @@ take_iso_time(vg_str *s, const struct guess *g, struct head *h, bool *alone)
 	bool colon;
 
 	*alone = false;
-	if (t.n < 19 || !is_digit(t.p[0]) || t.p[4] != '-' || t.p[7] != '-' || t.p[13] != ':')
+	if (t.n < 19 || !vg_is_digit(t.p[0]) || t.p[4] != '-' || t.p[7] != '-' || t.p[13] != ':')
 		return false;
 	if (t.p[10] == ' ') {
 		size_t n = 11 + word(vg_str_skip(t, 11)).n;
@@ -282,7 +267,7 @@ take_5424(vg_str s, bool strict, struct head *h)
 	if (app.n == 0 || proc.n == 0 || msgid.n == 0 || app.n > PROGRAM_MAX ||
 	    msgid.n > PROGRAM_MAX)
 		return false;
-	if (strict && (!(all_digits(proc) || vg_str_eq(proc, VG_STR("-"))) ||
+	if (strict && (!(vg_str_all_digits(proc) || vg_str_eq(proc, VG_STR("-"))) ||
 		       app.p[app.n - 1] == ':' || vg_str_chr(app, '[') != VG_NPOS))
 		return false;
 	if (at(s, 0) == '-' && (s.n == 1 || s.p[1] == ' ')) {
@@ -394,9 +379,9 @@ is_openvpn(vg_str s)
 		return false;
 	port = vg_str_skip(w, colon + 1);
 	for (size_t i = 0; i < colon; i++)
-		if (!is_digit(w.p[i]) && w.p[i] != '.')
+		if (!vg_is_digit(w.p[i]) && w.p[i] != '.')
 			return false;
-	return all_digits(port) && port.n <= 5;
+	return vg_str_all_digits(port) && port.n <= 5;
 }
 
 /* What programs write after the time in a log of their own. */
@@ -407,7 +392,7 @@ take_alone(vg_str s, const struct guess *g, struct head *h)
 	struct head tag = *h;
 
 	if (g->openvpn || is_openvpn(s)) {
-		if (vg_str_starts(s, VG_STR("us=")) && all_digits(vg_str_skip(word(s), 3)) &&
+		if (vg_str_starts(s, VG_STR("us=")) && vg_str_all_digits(vg_str_skip(word(s), 3)) &&
 		    word(s).n <= 9) {
 			int32_t us = 0;
 
@@ -441,7 +426,7 @@ take_esxi(vg_str *s, struct head *h)
 	if (w.n < 5 || w.n > 7 || w.p[2] != '(' || w.p[w.n - 1] != ')')
 		return false;
 	n = (vg_str){ w.p + 3, w.n - 4 };
-	if (!all_digits(n) || !vg_str_u64(n, &pri) || pri > 191)
+	if (!vg_str_all_digits(n) || !vg_str_u64(n, &pri) || pri > 191)
 		return false;
 	h->pri = (int)pri;
 	*s = vg_str_skip(*s, w.n + 1);
@@ -527,7 +512,7 @@ parse(vg_str s, const struct guess *g, struct head *out)
 		size_t gt = vg_str_chr(vg_str_cut(s, 5), '>');
 		uint64_t pri;
 
-		if (gt == VG_NPOS || !all_digits((vg_str){ s.p + 1, gt - 1 }) ||
+		if (gt == VG_NPOS || !vg_str_all_digits((vg_str){ s.p + 1, gt - 1 }) ||
 		    !vg_str_u64((vg_str){ s.p + 1, gt - 1 }, &pri))
 			return false;
 		h.pri = pri <= 191 ? (int)pri : -1;
@@ -723,7 +708,7 @@ take_repeat(vg_str *msg)
 		return VG_NIL;
 	s = vg_str_skip(s, 17);
 	n = next_word(&s);
-	if (!all_digits(n) || n.n > 9 || !vg_str_starts(s, VG_STR("time")))
+	if (!vg_str_all_digits(n) || n.n > 9 || !vg_str_starts(s, VG_STR("time")))
 		return VG_NIL;
 	(void)next_word(&s);
 	if (vg_str_starts(s, VG_STR("[")) && vg_str_ends(s, VG_STR("]")))
@@ -751,7 +736,7 @@ emit(struct unit *u, struct head *h, vg_str line, uint64_t offset)
 	if (h->program.n)
 		add(u, F_PROGRAM, VG_KIND_TEXT, h->program);
 	if (h->pid.n)
-		add(u, F_PID, all_digits(h->pid) ? VG_KIND_INT : VG_KIND_TEXT, h->pid);
+		add(u, F_PID, vg_str_all_digits(h->pid) ? VG_KIND_INT : VG_KIND_TEXT, h->pid);
 	if (h->pri >= 0) {
 		add(u, F_FACILITY, VG_KIND_TEXT, vg_str_of(facilities[h->pri / 8]));
 		add(u, F_SEVERITY, VG_KIND_TEXT, vg_str_of(severities[h->pri % 8]));

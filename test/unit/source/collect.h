@@ -157,4 +157,23 @@ probe_name(const char *text, size_t n, const char *file)
 	return f ? f->name : "none";
 }
 
+/* The one that the tests of a file share, made and unmade by cmocka around them. */
+static struct collect c;
+
+static inline int
+collect_up(void **state)
+{
+	(void)state;
+	collect_init(&c);
+	return 0;
+}
+
+static inline int
+collect_down(void **state)
+{
+	(void)state;
+	collect_fini(&c);
+	return 0;
+}
+
 #endif

@@ -2,24 +2,6 @@
 
 #include "source/csv.h"
 
-static struct collect c;
-
-static int
-up(void **state)
-{
-	(void)state;
-	collect_init(&c);
-	return 0;
-}
-
-static int
-down(void **state)
-{
-	(void)state;
-	collect_fini(&c);
-	return 0;
-}
-
 static void
 cells_and_quotes(void **state)
 {
@@ -117,5 +99,5 @@ main(void)
 		cmocka_unit_test(probes_tell),
 	};
 
-	return cmocka_run_group_tests(tests, up, down);
+	return cmocka_run_group_tests(tests, collect_up, collect_down);
 }

@@ -5,26 +5,15 @@
 #include "source/json.h"
 #include "source/shape.h"
 
-static struct collect c;
-
 static int
 up(void **state)
 {
 	static const char *const names[] = { "Provider_Guid", "Execution_ProcessID", "CommandLine",
 					     "ThreatName", "program" };
 
-	(void)state;
-	collect_init(&c);
+	(void)collect_up(state);
 	for (size_t i = 0; i < VG_COUNT(names); i++)
 		assert_int_not_equal(vg_keys_add(c.keys, vg_str_of(names[i])), VG_KEY_NONE);
-	return 0;
-}
-
-static int
-down(void **state)
-{
-	(void)state;
-	collect_fini(&c);
 	return 0;
 }
 
@@ -321,5 +310,5 @@ main(void)
 		cmocka_unit_test(probes_tell),
 	};
 
-	return cmocka_run_group_tests(tests, up, down);
+	return cmocka_run_group_tests(tests, up, collect_down);
 }

@@ -2,24 +2,6 @@
 
 #include "source/utmp.h"
 
-static struct collect c;
-
-static int
-up(void **state)
-{
-	(void)state;
-	collect_init(&c);
-	return 0;
-}
-
-static int
-down(void **state)
-{
-	(void)state;
-	collect_fini(&c);
-	return 0;
-}
-
 static void
 put(struct vg_buf *b, uint16_t type, uint32_t pid, const char *line, const char *user, const char *host, uint32_t sec,
     const uint8_t addr[16])
@@ -113,5 +95,5 @@ main(void)
 		cmocka_unit_test(others_are_not_taken),
 	};
 
-	return cmocka_run_group_tests(tests, up, down);
+	return cmocka_run_group_tests(tests, collect_up, collect_down);
 }

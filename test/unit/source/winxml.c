@@ -2,24 +2,6 @@
 
 #include "source/winxml.h"
 
-static struct collect c;
-
-static int
-up(void **state)
-{
-	(void)state;
-	collect_init(&c);
-	return 0;
-}
-
-static int
-down(void **state)
-{
-	(void)state;
-	collect_fini(&c);
-	return 0;
-}
-
 #define SYSTEM                                                                                                       \
 	"<System><Provider Name='P &amp; Q' Guid=\"{g}\"/><EventID Qualifiers=\"0\">4624</EventID><Level>0</Level>"   \
 	"<TimeCreated SystemTime=\"2022-09-23T11:53:47.9077543Z\"/><EventRecordID>72207</EventRecordID><Correlation/>" \
@@ -171,5 +153,5 @@ main(void)
 		cmocka_unit_test(probes_tell),
 	};
 
-	return cmocka_run_group_tests(tests, up, down);
+	return cmocka_run_group_tests(tests, collect_up, collect_down);
 }
