@@ -66,6 +66,6 @@ int vg_cmd_help(const struct vg_args *a);
 int vg_cmd_completion(const struct vg_args *a);
 int vg_cmd_version(const struct vg_args *a);
 
-extern const struct vg_opt vg_hunt_opts[], vg_dump_opts[], vg_rule_opts[], vg_coverage_opts[], vg_no_opts[];
+extern const struct vg_opt vg_hunt_opts[], vg_dump_opts[], vg_rule_opts[], vg_explain_opts[], vg_coverage_opts[], vg_no_opts[];
 
 #endif

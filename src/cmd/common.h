@@ -29,5 +29,7 @@ bool vg_output_close(struct vg_output *o, bool keep);
 int vg_gather_files(const struct vg_args *a, struct vg_file_list *out);
 /* Rules and packs, by --rules, --only-rules, --var, --vars, --no-cache, --portable.  As above. */
 int vg_load_knowledge(const struct vg_args *a, struct vg_knowledge *out);
+/* The same for a command whose operands are files or folders of rules: when there are any, only those are read. */
+int vg_load_rules(const struct vg_args *a, struct vg_knowledge *out);
 
 #endif

@@ -17,7 +17,7 @@ const struct vg_command vg_commands[] = {
 	{ "rule list", "[OPTIONS]", "list the rules that are loaded", NULL, vg_rule_opts, 0, vg_cmd_rule_list },
 	{ "rule explain", "RULE EVENT", "say why a rule matches an event, or not",
 	  "RULE is a rule file, an id or a title; EVENT a file with one event (JSON, XML, a log line), or - for "
-	  "standard input.", vg_rule_opts, 2, vg_cmd_rule_explain },
+	  "standard input.  For a correlation it may hold many events, in order of time.", vg_explain_opts, 2, vg_cmd_rule_explain },
 	{ "rule coverage", "PATH...", "rules that this evidence can never feed; channels and fields that no rule reads",
 	  NULL, vg_coverage_opts, 1, vg_cmd_rule_coverage },
 	{ "help", "[COMMAND]", "explain a command", NULL, vg_no_opts, 0, vg_cmd_help },
