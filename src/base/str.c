@@ -1,6 +1,38 @@
 #include "base/str.h"
 
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#ifdef __SSE2__
+/* Sixteen places at one time where its first and its last byte stand; the rest is compared there.  For long needles in long
+ * texts memmem never looks at a byte twice, which this could be made to. */
+static size_t
+find_pairs(vg_str s, vg_str needle)
+{
+	const __m128i first = _mm_set1_epi8(needle.p[0]), last = _mm_set1_epi8(needle.p[needle.n - 1]);
+	size_t end = s.n - needle.n + 1, i = 0;
+
+	for (; i + 16 <= end; i += 16) {
+		__m128i a = _mm_loadu_si128((const __m128i *)(const void *)(s.p + i));
+		__m128i b = _mm_loadu_si128((const __m128i *)(const void *)(s.p + i + needle.n - 1));
+		unsigned m = (unsigned)_mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(a, first), _mm_cmpeq_epi8(b, last)));
+
+		for (; m; m &= m - 1) {
+			size_t at = i + (size_t)__builtin_ctz(m);
+
+			if (needle.n <= 2 || memcmp(s.p + at + 1, needle.p + 1, needle.n - 2) == 0)
+				return at;
+		}
+	}
+	for (; i < end; i++)
+		if (s.p[i] == needle.p[0] && memcmp(s.p + i, needle.p, needle.n) == 0)
+			return i;
+	return VG_NPOS;
+}
+#define PAIRS_MAX ((size_t)64 << 10) /* bytes of text times needle over which memmem is the safe choice */
+#endif
 
 size_t
 vg_str_find(vg_str s, vg_str needle)
@@ -11,6 +43,10 @@ vg_str_find(vg_str s, vg_str needle)
 		return 0;
 	if (needle.n > s.n)
 		return VG_NPOS;
+#ifdef __SSE2__
+	if (s.n * needle.n <= PAIRS_MAX)
+		return find_pairs(s, needle);
+#endif
 	q = memmem(s.p, s.n, needle.p, needle.n);
 	return q ? (size_t)(q - s.p) : VG_NPOS;
 }

@@ -1041,6 +1041,48 @@ u32_cmp(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+#define DIGIT_BITS 11 /* two digits hold a code point */
+
+/* A few are inserted; many, as the ranges of \w, are dealt out by digit: both are several times as fast as qsort here. */
+static void
+sort_u32(uint32_t *v, size_t n)
+{
+	uint32_t *room;
+
+	if (n <= 48) {
+		for (size_t i = 1; i < n; i++) {
+			uint32_t x = v[i];
+			size_t j = i;
+
+			for (; j && v[j - 1] > x; j--)
+				v[j] = v[j - 1];
+			v[j] = x;
+		}
+		return;
+	}
+	if (n < 512 || (room = malloc(n * sizeof(*room))) == NULL) {
+		qsort(v, n, sizeof(*v), u32_cmp);
+		return;
+	}
+	for (unsigned shift = 0; shift <= DIGIT_BITS; shift += DIGIT_BITS) {
+		uint32_t at[1 << DIGIT_BITS] = { 0 }, sum = 0;
+		const uint32_t mask = (1 << DIGIT_BITS) - 1;
+
+		for (size_t i = 0; i < n; i++)
+			at[v[i] >> shift & mask]++;
+		for (uint32_t d = 0; d <= mask; d++) {
+			uint32_t count = at[d];
+
+			at[d] = sum;
+			sum += count;
+		}
+		for (size_t i = 0; i < n; i++)
+			room[at[v[i] >> shift & mask]++] = v[i];
+		memcpy(v, room, n * sizeof(*v));
+	}
+	free(room);
+}
+
 /* Split the classes of the intervals by whether a set has them; @map is room for twice the intervals. */
 static uint32_t
 refine(uint32_t *class, uint32_t *map, const uint32_t *cut, uint32_t ncut, uint32_t nclass, const uint32_t *r, size_t n)
@@ -1109,7 +1151,7 @@ alphabet(struct vg_regex *r, struct parser *p)
 		cut_ranges(r->cut, &n, word, VG_COUNT(word_ranges));
 	if (lines)
 		cut_ranges(r->cut, &n, newline, 1);
-	qsort(r->cut, n, sizeof(*r->cut), u32_cmp);
+	sort_u32(r->cut, n);
 	for (uint32_t i = 0; i < n; i++)
 		if (r->cut[i] <= INVALID && (r->ncut == 0 || r->cut[i] != r->cut[r->ncut - 1]))
 			r->cut[r->ncut++] = r->cut[i];
@@ -1359,7 +1401,7 @@ state_of(struct vg_regex *r, uint32_t *core, uint32_t n, uint32_t prev)
 
 	if (n == 0)
 		return ST_DEAD;
-	qsort(core, n, sizeof(*core), u32_cmp);
+	sort_u32(core, n);
 	h = core_hash(core, n, prev);
 	if (r->nslot == 0 || r->nstate * 2 >= r->nslot) {
 		uint32_t cap = r->nslot ? 2 * r->nslot : 64;
