@@ -591,6 +591,23 @@ rule_cmp(const void *x, const void *y)
 	return (a > b) - (a < b);
 }
 
+/* Ascending; most events have a few. */
+static void
+sort_rules(uint32_t *rule, uint32_t n)
+{
+	if (n > 32) {
+		qsort(rule, n, sizeof(*rule), rule_cmp);
+		return;
+	}
+	for (uint32_t i = 1; i < n; i++) {
+		uint32_t x = rule[i], j = i;
+
+		for (; j && rule[j - 1] > x; j--)
+			rule[j] = rule[j - 1];
+		rule[j] = x;
+	}
+}
+
 static void
 every_rule(struct vg_detector *d)
 {
@@ -621,7 +638,7 @@ vg_detect(struct vg_detector *d, const struct vg_event *e, vg_hit_fn *hit, void 
 			rc = find_rules(d, e);
 	}
 	if (d->nfound > 1)
-		qsort(d->found, d->nfound, sizeof(*d->found), rule_cmp);
+		sort_rules(d->found, d->nfound);
 	for (uint32_t i = 0; i < d->nfound; i++) {
 		uint32_t r = d->found[i];
 
