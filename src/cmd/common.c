@@ -173,29 +173,14 @@ out:
 int
 vg_load_rules(const struct vg_args *a, struct vg_knowledge *k)
 {
-	struct vg_knowledge_options o = { .no_default_rules = true, .no_cache = vg_arg_set(a, "--no-cache") };
-	char why[400];
-	vg_rc rc;
+	struct vg_args b = *a;
 
-	if (a->noperand == 0)
-		return vg_load_knowledge(a, k);
-	o.rules = a->operand;
-	o.nrules = a->noperand;
-	if (vg_arg_set(a, "--var") || vg_arg_set(a, "--vars") || vg_arg_set(a, "--rules")) {
-		/* the general way: the operands come as further --rules */
-		struct vg_args b = *a;
-
-		for (size_t i = 0; b.opt[i].name; i++) {
-			if (strcmp(b.opt[i].name, "--rules") == 0)
-				for (size_t j = 0; j < a->noperand && b.value[i].n < VG_OPT_LIST_MAX; j++)
-					b.value[i].text[b.value[i].n++] = a->operand[j];
-			if (strcmp(b.opt[i].name, "--only-rules") == 0)
-				b.value[i].set = true;
-		}
-		return vg_load_knowledge(&b, k);
+	for (size_t i = 0; a->noperand && b.opt[i].name; i++) { /* the operands come as further --rules */
+		if (strcmp(b.opt[i].name, "--rules") == 0)
+			for (size_t j = 0; j < a->noperand && b.value[i].n < VG_OPT_LIST_MAX; j++)
+				b.value[i].text[b.value[i].n++] = a->operand[j];
+		if (strcmp(b.opt[i].name, "--only-rules") == 0)
+			b.value[i].set = true;
 	}
-	rc = vg_knowledge_load(&o, k, why);
-	if (rc != VG_OK)
-		vg_log(VG_LOG_ERROR, "%s", why[0] ? why : vg_rc_name(rc));
-	return rc == VG_OK ? VG_EXIT_OK : rc == VG_E_NOTFOUND ? VG_EXIT_INPUT : VG_EXIT_FAILED;
+	return vg_load_knowledge(&b, k);
 }

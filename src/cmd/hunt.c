@@ -185,10 +185,13 @@ take_options(const struct vg_args *a, struct vg_hunt_options *o, struct vg_outpu
 }
 
 static int
-say_result(const struct vg_args *a, const struct vg_hunt_result *r, enum vg_level fail_on)
+say_result(const struct vg_args *a, const struct vg_knowledge *k, const struct vg_hunt_result *r, enum vg_level fail_on)
 {
 	const char *html = vg_arg(a, "--report");
 
+	if (k->ours_only && !vg_arg_set(a, "--quiet"))
+		vg_log(VG_LOG_INFO, "only the %u rules of Vigie ran; SigmaHQ's were not found (--rules DIR, or FILES in vigie(1))",
+		       k->program.nrule);
 	if (html && !vg_arg_set(a, "--quiet"))
 		vg_log(VG_LOG_INFO, "report: %s", html);
 	for (unsigned l = fail_on; l < VG_LEVELS; l++)
@@ -227,7 +230,7 @@ vg_cmd_hunt(const struct vg_args *a)
 	(void)signal(SIGTERM, on_interrupt);
 	rc = vg_hunt(&files, &k, &o, &res, why);
 	if (rc == VG_OK && vg_output_close(&file[0], true) && vg_output_close(&file[1], true)) {
-		code = say_result(a, &res, fail_on);
+		code = say_result(a, &k, &res, fail_on);
 	} else if (rc == VG_E_STOP) {
 		vg_log(VG_LOG_WARNING, "interrupted: nothing was written");
 		code = VG_EXIT_STOPPED;

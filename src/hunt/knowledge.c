@@ -32,7 +32,8 @@ struct text {
 struct bundle {
 	struct vg_buf bytes;
 	struct text *text; /* owned */
-	size_t n, cap;
+	size_t n, cap, unread;
+	char first_unread[400];
 	char *why;
 };
 
@@ -97,7 +98,8 @@ add_file(struct bundle *b, int dirfd, const char *name, const char *path, int tr
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		if (fd >= 0)
 			close(fd);
-		snprintf(b->why, 400, "%s: cannot be read: %s", path, strerror(errno));
+		if (b->unread++ == 0)
+			snprintf(b->first_unread, sizeof(b->first_unread), "%.300s: cannot be read: %s", path, strerror(errno));
 		return VG_OK; /* one file less; `rule check` shows what loaded */
 	}
 	if (b->n == VG_KNOWLEDGE_FILES_MAX ||
@@ -248,10 +250,11 @@ add_rules(struct bundle *b, const char *dir, int tree, bool given)
 }
 
 static vg_rc
-gather(const struct vg_knowledge_options *o, struct bundle *b, char source[256])
+gather(const struct vg_knowledge_options *o, struct bundle *b, bool *ours_only)
 {
 	char path[PATH_MAX + 16];
 	const char *home = getenv("HOME"), *env = getenv("VIGIE_SIGMA");
+	size_t ours = 0;
 	vg_rc rc;
 
 	snprintf(path, sizeof(path), "%s/packs", vg_data_dir());
@@ -264,7 +267,7 @@ gather(const struct vg_knowledge_options *o, struct bundle *b, char source[256])
 		snprintf(path, sizeof(path), "%s/rules", vg_data_dir());
 		if ((rc = add_tree(b, AT_FDCWD, path, "rules", 0, false, 0)) != VG_OK && rc != VG_E_SYS)
 			return rc;
-		snprintf(source, 256, "ours");
+		ours = b->n;
 		if (env && *env && (rc = add_rules(b, env, 2, true)) != VG_OK)
 			return rc;
 		if (!(env && *env)) {
@@ -278,6 +281,11 @@ gather(const struct vg_knowledge_options *o, struct bundle *b, char source[256])
 	for (size_t i = 0; i < o->nrules; i++)
 		if ((rc = add_rules(b, o->rules[i], 2, true)) != VG_OK)
 			return rc;
+	*ours_only = ours && b->n == ours;
+	if (b->unread > 1)
+		snprintf(b->why, 400, "%zu files of rules or packs cannot be read, the first: %.250s", b->unread, b->first_unread);
+	else if (b->unread)
+		snprintf(b->why, 400, "%.300s", b->first_unread);
 	return VG_OK;
 }
 
@@ -525,7 +533,7 @@ vg_knowledge_load(const struct vg_knowledge_options *o, struct vg_knowledge *out
 
 	*out = (struct vg_knowledge){ 0 };
 	why[0] = 0;
-	if ((rc = gather(o, &b, out->source)) != VG_OK)
+	if ((rc = gather(o, &b, &out->ours_only)) != VG_OK)
 		goto out;
 	rc = VG_E_SYS;
 	if (!digest_key(o, &b, c.key)) {

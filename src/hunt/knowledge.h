@@ -27,10 +27,11 @@ struct vg_knowledge {
 	struct vg_index *index;
 	struct vg_packs *packs;
 	bool from_cache;
-	char source[256];         /* "rules/, ../sigma": the trees that were read, for people */
+	bool ours_only;           /* no rules but ours were found, and none were asked for */
 };
 
-/* VG_E_NOTFOUND: a folder of --rules is not there; other errors likewise told in @why, one line for a person. */
+/* VG_E_NOTFOUND: a folder of --rules is not there; other errors likewise told in @why, one line for a person.  VG_OK with @why: some
+ * file could not be read, and the rest is used. */
 vg_rc vg_knowledge_load(const struct vg_knowledge_options *o, struct vg_knowledge *out, char why[400]) VG_MUST;
 void vg_knowledge_fini(struct vg_knowledge *k);
 
