@@ -368,44 +368,82 @@ first_reported(const struct vg_program *p)
 	for (uint32_t i = 0; i < p->nrule; i++)
 		if (p->rule[i].flags & VG_RULE_REPORT)
 			return i;
-	return 0;
+	return p->nrule ? 0 : UINT32_MAX;
+}
+
+/* The rules, and the one that is meant: of a file, that file alone; or, when it refers to rules that it does not hold, the one of that
+ * id among all; or by id, name or title. */
+static int
+find_rule(const struct vg_args *a, struct vg_knowledge *k, uint32_t *out)
+{
+	const char *rule = a->operand[0];
+	struct vg_args only = *a;
+	struct stat st;
+	bool is_file = stat(rule, &st) == 0 && S_ISREG(st.st_mode);
+	char id[128] = "";
+	int code;
+
+	only.noperand = is_file ? 1 : 0;
+	if ((code = vg_load_rules(&only, k)) != VG_EXIT_OK)
+		return code;
+	*out = is_file ? first_reported(&k->program) : rule_named(&k->program, vg_str_of(rule));
+	for (uint32_t i = 0; is_file && i < k->program.ndiag && id[0] == 0; i++)
+		if (k->program.diag[i].reason == VG_DIAG_REFERENCE)
+			snprintf(id, sizeof(id), "%.*s", VG_STR_ARG(vg_program_str(&k->program, k->program.diag[i].id)));
+	if (id[0]) {
+		vg_knowledge_fini(k);
+		only.noperand = 0;
+		if ((code = vg_load_rules(&only, k)) != VG_EXIT_OK)
+			return code;
+		*out = rule_named(&k->program, vg_str_of(id));
+	}
+	if (*out != UINT32_MAX)
+		return VG_EXIT_OK;
+	vg_log(VG_LOG_ERROR, "%s: %s", rule,
+	       id[0] ? "it refers to rules that are not in this file, and all of them together are not among those of --rules" :
+	       is_file ? "the rule does not load; `vigie rule check` says why" :
+			 "no rule has this id, name or title, and there is no such file");
+	vg_knowledge_fini(k);
+	return VG_EXIT_INPUT;
+}
+
+/* false: told why not. */
+static bool
+open_event(struct explain *x, const char *event)
+{
+	struct stat st;
+
+	if (strcmp(event, "-") == 0) {
+		x->fd = to_memory(STDIN_FILENO, &x->size);
+		x->mtime_ns = (int64_t)time(NULL) * VG_SEC; /* a line without a year is of today */
+	} else if ((x->fd = open(event, O_RDONLY | O_CLOEXEC)) >= 0 && fstat(x->fd, &st) == 0) {
+		x->size = (uint64_t)st.st_size;
+		x->mtime_ns = st.st_mtim.tv_sec * VG_SEC;
+		if (S_ISDIR(st.st_mode)) {
+			vg_log(VG_LOG_ERROR, "%s: a folder; name the file that holds the event", event);
+			close(x->fd);
+			return false;
+		}
+	}
+	if (x->fd < 0)
+		vg_log(VG_LOG_ERROR, "%s: %s", event, strerror(errno));
+	return x->fd >= 0;
 }
 
 int
 vg_cmd_rule_explain(const struct vg_args *a)
 {
 	static const struct vg_sandbox_limits limits = { .data_bytes = (size_t)512 << 20 };
-	const char *rule = a->operand[0], *event = a->operand[1];
-	struct vg_args only = *a;
+	const char *event = a->operand[1];
 	struct vg_knowledge k;
-	struct explain x = { .name = vg_str_of(event) };
-	struct stat st;
+	struct explain x = { .k = &k, .name = vg_str_of(event) };
 	char why[160] = "";
-	bool is_file = stat(rule, &st) == 0 && S_ISREG(st.st_mode);
 	int code;
 	vg_rc rc;
 
-	only.noperand = is_file ? 1 : 0; /* the rule's file, or the rules that --rules and the defaults give */
-	if ((code = vg_load_rules(&only, &k)) != VG_EXIT_OK)
+	if ((code = find_rule(a, &k, &x.rule)) != VG_EXIT_OK)
 		return code;
-	x.k = &k;
-	x.rule = is_file ? first_reported(&k.program) : rule_named(&k.program, vg_str_of(rule));
-	if (x.rule >= k.program.nrule) {
-		vg_log(VG_LOG_ERROR, "%s: %s", rule,
-		       k.program.ndiag && is_file ? "the rule does not load; `vigie rule check` says why" :
-		       "no rule has this id, name or title, and there is no such file");
-		vg_knowledge_fini(&k);
-		return VG_EXIT_INPUT;
-	}
-	if (strcmp(event, "-") == 0) {
-		x.fd = to_memory(STDIN_FILENO, &x.size);
-		x.mtime_ns = (int64_t)time(NULL) * VG_SEC; /* a line without a year is of today */
-	} else if ((x.fd = open(event, O_RDONLY | O_CLOEXEC)) >= 0 && fstat(x.fd, &st) == 0) {
-		x.size = (uint64_t)st.st_size;
-		x.mtime_ns = st.st_mtim.tv_sec * VG_SEC;
-	}
-	if (x.fd < 0) {
-		vg_log(VG_LOG_ERROR, "%s: %s", event, strerror(errno));
+	if (!open_event(&x, event)) {
 		vg_knowledge_fini(&k);
 		return VG_EXIT_INPUT;
 	}

@@ -174,6 +174,10 @@ take_options(const struct vg_args *a, struct vg_hunt_options *o, struct vg_outpu
 		vg_log(VG_LOG_ERROR, "hunt: --lang %s: en or fr", lang);
 		return false;
 	}
+	if (o->from_ns != VG_TIME_NONE && o->to_ns != VG_TIME_NONE && o->from_ns > o->to_ns) {
+		vg_log(VG_LOG_ERROR, "hunt: --from %s is after --to %s", vg_arg(a, "--from"), vg_arg(a, "--to"));
+		return false;
+	}
 	o->jobs = (unsigned)n;
 	o->carve = vg_arg_set(a, "--carve");
 	o->cache_bytes = vg_arg_set(a, "--no-value-cache") ? 0 : CACHE_BYTES;
