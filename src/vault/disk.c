@@ -1,0 +1,175 @@
+#include "vault/disk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+
+static vg_rc
+asked(struct vg_disk *d, enum vg_disk_what what, const char *name, const char *to, vg_str bytes, uint64_t at)
+{
+	struct vg_disk_op op = { what, name, to, bytes, at };
+
+	return d->watch ? d->watch(d->ctx, &op) : VG_OK;
+}
+
+static vg_rc
+named(struct vg_file *f, const char *name)
+{
+	int n = snprintf(f->name, sizeof(f->name), "%s", name);
+
+	f->fd = -1;
+	return n > 0 && (size_t)n < sizeof(f->name) ? VG_OK : VG_E_LIMIT;
+}
+
+vg_rc
+vg_disk_open(struct vg_disk *d, const char *path)
+{
+	*d = (struct vg_disk){ .dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+	return d->dir >= 0 ? VG_OK : errno == ENOENT ? VG_E_NOTFOUND : VG_E_SYS;
+}
+
+void
+vg_disk_close(struct vg_disk *d)
+{
+	if (d->dir >= 0)
+		close(d->dir);
+	d->dir = -1;
+}
+
+vg_rc
+vg_file_create(struct vg_disk *d, const char *name, struct vg_file *out)
+{
+	vg_rc rc = named(out, name);
+
+	if (rc != VG_OK || (rc = asked(d, VG_DISK_CREATE, name, NULL, VG_NIL, 0)) != VG_OK)
+		return rc;
+	out->fd = openat(d->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return out->fd >= 0 ? VG_OK : VG_E_SYS;
+}
+
+vg_rc
+vg_file_open(struct vg_disk *d, const char *name, struct vg_file *out)
+{
+	vg_rc rc = named(out, name);
+
+	if (rc != VG_OK)
+		return rc;
+	out->fd = openat(d->dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return out->fd >= 0 ? VG_OK : errno == ENOENT ? VG_E_NOTFOUND : VG_E_SYS;
+}
+
+void
+vg_file_close(struct vg_file *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	f->fd = -1;
+}
+
+vg_rc
+vg_file_size(const struct vg_file *f, uint64_t *out)
+{
+	struct stat st;
+
+	if (fstat(f->fd, &st) < 0)
+		return VG_E_SYS;
+	*out = (uint64_t)st.st_size;
+	return VG_OK;
+}
+
+vg_rc
+vg_file_write(struct vg_disk *d, struct vg_file *f, vg_str bytes, uint64_t at)
+{
+	vg_rc rc = asked(d, VG_DISK_WRITE, f->name, NULL, bytes, at);
+
+	return rc != VG_OK ? rc : vg_pwrite_all(f->fd, bytes, at);
+}
+
+vg_rc
+vg_file_truncate(struct vg_disk *d, struct vg_file *f, uint64_t size)
+{
+	vg_rc rc = asked(d, VG_DISK_TRUNCATE, f->name, NULL, VG_NIL, size);
+
+	return rc != VG_OK ? rc : ftruncate(f->fd, (off_t)size) == 0 ? VG_OK : VG_E_SYS;
+}
+
+vg_rc
+vg_file_sync(struct vg_disk *d, struct vg_file *f)
+{
+	vg_rc rc = asked(d, VG_DISK_SYNC, f->name, NULL, VG_NIL, 0);
+
+	return rc != VG_OK ? rc : fdatasync(f->fd) == 0 ? VG_OK : VG_E_SYS;
+}
+
+vg_rc
+vg_file_read(const struct vg_file *f, void *to, size_t n, uint64_t at)
+{
+	char *p = to;
+
+	while (n) {
+		ssize_t k = pread(f->fd, p, n, (off_t)at);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return k == 0 ? VG_E_TRUNC : VG_E_SYS;
+		p += k;
+		n -= (size_t)k;
+		at += (uint64_t)k;
+	}
+	return VG_OK;
+}
+
+vg_rc
+vg_disk_rename(struct vg_disk *d, const char *from, const char *to)
+{
+	vg_rc rc = asked(d, VG_DISK_RENAME, from, to, VG_NIL, 0);
+
+	return rc != VG_OK ? rc : renameat(d->dir, from, d->dir, to) == 0 ? VG_OK : VG_E_SYS;
+}
+
+vg_rc
+vg_disk_remove(struct vg_disk *d, const char *name)
+{
+	vg_rc rc = asked(d, VG_DISK_REMOVE, name, NULL, VG_NIL, 0);
+
+	if (rc != VG_OK)
+		return rc;
+	return unlinkat(d->dir, name, 0) == 0 ? VG_OK : errno == ENOENT ? VG_E_NOTFOUND : VG_E_SYS;
+}
+
+vg_rc
+vg_disk_sync(struct vg_disk *d)
+{
+	vg_rc rc = asked(d, VG_DISK_SYNC_DIR, "", NULL, VG_NIL, 0);
+
+	return rc != VG_OK ? rc : fsync(d->dir) == 0 ? VG_OK : VG_E_SYS;
+}
+
+vg_rc
+vg_disk_each(struct vg_disk *d, const char *suffix, vg_rc (*each)(void *ctx, const char *name), void *ctx)
+{
+	int fd = openat(d->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *e;
+	vg_rc rc = VG_OK;
+
+	if (list == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return VG_E_SYS;
+	}
+	while (rc == VG_OK && (e = readdir(list)) != NULL) {
+		size_t n = strlen(e->d_name), k = strlen(suffix);
+
+		if (n > k && strcmp(e->d_name + n - k, suffix) == 0)
+			rc = each(ctx, e->d_name);
+	}
+	closedir(list);
+	return rc;
+}

@@ -1,0 +1,52 @@
+/* vault/disk.h - every change that the vault makes on disk goes through here: writes, syncs, names.  A test watches them all, and
+ * rebuilds what a disk may hold when the power fails between any two; another answers "no space" to any of them.
+ *
+ * What counts after a failure: bytes of a file are sure once it was synced behind them; a name (made, changed, removed) is sure
+ * once its folder was synced behind that.  Nothing else is. */
+#ifndef VG_VAULT_DISK_H
+#define VG_VAULT_DISK_H
+
+#include "base/rc.h"
+#include "base/str.h"
+
+enum vg_disk_what { VG_DISK_CREATE, VG_DISK_WRITE, VG_DISK_TRUNCATE, VG_DISK_SYNC, VG_DISK_RENAME, VG_DISK_REMOVE, VG_DISK_SYNC_DIR };
+struct vg_disk_op {
+	enum vg_disk_what what;
+	const char *name, *to; /* the file; to: its new name */
+	vg_str bytes;          /* WRITE */
+	uint64_t at;           /* WRITE, TRUNCATE: offset, size */
+};
+/* Asked before each.  Not VG_OK: it is not done, and that is its answer (VG_E_SYS with errno). */
+typedef vg_rc vg_disk_watch_fn(void *ctx, const struct vg_disk_op *op);
+
+/* One folder. */
+struct vg_disk {
+	int dir;
+	vg_disk_watch_fn *watch; /* NULL: nobody watches */
+	void *ctx;
+};
+#define VG_DISK_NAME_MAX 64
+struct vg_file {
+	int fd;
+	char name[VG_DISK_NAME_MAX];
+};
+
+vg_rc vg_disk_open(struct vg_disk *d, const char *path) VG_MUST;
+void vg_disk_close(struct vg_disk *d);
+/* Each VG_E_SYS with errno; VG_E_NOTFOUND, VG_E_LIMIT (name too long). */
+vg_rc vg_file_create(struct vg_disk *d, const char *name, struct vg_file *out) VG_MUST; /* it must not be there */
+vg_rc vg_file_open(struct vg_disk *d, const char *name, struct vg_file *out) VG_MUST;
+void vg_file_close(struct vg_file *f);
+vg_rc vg_file_size(const struct vg_file *f, uint64_t *out) VG_MUST;
+vg_rc vg_file_write(struct vg_disk *d, struct vg_file *f, vg_str bytes, uint64_t at) VG_MUST;
+vg_rc vg_file_truncate(struct vg_disk *d, struct vg_file *f, uint64_t size) VG_MUST;
+vg_rc vg_file_sync(struct vg_disk *d, struct vg_file *f) VG_MUST;
+/* All of @n bytes, or VG_E_TRUNC. */
+vg_rc vg_file_read(const struct vg_file *f, void *to, size_t n, uint64_t at) VG_MUST;
+vg_rc vg_disk_rename(struct vg_disk *d, const char *from, const char *to) VG_MUST;
+vg_rc vg_disk_remove(struct vg_disk *d, const char *name) VG_MUST;
+vg_rc vg_disk_sync(struct vg_disk *d) VG_MUST;
+/* Each name that ends in @suffix, in no order. */
+vg_rc vg_disk_each(struct vg_disk *d, const char *suffix, vg_rc (*each)(void *ctx, const char *name), void *ctx) VG_MUST;
+
+#endif
