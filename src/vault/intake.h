@@ -1,4 +1,4 @@
-/* vault/journal.h - the intake journal of a node: records of all tenants in order of arrival, synced before they are acknowledged.
+/* vault/intake.h - the intake journal of a node: records of all tenants in order of arrival, synced before they are acknowledged.
  *
  * Files "SEQ.vj", SEQ being the first record's number in 16 hexadecimal digits.  A file is a head, then batches; a batch is what
  * was written at one time, and the next one is written only when it was synced: a batch that is whole proves that all before it was
@@ -10,44 +10,44 @@
  *
  * A batch that is not whole at the end of the last file was never acknowledged, and is cut off.  One with a whole batch behind
  * it was: that is damage, which is told and never cut. */
-#ifndef VG_VAULT_JOURNAL_H
-#define VG_VAULT_JOURNAL_H
+#ifndef VG_VAULT_INTAKE_H
+#define VG_VAULT_INTAKE_H
 
 #include "vault/disk.h"
 #include "vault/record.h"
 
-#define VG_JOURNAL_FILE_BYTES ((uint64_t)64 << 20)
-#define VG_JOURNAL_BATCH_BYTES ((size_t)8 << 20)   /* of one batch, at most */
+#define VG_INTAKE_FILE_BYTES ((uint64_t)64 << 20)
+#define VG_INTAKE_BATCH_BYTES ((size_t)8 << 20)   /* of one batch, at most */
 
-struct vg_journal_damage {   /* what is wrong, and where */
+struct vg_intake_damage {   /* what is wrong, and where */
 	char name[VG_DISK_NAME_MAX];
 	uint64_t at, until;      /* bytes that hold no whole batch */
 	uint64_t seq, until_seq; /* records that are gone: from, and the first that is there again */
 };
-struct vg_journal_options {
+struct vg_intake_options {
 	uint64_t first;      /* the number of the very first record, when the journal is new */
-	uint64_t file_bytes; /* a new file is begun over this; 0: VG_JOURNAL_FILE_BYTES */
+	uint64_t file_bytes; /* a new file is begun over this; 0: VG_INTAKE_FILE_BYTES */
 };
-struct vg_journal;
+struct vg_intake;
 /* Open the journal in @d's folder, and make it sound after a failure of power.  VG_E_FORMAT: damage, told in @damage.  VG_E_SYS.
  * @d outlives the journal. */
-vg_rc vg_journal_open(struct vg_disk *d, const struct vg_journal_options *o, struct vg_journal_damage *damage, struct vg_journal **out) VG_MUST;
-void vg_journal_free(struct vg_journal *j); /* what was not synced is gone */
+vg_rc vg_intake_open(struct vg_disk *d, const struct vg_intake_options *o, struct vg_intake_damage *damage, struct vg_intake **out) VG_MUST;
+void vg_intake_free(struct vg_intake *j); /* what was not synced is gone */
 
 /* Take a record; it gets the next number, which @seq tells.  Nothing is promised until it was synced.  VG_E_LIMIT: too large, or the
  * batch is full: sync, and come again.  VG_E_NOMEM. */
-vg_rc vg_journal_add(struct vg_journal *j, uint32_t tenant, int64_t recv_ns, uint32_t source, vg_str raw, uint64_t *seq) VG_MUST;
+vg_rc vg_intake_add(struct vg_intake *j, uint32_t tenant, int64_t recv_ns, uint32_t source, vg_str raw, uint64_t *seq) VG_MUST;
 /* Write what was taken, and sync it.  VG_OK: all of it may be acknowledged.  Else nothing of it may, and it is still there for
  * another try (VG_E_SYS: errno, as ENOSPC). */
-vg_rc vg_journal_sync(struct vg_journal *j) VG_MUST;
-uint64_t vg_journal_next(const struct vg_journal *j);   /* the number of the record after the last one that is synced */
-size_t vg_journal_waiting(const struct vg_journal *j);  /* bytes taken and not synced */
+vg_rc vg_intake_sync(struct vg_intake *j) VG_MUST;
+uint64_t vg_intake_next(const struct vg_intake *j);   /* the number of the record after the last one that is synced */
+size_t vg_intake_waiting(const struct vg_intake *j);  /* bytes taken and not synced */
 
 /* Every synced record from @seq on, in order.  @each's slices are good until it returns; not VG_OK ends the walk.  VG_E_NOTFOUND: @seq was dropped
  * already. */
-typedef vg_rc vg_journal_fn(void *ctx, uint32_t tenant, const struct vg_record *r);
-vg_rc vg_journal_read(struct vg_journal *j, uint64_t seq, vg_journal_fn *each, void *ctx) VG_MUST;
+typedef vg_rc vg_intake_fn(void *ctx, uint32_t tenant, const struct vg_record *r);
+vg_rc vg_intake_read(struct vg_intake *j, uint64_t seq, vg_intake_fn *each, void *ctx) VG_MUST;
 /* Records before @seq are kept elsewhere: files that hold none from it on are removed. */
-vg_rc vg_journal_drop(struct vg_journal *j, uint64_t seq) VG_MUST;
+vg_rc vg_intake_drop(struct vg_intake *j, uint64_t seq) VG_MUST;
 
 #endif

@@ -1,6 +1,6 @@
 #include "power.h"
 
-#include "vault/journal.h"
+#include "vault/intake.h"
 
 #define FILE_BYTES 6000
 
@@ -37,20 +37,20 @@ on_record(void *ctx, uint32_t tenant, const struct vg_record *r)
 }
 
 static vg_rc
-open_at(struct vg_disk *d, struct vg_journal **out)
+open_at(struct vg_disk *d, struct vg_intake **out)
 {
-	static const struct vg_journal_options o = { .first = 1, .file_bytes = FILE_BYTES };
-	struct vg_journal_damage damage;
+	static const struct vg_intake_options o = { .first = 1, .file_bytes = FILE_BYTES };
+	struct vg_intake_damage damage;
 
-	return vg_journal_open(d, &o, &damage, out);
+	return vg_intake_open(d, &o, &damage, out);
 }
 
 static vg_rc
-add(struct vg_journal *j, uint64_t want)
+add(struct vg_intake *j, uint64_t want)
 {
 	char text[1200];
 	uint64_t seq;
-	vg_rc rc = vg_journal_add(j, (uint32_t)(want % 3), (int64_t)want * 1000, (uint32_t)(want % 5), text_of(want, text), &seq);
+	vg_rc rc = vg_intake_add(j, (uint32_t)(want % 3), (int64_t)want * 1000, (uint32_t)(want % 5), text_of(want, text), &seq);
 
 	if (rc == VG_OK)
 		assert_int_equal(seq, want);
@@ -59,19 +59,19 @@ add(struct vg_journal *j, uint64_t want)
 
 /* All from @from to the last one are there, as they were. */
 static void
-check_from(struct vg_journal *j, uint64_t from, uint64_t next)
+check_from(struct vg_intake *j, uint64_t from, uint64_t next)
 {
 	struct seen s = { .next = from };
 
-	assert_int_equal(vg_journal_next(j), next);
-	assert_int_equal(vg_journal_read(j, from, on_record, &s), VG_OK);
+	assert_int_equal(vg_intake_next(j), next);
+	assert_int_equal(vg_intake_read(j, from, on_record, &s), VG_OK);
 	assert_int_equal(s.next, next);
 }
 
 static void
 what_is_synced_is_read(void **state)
 {
-	struct vg_journal *j;
+	struct vg_intake *j;
 	struct vg_disk d;
 	char path[64];
 	uint64_t seq = 1;
@@ -85,15 +85,15 @@ what_is_synced_is_read(void **state)
 		for (int b = 0; b < 20; b++) {
 			for (int i = 0; i <= b % 4; i++)
 				assert_int_equal(add(j, seq++), VG_OK);
-			assert_true(vg_journal_waiting(j) > 0);
-			assert_int_equal(vg_journal_next(j), seq - 1 - (uint64_t)(b % 4));
-			assert_int_equal(vg_journal_sync(j), VG_OK);
-			assert_int_equal(vg_journal_waiting(j), 0);
+			assert_true(vg_intake_waiting(j) > 0);
+			assert_int_equal(vg_intake_next(j), seq - 1 - (uint64_t)(b % 4));
+			assert_int_equal(vg_intake_sync(j), VG_OK);
+			assert_int_equal(vg_intake_waiting(j), 0);
 		}
 		check_from(j, seq / 2, seq);
-		assert_int_equal(vg_journal_sync(j), VG_OK); /* of nothing */
+		assert_int_equal(vg_intake_sync(j), VG_OK); /* of nothing */
 		assert_int_equal(add(j, seq), VG_OK);        /* lost: never synced */
-		vg_journal_free(j);
+		vg_intake_free(j);
 	}
 	vg_disk_close(&d);
 	folder_free(path);
@@ -102,7 +102,7 @@ what_is_synced_is_read(void **state)
 static void
 what_was_dropped_is_not(void **state)
 {
-	struct vg_journal *j;
+	struct vg_intake *j;
 	struct vg_disk d;
 	char path[64];
 	struct seen s = { .next = 1 };
@@ -113,19 +113,19 @@ what_was_dropped_is_not(void **state)
 	assert_int_equal(open_at(&d, &j), VG_OK);
 	for (uint64_t i = 1; i <= 200; i++) {
 		assert_int_equal(add(j, i), VG_OK);
-		assert_int_equal(vg_journal_sync(j), VG_OK);
+		assert_int_equal(vg_intake_sync(j), VG_OK);
 	}
-	assert_int_equal(vg_journal_drop(j, 150), VG_OK);
-	assert_int_equal(vg_journal_read(j, 1, on_record, &s), VG_E_NOTFOUND);
+	assert_int_equal(vg_intake_drop(j, 150), VG_OK);
+	assert_int_equal(vg_intake_read(j, 1, on_record, &s), VG_E_NOTFOUND);
 	check_from(j, 150, 201);
-	vg_journal_free(j);
+	vg_intake_free(j);
 	assert_int_equal(open_at(&d, &j), VG_OK); /* it begins where it begins */
 	check_from(j, 150, 201);
 	assert_int_equal(add(j, 201), VG_OK);
-	assert_int_equal(vg_journal_sync(j), VG_OK);
-	assert_int_equal(vg_journal_drop(j, 1000), VG_OK); /* never the last file */
+	assert_int_equal(vg_intake_sync(j), VG_OK);
+	assert_int_equal(vg_intake_drop(j, 1000), VG_OK); /* never the last file */
 	check_from(j, 201, 202);
-	vg_journal_free(j);
+	vg_intake_free(j);
 	vg_disk_close(&d);
 	folder_free(path);
 }
@@ -134,7 +134,7 @@ static void
 limits(void **state)
 {
 	char *big = calloc(1, VG_RECORD_RAW_MAX + 1);
-	struct vg_journal *j;
+	struct vg_intake *j;
 	struct vg_disk d;
 	char path[64];
 	uint64_t seq;
@@ -144,16 +144,16 @@ limits(void **state)
 	folder_new(path);
 	assert_int_equal(vg_disk_open(&d, path), VG_OK);
 	assert_int_equal(open_at(&d, &j), VG_OK);
-	assert_int_equal(vg_journal_add(j, 0, 0, 0, vg_str_mem(big, VG_RECORD_RAW_MAX + 1), &seq), VG_E_LIMIT);
-	while (vg_journal_add(j, 0, 0, 0, vg_str_mem(big, VG_RECORD_RAW_MAX), &seq) == VG_OK)
+	assert_int_equal(vg_intake_add(j, 0, 0, 0, vg_str_mem(big, VG_RECORD_RAW_MAX + 1), &seq), VG_E_LIMIT);
+	while (vg_intake_add(j, 0, 0, 0, vg_str_mem(big, VG_RECORD_RAW_MAX), &seq) == VG_OK)
 		n++;
 	assert_int_equal(n, 7); /* heads take the rest */
-	assert_int_equal(vg_journal_sync(j), VG_OK);
-	assert_int_equal(vg_journal_next(j), 8);
-	assert_int_equal(vg_journal_add(j, 0, 0, 0, VG_NIL, &seq), VG_OK);
+	assert_int_equal(vg_intake_sync(j), VG_OK);
+	assert_int_equal(vg_intake_next(j), 8);
+	assert_int_equal(vg_intake_add(j, 0, 0, 0, VG_NIL, &seq), VG_OK);
 	assert_int_equal(seq, 8);
-	assert_int_equal(vg_journal_sync(j), VG_OK);
-	vg_journal_free(j);
+	assert_int_equal(vg_intake_sync(j), VG_OK);
+	vg_intake_free(j);
 	vg_disk_close(&d);
 	folder_free(path);
 	free(big);
@@ -172,7 +172,7 @@ struct work {
 static void
 do_work(struct work *w)
 {
-	struct vg_journal *j;
+	struct vg_intake *j;
 	struct vg_disk d;
 	char path[64];
 	uint64_t seq = 1, begin = 1;
@@ -189,14 +189,14 @@ do_work(struct work *w)
 
 		for (uint64_t i = 0; i <= before % 5; i++)
 			assert_int_equal(add(j, seq++), VG_OK);
-		assert_int_equal(vg_journal_sync(j), VG_OK);
+		assert_int_equal(vg_intake_sync(j), VG_OK);
 		for (; known < w->power.n; known++) {
 			w->sure[known] = before;
 			w->begin[known] = begin;
 		}
 		if (seq > 75 && begin == 1) {
 			begin = 70;
-			assert_int_equal(vg_journal_drop(j, begin), VG_OK);
+			assert_int_equal(vg_intake_drop(j, begin), VG_OK);
 		}
 		assert_true(w->power.n < VG_COUNT(w->sure));
 	}
@@ -204,7 +204,7 @@ do_work(struct work *w)
 		w->sure[known] = seq;
 		w->begin[known] = begin;
 	}
-	vg_journal_free(j);
+	vg_intake_free(j);
 	vg_disk_close(&d);
 	folder_free(path);
 }
@@ -214,7 +214,7 @@ static bool
 survives(struct work *w, size_t n, int how)
 {
 	uint64_t sure = n ? w->sure[n - 1] : 1, begin = n ? w->begin[n] : 1;
-	struct vg_journal *j;
+	struct vg_intake *j;
 	struct vg_disk d;
 	char path[64];
 	bool ok;
@@ -226,19 +226,19 @@ survives(struct work *w, size_t n, int how)
 	assert_int_equal(vg_disk_open(&d, path), VG_OK);
 	ok = open_at(&d, &j) == VG_OK;
 	if (ok) {
-		uint64_t next = vg_journal_next(j);
+		uint64_t next = vg_intake_next(j);
 
 		ok = next >= sure;
 		if (ok && next > begin)
 			check_from(j, begin, next);
 		if (ok && next > 1) { /* and it goes on from there */
 			assert_int_equal(add(j, next), VG_OK);
-			assert_int_equal(vg_journal_sync(j), VG_OK);
-			vg_journal_free(j);
+			assert_int_equal(vg_intake_sync(j), VG_OK);
+			vg_intake_free(j);
 			assert_int_equal(open_at(&d, &j), VG_OK);
 			check_from(j, begin < next ? begin : next, next + 1);
 		}
-		vg_journal_free(j);
+		vg_intake_free(j);
 	}
 	vg_disk_close(&d);
 	folder_free(path);
@@ -270,7 +270,7 @@ nor_the_second_time(void **state)
 	for (int turn = 0; turn < 60; turn++) {
 		size_t n = power_draw(&w.power, (uint32_t)w.power.n + 1), begun;
 		struct work again = { .power = { .random = w.power.random } };
-		struct vg_journal *j;
+		struct vg_intake *j;
 		struct vg_disk d;
 		char path[64];
 		uint64_t next;
@@ -283,23 +283,23 @@ nor_the_second_time(void **state)
 		d.ctx = &again.power;
 		begun = again.power.n;
 		assert_int_equal(open_at(&d, &j), VG_OK);
-		next = vg_journal_next(j);
+		next = vg_intake_next(j);
 		for (size_t i = 0; i <= begun; i++) {
 			again.sure[i] = next;
 			again.begin[i] = n ? w.begin[n] : 1;
 		}
 		for (int b = 0; b < 6; b++) {
 			size_t before = again.power.n;
-			uint64_t had = vg_journal_next(j);
+			uint64_t had = vg_intake_next(j);
 
 			assert_int_equal(add(j, had), VG_OK);
-			assert_int_equal(vg_journal_sync(j), VG_OK);
+			assert_int_equal(vg_intake_sync(j), VG_OK);
 			for (size_t i = before; i <= again.power.n; i++) {
 				again.sure[i] = i == again.power.n ? had + 1 : had;
 				again.begin[i] = n ? w.begin[n] : 1;
 			}
 		}
-		vg_journal_free(j);
+		vg_intake_free(j);
 		vg_disk_close(&d);
 		folder_free(path);
 		for (size_t k = begun; k <= again.power.n; k++)
@@ -340,7 +340,7 @@ no_space_loses_nothing(void **state)
 	(void)state;
 	for (size_t fail_at = 1; fail_at < 60; fail_at++) {
 		struct power p = { .fail_at = fail_at, .random = 1 };
-		struct vg_journal *j;
+		struct vg_intake *j;
 		struct vg_disk d;
 		char path[64];
 		uint64_t seq = 1, refused = 0;
@@ -352,7 +352,7 @@ no_space_loses_nothing(void **state)
 		assert_int_equal(open_at(&d, &j), VG_OK);
 		while (seq <= 40) {
 			assert_int_equal(add(j, seq++), VG_OK);
-			if (vg_journal_sync(j) == VG_OK)
+			if (vg_intake_sync(j) == VG_OK)
 				continue;
 			assert_int_equal(errno, ENOSPC);
 			refused++;
@@ -361,18 +361,18 @@ no_space_loses_nothing(void **state)
 				p.fail_at = 0; /* there is room again: what waited goes on */
 			seq--;
 			assert_true(refused < 10);
-			while (vg_journal_sync(j) != VG_OK)
+			while (vg_intake_sync(j) != VG_OK)
 				if (++refused >= 3)
 					p.fail_at = 0;
 			seq++;
 		}
 		assert_true(refused > 0 || fail_at > p.n);
 		check_from(j, 1, 41);
-		vg_journal_free(j);
+		vg_intake_free(j);
 		d.watch = NULL;
 		assert_int_equal(open_at(&d, &j), VG_OK);
 		check_from(j, 1, 41);
-		vg_journal_free(j);
+		vg_intake_free(j);
 		vg_disk_close(&d);
 		folder_free(path);
 		power_fini(&p);
@@ -396,9 +396,9 @@ first_name(void *ctx, const char *name)
 static void
 damage_is_told(void **state)
 {
-	static const struct vg_journal_options o = { .first = 1, .file_bytes = FILE_BYTES };
-	struct vg_journal_damage damage;
-	struct vg_journal *j;
+	static const struct vg_intake_options o = { .first = 1, .file_bytes = FILE_BYTES };
+	struct vg_intake_damage damage;
+	struct vg_intake *j;
 	struct vg_disk d;
 	struct vg_file f;
 	char path[64], least[VG_DISK_NAME_MAX] = "";
@@ -410,9 +410,9 @@ damage_is_told(void **state)
 	assert_int_equal(open_at(&d, &j), VG_OK);
 	for (uint64_t i = 1; i <= 60; i++) {
 		assert_int_equal(add(j, i), VG_OK);
-		assert_int_equal(vg_journal_sync(j), VG_OK);
+		assert_int_equal(vg_intake_sync(j), VG_OK);
 	}
-	vg_journal_free(j);
+	vg_intake_free(j);
 	assert_int_equal(vg_disk_each(&d, ".vj", first_name, least), VG_OK);
 	assert_int_equal(vg_file_open(&d, least, &f), VG_OK);
 	assert_int_equal(vg_file_size(&f, &size), VG_OK);
@@ -422,7 +422,7 @@ damage_is_told(void **state)
 		assert_int_equal(vg_file_read(&f, &was, 1, at), VG_OK);
 		now = (char)(was ^ 0x10);
 		assert_int_equal(vg_file_write(&d, &f, vg_str_mem(&now, 1), at), VG_OK);
-		assert_int_equal(vg_journal_open(&d, &o, &damage, &j), VG_E_FORMAT);
+		assert_int_equal(vg_intake_open(&d, &o, &damage, &j), VG_E_FORMAT);
 		assert_string_equal(damage.name, least);
 		assert_true(damage.at <= at && at < damage.until);
 		told++;
@@ -432,10 +432,10 @@ damage_is_told(void **state)
 	vg_file_close(&f);
 	assert_int_equal(open_at(&d, &j), VG_OK);
 	check_from(j, 1, 61);
-	vg_journal_free(j);
+	vg_intake_free(j);
 	assert_int_equal(unlinkat(d.dir, least, 0), 0); /* the oldest file is gone: as if dropped, which the tree will tell */
 	assert_int_equal(open_at(&d, &j), VG_OK);
-	vg_journal_free(j);
+	vg_intake_free(j);
 	vg_disk_close(&d);
 	folder_free(path);
 }

@@ -1,4 +1,4 @@
-#include "vault/journal.h"
+#include "vault/intake.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ struct batch { /* a head, as read */
 	uint64_t first;
 };
 
-struct vg_journal {
+struct vg_intake {
 	struct vg_disk *d;
 	uint64_t file_bytes;
 	struct jfile *file; /* ascending; owned */
@@ -77,12 +77,12 @@ take_batch_head(const char *h, uint64_t id, uint64_t at, struct batch *out)
 	out->bytes = vg_cur_le32(&c);
 	out->sum = vg_cur_le32(&c);
 	ok &= vg_cur_le32(&c) == crc(h, BATCH_HEAD - 4);
-	return ok && memcmp(h, BATCH_MAGIC, 4) == 0 && out->bytes <= VG_JOURNAL_BATCH_BYTES ? VG_OK : VG_E_FORMAT;
+	return ok && memcmp(h, BATCH_MAGIC, 4) == 0 && out->bytes <= VG_INTAKE_BATCH_BYTES ? VG_OK : VG_E_FORMAT;
 }
 
 /* The batch at @at into j->in.  VG_E_TRUNC, VG_E_FORMAT: there is no whole one. */
 static vg_rc
-read_batch(struct vg_journal *j, const struct vg_file *f, uint64_t id, uint64_t at, struct batch *out)
+read_batch(struct vg_intake *j, const struct vg_file *f, uint64_t id, uint64_t at, struct batch *out)
 {
 	char h[BATCH_HEAD];
 	vg_rc rc = vg_file_read(f, h, sizeof(h), at);
@@ -100,7 +100,7 @@ read_batch(struct vg_journal *j, const struct vg_file *f, uint64_t id, uint64_t 
 
 /* Give the records of the batch in j->in. */
 static vg_rc
-each_record(struct vg_journal *j, const struct batch *b, uint64_t from, vg_journal_fn *each, void *ctx)
+each_record(struct vg_intake *j, const struct batch *b, uint64_t from, vg_intake_fn *each, void *ctx)
 {
 	struct vg_cur c = vg_cur_of(j->in.p, j->in.n);
 	vg_rc rc = VG_OK;
@@ -121,7 +121,7 @@ each_record(struct vg_journal *j, const struct batch *b, uint64_t from, vg_journ
 
 /* The first whole batch behind @at; its offset, UINT64_MAX when there is none. */
 static uint64_t
-find_batch(struct vg_journal *j, const struct vg_file *f, uint64_t id, uint64_t at, uint64_t size, struct batch *out)
+find_batch(struct vg_intake *j, const struct vg_file *f, uint64_t id, uint64_t at, uint64_t size, struct batch *out)
 {
 	char window[65536];
 
@@ -140,7 +140,7 @@ find_batch(struct vg_journal *j, const struct vg_file *f, uint64_t id, uint64_t 
 }
 
 static vg_rc
-damaged(struct vg_journal_damage *d, const char *name, uint64_t at, uint64_t until, uint64_t seq, uint64_t until_seq)
+damaged(struct vg_intake_damage *d, const char *name, uint64_t at, uint64_t until, uint64_t seq, uint64_t until_seq)
 {
 	snprintf(d->name, sizeof(d->name), "%s", name);
 	d->at = at;
@@ -152,7 +152,7 @@ damaged(struct vg_journal_damage *d, const char *name, uint64_t at, uint64_t unt
 
 /* Walk the batches of one file; j->next goes on.  @last: what is not whole at its end was never acknowledged. */
 static vg_rc
-check_file(struct vg_journal *j, struct jfile *x, struct vg_file *f, bool last, struct vg_journal_damage *damage)
+check_file(struct vg_intake *j, struct jfile *x, struct vg_file *f, bool last, struct vg_intake_damage *damage)
 {
 	uint64_t size, behind;
 	struct batch b;
@@ -182,7 +182,7 @@ check_file(struct vg_journal *j, struct jfile *x, struct vg_file *f, bool last, 
 static vg_rc
 on_name(void *ctx, const char *name)
 {
-	struct vg_journal *j = ctx;
+	struct vg_intake *j = ctx;
 	char *end, again[VG_DISK_NAME_MAX];
 	uint64_t first = strtoull(name, &end, 16);
 
@@ -212,7 +212,7 @@ file_cmp(const void *a, const void *b)
 
 /* A last file without a sound head was begun and never used, unless a batch stands in it. */
 static vg_rc
-drop_begun(struct vg_journal *j, struct vg_file *f, struct vg_journal_damage *damage)
+drop_begun(struct vg_intake *j, struct vg_file *f, struct vg_intake_damage *damage)
 {
 	uint64_t size;
 	char *all;
@@ -220,7 +220,7 @@ drop_begun(struct vg_journal *j, struct vg_file *f, struct vg_journal_damage *da
 
 	if (rc != VG_OK)
 		return rc;
-	if (size > HEAD_BYTES + VG_JOURNAL_BATCH_BYTES) /* more than was written before the head was sure */
+	if (size > HEAD_BYTES + VG_INTAKE_BATCH_BYTES) /* more than was written before the head was sure */
 		return damaged(damage, f->name, 0, size, j->next, 0);
 	if ((all = malloc((size_t)size + 1)) == NULL)
 		return VG_E_NOMEM;
@@ -241,7 +241,7 @@ drop_begun(struct vg_journal *j, struct vg_file *f, struct vg_journal_damage *da
 }
 
 static vg_rc
-check_all(struct vg_journal *j, struct vg_journal_damage *damage)
+check_all(struct vg_intake *j, struct vg_intake_damage *damage)
 {
 	for (size_t i = 0; i < j->nfile; i++) {
 		struct jfile *x = &j->file[i];
@@ -279,7 +279,7 @@ check_all(struct vg_journal *j, struct vg_journal_damage *damage)
 }
 
 static void
-begin_batch(struct vg_journal *j)
+begin_batch(struct vg_intake *j)
 {
 	char nothing[BATCH_HEAD] = { 0 };
 
@@ -289,19 +289,19 @@ begin_batch(struct vg_journal *j)
 }
 
 vg_rc
-vg_journal_open(struct vg_disk *d, const struct vg_journal_options *o, struct vg_journal_damage *damage, struct vg_journal **out)
+vg_intake_open(struct vg_disk *d, const struct vg_intake_options *o, struct vg_intake_damage *damage, struct vg_intake **out)
 {
-	struct vg_journal *j = calloc(1, sizeof(*j));
+	struct vg_intake *j = calloc(1, sizeof(*j));
 	vg_rc rc;
 
-	*damage = (struct vg_journal_damage){ .at = 0 };
+	*damage = (struct vg_intake_damage){ .at = 0 };
 	if (j == NULL)
 		return VG_E_NOMEM;
 	j->d = d;
 	j->next = o->first;
-	j->file_bytes = o->file_bytes ? o->file_bytes : VG_JOURNAL_FILE_BYTES;
+	j->file_bytes = o->file_bytes ? o->file_bytes : VG_INTAKE_FILE_BYTES;
 	j->last.fd = -1;
-	j->batch.limit_bytes = BATCH_HEAD + VG_JOURNAL_BATCH_BYTES;
+	j->batch.limit_bytes = BATCH_HEAD + VG_INTAKE_BATCH_BYTES;
 	begin_batch(j);
 	if ((rc = j->batch.rc) == VG_OK && (rc = vg_disk_each(d, SUFFIX, on_name, j)) == VG_OK) {
 		if (j->nfile > 1)
@@ -309,7 +309,7 @@ vg_journal_open(struct vg_disk *d, const struct vg_journal_options *o, struct vg
 		rc = check_all(j, damage);
 	}
 	if (rc != VG_OK) {
-		vg_journal_free(j);
+		vg_intake_free(j);
 		return rc;
 	}
 	*out = j;
@@ -317,7 +317,7 @@ vg_journal_open(struct vg_disk *d, const struct vg_journal_options *o, struct vg
 }
 
 void
-vg_journal_free(struct vg_journal *j)
+vg_intake_free(struct vg_intake *j)
 {
 	int keep = errno;
 
@@ -334,7 +334,7 @@ vg_journal_free(struct vg_journal *j)
 /* ---- writing ---- */
 
 vg_rc
-vg_journal_add(struct vg_journal *j, uint32_t tenant, int64_t recv_ns, uint32_t source, vg_str raw, uint64_t *seq)
+vg_intake_add(struct vg_intake *j, uint32_t tenant, int64_t recv_ns, uint32_t source, vg_str raw, uint64_t *seq)
 {
 	struct vg_record r = { j->next + j->count, recv_ns, source, raw };
 
@@ -351,7 +351,7 @@ vg_journal_add(struct vg_journal *j, uint32_t tenant, int64_t recv_ns, uint32_t 
 
 /* Begin a file whose first record is the next one.  Its head and its name are sure before a batch is written. */
 static vg_rc
-begin_file(struct vg_journal *j)
+begin_file(struct vg_intake *j)
 {
 	struct jfile x = { .first = j->next, .end = HEAD_BYTES };
 	struct vg_buf h = { 0 };
@@ -393,7 +393,7 @@ begin_file(struct vg_journal *j)
 }
 
 static void
-finish_head(struct vg_journal *j, const struct jfile *x)
+finish_head(struct vg_intake *j, const struct jfile *x)
 {
 	struct vg_buf h = { 0 };
 
@@ -413,7 +413,7 @@ finish_head(struct vg_journal *j, const struct jfile *x)
 }
 
 vg_rc
-vg_journal_sync(struct vg_journal *j)
+vg_intake_sync(struct vg_intake *j)
 {
 	struct jfile *x;
 	vg_rc rc;
@@ -438,13 +438,13 @@ vg_journal_sync(struct vg_journal *j)
 }
 
 uint64_t
-vg_journal_next(const struct vg_journal *j)
+vg_intake_next(const struct vg_intake *j)
 {
 	return j->next;
 }
 
 size_t
-vg_journal_waiting(const struct vg_journal *j)
+vg_intake_waiting(const struct vg_intake *j)
 {
 	return j->batch.n - BATCH_HEAD;
 }
@@ -452,7 +452,7 @@ vg_journal_waiting(const struct vg_journal *j)
 /* ---- the reader, and what it has done with ---- */
 
 vg_rc
-vg_journal_read(struct vg_journal *j, uint64_t seq, vg_journal_fn *each, void *ctx)
+vg_intake_read(struct vg_intake *j, uint64_t seq, vg_intake_fn *each, void *ctx)
 {
 	size_t i = 0;
 
@@ -483,7 +483,7 @@ vg_journal_read(struct vg_journal *j, uint64_t seq, vg_journal_fn *each, void *c
 }
 
 vg_rc
-vg_journal_drop(struct vg_journal *j, uint64_t seq)
+vg_intake_drop(struct vg_intake *j, uint64_t seq)
 {
 	size_t n = 0;
 	vg_rc rc = VG_OK;

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""vault_read.py VAULT_WRITE: reads what the vault wrote with nothing but doc/vault-format.md, which it proves so."""
+import glob
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+
+RECORDS = 1000
+
+
+class Damage(Exception):
+    pass
+
+
+def need(ok, what):
+    if not ok:
+        raise Damage(what)
+
+
+def batches(data, first):
+    """The batches of one file, as (first record, count, bytes)."""
+    need(len(data) >= 32 and data[:8] == b'VGJRNL1\n', 'no head')
+    seq, ident, zero, crc = struct.unpack_from('<QQII', data, 8)
+    need(seq == first and zero == 0 and crc == zlib.crc32(data[:28]), 'head')
+    at = 32
+    while at < len(data):
+        need(len(data) - at >= 44 and data[at:at + 4] == b'VGJB', 'no batch at %d' % at)
+        count, of, offset, seq, size, total, crc = struct.unpack_from('<IQQQIII', data, at + 4)
+        need(crc == zlib.crc32(data[at:at + 40]) and of == ident and offset == at and size <= 8 << 20, 'batch head at %d' % at)
+        records = data[at + 44:at + 44 + size]
+        need(len(records) == size and total == zlib.crc32(records), 'records at %d' % at)
+        yield seq, count, records
+        at += 44 + size
+
+
+def records(folder):
+    """All of a journal: (seq, recv_ns, source, tenant, raw)."""
+    following = None
+    for path in sorted(glob.glob(folder + '/*.vj')):
+        first = int(os.path.basename(path)[:16], 16)
+        need(following in (None, first), '%s does not follow' % path)
+        following = first
+        with open(path, 'rb') as f:
+            data = f.read()
+        for seq, count, part in batches(data, first):
+            at = 0
+            for i in range(count):
+                tenant, number, recv, source, size = struct.unpack_from('<IQqII', part, at)
+                need(number == seq + i == following and size <= 1 << 20, 'record %d' % following)
+                raw = part[at + 28:at + 28 + size]
+                need(len(raw) == size, 'record %d is cut' % number)
+                yield number, recv, source, tenant, raw
+                at += 28 + size
+                following += 1
+            need(at == len(part), 'bytes behind the last record')
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([os.path.abspath(sys.argv[1]), folder, str(RECORDS)], check=True)
+        files = sorted(glob.glob(folder + '/*.vj'))
+        got = list(records(folder))
+        want = [(i, i * 1000, i % 7, i % 4, b'record %d' % i + b' ' * (i % 20)) for i in range(1, RECORDS + 1)]
+        bad = [g for g, w in zip(got, want) if g != w]
+        if len(got) != len(want) or bad or len(files) < 3:
+            print('%d records of %d in %d files, the first that differs: %s' % (len(got), len(want), len(files), bad[:1]))
+            return 1
+        told = 0
+        with open(files[0], 'r+b') as f:  # and every changed byte is seen
+            data = f.read()
+            for at in range(0, len(data), 97):
+                f.seek(at)
+                f.write(bytes([data[at] ^ 4]))
+                f.flush()
+                try:
+                    list(records(folder))
+                    print('byte %d can change unseen' % at)
+                    return 1
+                except Damage:
+                    told += 1
+                f.seek(at)
+                f.write(data[at:at + 1])
+                f.flush()
+        print('%d records in %d files read by the document; %d changed bytes seen' % (len(got), len(files), told))
+    return 0
+
+
+sys.exit(main())
