@@ -1,10 +1,12 @@
 /* What the vault reads back.  The first byte chooses: n, a note; k, a key; c, a checkpoint; j, a journal's only file.  What is
- * always true: a key and a checkpoint that parse are written the same; a journal that opens is sound from then on. */
+ * always true: a key and a checkpoint that parse are written the same; a journal that opens is sound from then on.  b: a block;
+ * what opens can be proved. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "vault/block.h"
 #include "vault/checkpoint.h"
 #include "vault/intake.h"
 #include "vault/note.h"
@@ -92,6 +94,34 @@ journal(vg_str s)
 	(void)!vg_disk_remove(&d, "0000000000000001.vj");
 }
 
+static vg_rc
+each(void *ctx, uint32_t at, const struct vg_record *r)
+{
+	(void)at;
+	*(uint64_t *)ctx += r->raw.n;
+	return VG_OK;
+}
+
+static void
+block(vg_str s)
+{
+	struct vg_buf payload = { 0 };
+	struct vg_block_head h;
+	vg_str head = vg_str_cut(s, VG_BLOCK_HEAD), stored = vg_str_skip(s, VG_BLOCK_HEAD);
+	uint64_t n = 0;
+
+	if (vg_block_head_take(head, &h) == VG_OK) {
+		(void)vg_block_is_sound(&h, stored);
+		if (vg_block_open(&h, head, stored, NULL, &payload) == VG_OK) {
+			struct vg_proof p;
+
+			assert(vg_block_each(&h, vg_buf_str(&payload), each, &n) == VG_OK && n <= payload.n);
+			assert(vg_block_prove(&h, vg_buf_str(&payload), h.count - 1, &p) == VG_OK);
+		}
+	}
+	vg_buf_fini(&payload);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -105,6 +135,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	case 'k': key(s); break;
 	case 'c': checkpoint(s); break;
 	case 'j': journal(s); break;
+	case 'b': block(s); break;
 	default: break;
 	}
 	return 0;

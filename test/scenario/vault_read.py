@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """vault_read.py VAULT_WRITE: reads what the vault wrote with nothing but doc/vault-format.md, which it proves so."""
 import glob
+import hashlib
 import os
 import struct
 import subprocess
@@ -58,6 +59,37 @@ def records(folder):
             need(at == len(part), 'bytes behind the last record')
 
 
+def root_of(leaves):
+    """RFC 6962, 2.1, as it stands there."""
+    if len(leaves) == 1:
+        return hashlib.sha256(b'\0' + leaves[0]).digest()
+    k = 1
+    while 2 * k < len(leaves):
+        k *= 2
+    return hashlib.sha256(b'\1' + root_of(leaves[:k]) + root_of(leaves[k:])).digest()
+
+
+def block(data):
+    """The records of a block without a key: (seq, recv_ns, source, raw)."""
+    need(data[:8] == b'VGBLOCK1' and len(data) >= 176, 'no block')
+    count, codec, first, last, first_ns, last_ns, size, stored, key = struct.unpack_from('<IIQQqqQQI', data, 8)
+    need(key == 0 and data[68:80] == bytes(12) and data[144:176] == bytes(32), 'reserved')
+    body = data[176:]
+    need(len(body) == stored and hashlib.sha256(body).digest() == data[112:144], 'digest')
+    if codec == 1:
+        body = subprocess.run(['zstd', '-dc'], input=body, stdout=subprocess.PIPE, check=True).stdout
+    need(len(body) == size, 'payload')
+    leaves, out, at = [body[:32]], [], 32
+    for _ in range(count):
+        seq, recv, source, n = struct.unpack_from('<QqII', body, at)
+        leaves.append(body[at:at + 24 + n])
+        out.append((seq, recv, source, body[at + 24:at + 24 + n]))
+        at += 24 + n
+    need(at == len(body) and root_of(leaves) == data[80:112], 'root')
+    need((out[0][0], out[-1][0]) == (first, last) and (min(r[1] for r in out), max(r[1] for r in out)) == (first_ns, last_ns), 'bounds')
+    return out
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([os.path.abspath(sys.argv[1]), folder, str(RECORDS)], check=True)
@@ -68,6 +100,10 @@ def main():
         if len(got) != len(want) or bad or len(files) < 3:
             print('%d records of %d in %d files, the first that differs: %s' % (len(got), len(want), len(files), bad[:1]))
             return 1
+        with open(folder + '/block', 'rb') as f:
+            if block(f.read()) != [(i, recv, source, raw) for i, recv, source, _, raw in want]:
+                print('the block holds other records')
+                return 1
         told = 0
         with open(files[0], 'r+b') as f:  # and every changed byte is seen
             data = f.read()

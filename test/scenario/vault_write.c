@@ -1,8 +1,12 @@
-/* test/scenario/vault_write.c - a journal for vault_read.py to read: N records into DIR, a batch every third.  Their text, times and
- * tenants follow from their numbers, and vault_read.py knows how. */
+/* test/scenario/vault_write.c - for vault_read.py to read: N records into a journal in DIR, a batch every third, and the same into one
+ * block, DIR/block.  Their text, times and tenants follow from their numbers, and vault_read.py knows how. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/io.h"
+#include "vault/block.h"
 #include "vault/intake.h"
 
 int
@@ -11,19 +15,32 @@ main(int argc, char **argv)
 	struct vg_intake_options o = { .first = 1, .file_bytes = 20000 };
 	struct vg_intake_damage damage;
 	struct vg_intake *j;
+	struct vg_block_writer w = { .head = { .count = 0 } };
+	struct vg_buf block = { 0 };
+	char path[4096];
 	struct vg_disk d;
+	int fd;
 
 	if (argc != 3 || vg_disk_open(&d, argv[1]) != VG_OK || vg_intake_open(&d, &o, &damage, &j) != VG_OK)
 		return 2;
+	vg_block_begin(&w);
 	for (int i = 1; i <= atoi(argv[2]); i++) {
 		char text[64];
 		uint64_t seq;
 		int n = snprintf(text, sizeof(text), "record %d%*s", i, i % 20, "");
 
 		if (vg_intake_add(j, (uint32_t)(i % 4), i * 1000, (uint32_t)(i % 7), vg_str_mem(text, (size_t)n), &seq) != VG_OK ||
-		    (i % 3 == 0 && vg_intake_sync(j) != VG_OK))
+		    (i % 3 == 0 && vg_intake_sync(j) != VG_OK) ||
+		    vg_block_add(&w, &(struct vg_record){ seq, i * 1000, (uint32_t)(i % 7), vg_str_mem(text, (size_t)n) }) != VG_OK)
 			return 1;
 	}
+	snprintf(path, sizeof(path), "%s/block", argv[1]);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	if (vg_block_finish(&w, NULL, 0, &block) != VG_OK || fd < 0 || vg_write_all(fd, vg_buf_str(&block)) != VG_OK)
+		return 1;
+	close(fd);
+	vg_buf_fini(&block);
+	vg_block_writer_fini(&w);
 	if (vg_intake_sync(j) != VG_OK)
 		return 1;
 	vg_intake_free(j);

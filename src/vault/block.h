@@ -1,0 +1,64 @@
+/* vault/block.h - about a megabyte of one tenant's records, as it stands in a segment and under the tree: a head, then the stored
+ * bytes, which are the records compressed and, under a key, encrypted (doc/vault-format.md, "Block").
+ *
+ * The head is the leaf's data in the tenant's tree.  It holds the root over the records and the digest of the stored bytes, so that
+ * every byte is vouched for, also when the key is gone and nobody can read them any more.  The first leaf under that root is a
+ * random salt: without the key nobody can try out what a record said. */
+#ifndef VG_VAULT_BLOCK_H
+#define VG_VAULT_BLOCK_H
+
+#include "vault/merkle.h"
+#include "vault/record.h"
+
+#define VG_BLOCK_HEAD 176
+#define VG_BLOCK_PAYLOAD_MAX ((size_t)16 << 20) /* bytes of salt and records, before compression */
+#define VG_BLOCK_FULL ((size_t)1 << 20)         /* a writer is asked to finish over this */
+#define VG_BLOCK_RECORDS_MAX 1000000
+#define VG_BLOCK_KEY 32
+
+enum vg_block_codec { VG_BLOCK_PLAIN, VG_BLOCK_ZSTD };
+
+struct vg_block_head {
+	uint32_t count;               /* records */
+	uint64_t first_seq, last_seq; /* ascending, with gaps: other tenants' records lie between */
+	int64_t first_ns, last_ns;    /* arrival, least and greatest */
+	uint64_t payload, stored;     /* bytes */
+	uint32_t codec;               /* enum vg_block_codec */
+	uint32_t key;                 /* number of the key; 0: not encrypted */
+	struct vg_hash root, digest;  /* over salt and records; of the stored bytes */
+	uint8_t nonce[24];
+};
+/* The head of @bytes (VG_BLOCK_HEAD of them).  VG_E_FORMAT, VG_E_LIMIT, VG_E_UNSUP (a codec of a later version). */
+vg_rc vg_block_head_take(vg_str bytes, struct vg_block_head *out) VG_MUST;
+/* The leaf's hash in the tenant's tree. */
+void vg_block_leaf(vg_str head, struct vg_hash *out);
+
+struct vg_block_writer {
+	struct vg_buf payload;
+	struct vg_frontier tree;
+	struct vg_block_head head;
+};
+void vg_block_begin(struct vg_block_writer *w); /* of a zeroed or a finished one */
+void vg_block_writer_fini(struct vg_block_writer *w);
+/* VG_E_REFUSED: @r's number is not above the last one's.  VG_E_LIMIT: full; finish it. */
+vg_rc vg_block_add(struct vg_block_writer *w, const struct vg_record *r) VG_MUST;
+static inline bool
+vg_block_is_full(const struct vg_block_writer *w)
+{
+	return w->payload.n >= VG_BLOCK_FULL;
+}
+/* Append head and stored bytes to @out.  @key (VG_BLOCK_KEY bytes) and its number, or NULL and 0. */
+vg_rc vg_block_finish(struct vg_block_writer *w, const uint8_t *key, uint32_t number, struct vg_buf *out) VG_MUST;
+
+/* Are these the stored bytes that @h vouches for?  Needs no key. */
+bool vg_block_is_sound(const struct vg_block_head *h, vg_str stored);
+/* The payload of a sound block.  VG_E_REFUSED: the key is another one.  VG_E_FORMAT: what is inside is not what the head says. */
+vg_rc vg_block_open(const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key, struct vg_buf *payload) VG_MUST;
+/* The records of a payload, in order.  Not VG_OK of @each ends the walk.  VG_E_FORMAT, perhaps after some: they are not what the head
+ * says. */
+vg_rc vg_block_each(const struct vg_block_head *h, vg_str payload, vg_rc (*each)(void *ctx, uint32_t at, const struct vg_record *r), void *ctx) VG_MUST;
+/* That record @at (from 0) stands under the head's root: check it with vg_check_inclusion(leaf of the record's bytes, at + 1,
+ * count + 1, proof, root).  VG_E_NOTFOUND. */
+vg_rc vg_block_prove(const struct vg_block_head *h, vg_str payload, uint32_t at, struct vg_proof *out) VG_MUST;
+
+#endif
