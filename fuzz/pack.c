@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "choose.h"
 #include "source/pack_ir.h"
 
 static void
@@ -86,22 +87,19 @@ texts(vg_str s)
 	vg_keys_free(keys);
 }
 
+static void
+blob(vg_str s)
+{
+	if (load(s, s) == VG_E_LIMIT)
+		abort(); /* a blob over a limit is VG_E_FORMAT */
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	vg_str s = vg_str_mem(data, n);
+	static const struct fuzz_choice choices[] = { { 'b', blob }, { 'p', pattern }, { 0, texts } };
 
-	if (n == 0)
-		return 0;
-	s = vg_str_skip(s, 1);
-	switch (data[0]) {
-	case 'b':
-		if (load(s, s) == VG_E_LIMIT)
-			abort(); /* a blob over a limit is VG_E_FORMAT */
-		break;
-	case 'p': pattern(s); break;
-	default: texts(s);
-	}
-	return 0;
+	return fuzz_choose(choices, data, n);
 }

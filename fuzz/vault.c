@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "choose.h"
 #include "vault/block.h"
 #include "vault/checkpoint.h"
 #include "vault/intake.h"
@@ -125,18 +126,7 @@ block(vg_str s)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	vg_str s = vg_str_mem(data, n);
+	static const struct fuzz_choice choices[] = { { 'n', note }, { 'k', key }, { 'c', checkpoint }, { 'j', journal }, { 'b', block }, { 0, NULL } };
 
-	if (n == 0)
-		return 0;
-	s = vg_str_skip(s, 1);
-	switch (data[0]) {
-	case 'n': note(s); break;
-	case 'k': key(s); break;
-	case 'c': checkpoint(s); break;
-	case 'j': journal(s); break;
-	case 'b': block(s); break;
-	default: break;
-	}
-	return 0;
+	return fuzz_choose(choices, data, n);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "choose.h"
 #include "event/wire.h"
 #include "hunt/spool.h"
 #include "trace/fact.h"
@@ -82,16 +83,7 @@ spool(vg_str s)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	vg_str s = vg_str_mem(data, n);
+	static const struct fuzz_choice choices[] = { { 'e', event }, { 'f', fact }, { 's', spool }, { 0, NULL } };
 
-	if (n == 0)
-		return 0;
-	s = vg_str_skip(s, 1);
-	switch (data[0]) {
-	case 'e': event(s); break;
-	case 'f': fact(s); break;
-	case 's': spool(s); break;
-	default: break;
-	}
-	return 0;
+	return fuzz_choose(choices, data, n);
 }

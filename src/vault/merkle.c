@@ -180,30 +180,37 @@ vg_prove_consistency(uint64_t old, uint64_t size, vg_subtree_fn *get, void *ctx,
 
 /* ---- what checks them ---- */
 
-bool
-vg_check_inclusion(const struct vg_hash *leaf, uint64_t index, uint64_t size, const struct vg_proof *p, const struct vg_hash *root)
+/* From hash @i of the proof on, up to the root of a tree whose last leaf is @sn: @r with all of them, and @old, if given, with those
+ * that stand to the left alone.  false: the proof does not end there. */
+static bool
+climb(const struct vg_proof *p, size_t i, uint64_t fn, uint64_t sn, struct vg_hash *r, struct vg_hash *old)
 {
-	uint64_t fn = index, sn = size - 1;
-	struct vg_hash r = *leaf;
-
-	if (size == 0 || index >= size)
-		return false;
-	for (size_t i = 0; i < p->n; i++) {
+	for (; i < p->n; i++) {
 		if (sn == 0)
 			return false;
 		if ((fn & 1) || fn == sn) {
-			vg_node_hash(&p->h[i], &r, &r);
+			vg_node_hash(&p->h[i], r, r);
+			if (old)
+				vg_node_hash(&p->h[i], old, old);
 			while (!(fn & 1) && fn) {
 				fn >>= 1;
 				sn >>= 1;
 			}
 		} else {
-			vg_node_hash(&r, &p->h[i], &r);
+			vg_node_hash(r, &p->h[i], r);
 		}
 		fn >>= 1;
 		sn >>= 1;
 	}
-	return sn == 0 && vg_hash_eq(&r, root);
+	return sn == 0;
+}
+
+bool
+vg_check_inclusion(const struct vg_hash *leaf, uint64_t index, uint64_t size, const struct vg_proof *p, const struct vg_hash *root)
+{
+	struct vg_hash r = *leaf;
+
+	return index < size && climb(p, 0, index, size - 1, &r, NULL) && vg_hash_eq(&r, root);
 }
 
 bool
@@ -232,21 +239,5 @@ vg_check_consistency(uint64_t old, const struct vg_hash *old_root, uint64_t size
 			return false;
 		fr = sr = p->h[i++];
 	}
-	for (; i < p->n; i++) {
-		if (sn == 0)
-			return false;
-		if ((fn & 1) || fn == sn) {
-			vg_node_hash(&p->h[i], &fr, &fr);
-			vg_node_hash(&p->h[i], &sr, &sr);
-			while (!(fn & 1) && fn) {
-				fn >>= 1;
-				sn >>= 1;
-			}
-		} else {
-			vg_node_hash(&sr, &p->h[i], &sr);
-		}
-		fn >>= 1;
-		sn >>= 1;
-	}
-	return sn == 0 && vg_hash_eq(&fr, old_root) && vg_hash_eq(&sr, root);
+	return climb(p, i, fn, sn, &sr, &fr) && vg_hash_eq(&fr, old_root) && vg_hash_eq(&sr, root);
 }
