@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "cmd/cmd.h"
-#include "hunt/knowledge.h"
+#include "knowledge/knowledge.h"
 #include "source/format.h"
 
 #define COLUMNS 80

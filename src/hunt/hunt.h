@@ -4,7 +4,7 @@
 #define VG_HUNT_HUNT_H
 
 #include "case/report.h"
-#include "hunt/knowledge.h"
+#include "knowledge/knowledge.h"
 #include "source/format.h"
 
 #define VG_HUNT_FILES_MAX 1000000

@@ -1,6 +1,6 @@
-/* hunt/knowledge.h - rules and packs, ready to run: found, read, compiled in a sandbox, kept in a cache on disk. */
-#ifndef VG_HUNT_KNOWLEDGE_H
-#define VG_HUNT_KNOWLEDGE_H
+/* knowledge/knowledge.h - rules and packs, ready to run: found, read, compiled in a sandbox, kept in a cache on disk. */
+#ifndef VG_KNOWLEDGE_KNOWLEDGE_H
+#define VG_KNOWLEDGE_KNOWLEDGE_H
 
 #include "base/buf.h"
 #include "detect/detect.h"

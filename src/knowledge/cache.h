@@ -1,6 +1,6 @@
-/* hunt/cache.h - compiled rules on disk, one file a key, in $XDG_CACHE_HOME/vigie or ~/.cache/vigie.  Failing costs only time. */
-#ifndef VG_HUNT_CACHE_H
-#define VG_HUNT_CACHE_H
+/* knowledge/cache.h - compiled rules on disk, one file a key, in $XDG_CACHE_HOME/vigie or ~/.cache/vigie.  Failing costs only time. */
+#ifndef VG_KNOWLEDGE_CACHE_H
+#define VG_KNOWLEDGE_CACHE_H
 
 #include <limits.h>
 

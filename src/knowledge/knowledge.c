@@ -1,4 +1,4 @@
-#include "hunt/knowledge.h"
+#include "knowledge/knowledge.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "hunt/cache.h"
+#include "knowledge/cache.h"
 #include "proc/pool.h"
 
 #ifndef VIGIE_DATADIR

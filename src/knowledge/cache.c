@@ -1,4 +1,4 @@
-#include "hunt/cache.h"
+#include "knowledge/cache.h"
 
 #include <dirent.h>
 #include <errno.h>
