@@ -6,6 +6,8 @@
 
 #define MAGIC "VGBLOCK1"
 #define SALT 32
+#define COLUMN_SIZES (4 * VG_COLUMNS)
+#define COLUMNS_OF_ONE 40 /* bytes that one record takes in the columns, at most */
 #define LEVEL 3 /* of zstd */
 #define SIGNED_HEAD 112 /* what stands in the head before the digest: it is bound to the encryption */
 
@@ -66,7 +68,7 @@ vg_block_head_take(vg_str bytes, struct vg_block_head *out)
 	if (c.rc != VG_OK || zero || h.count == 0 || h.first_seq > h.last_seq || h.last_seq - h.first_seq < h.count - 1)
 		return VG_E_FORMAT;
 	if (h.count > VG_BLOCK_RECORDS_MAX || h.payload > VG_BLOCK_PAYLOAD_MAX || h.stored > 2 * VG_BLOCK_PAYLOAD_MAX ||
-	    h.payload < SALT + (uint64_t)h.count * VG_RECORD_HEAD)
+	    h.payload < SALT + COLUMN_SIZES + (uint64_t)h.count * (VG_COLUMNS - 1))
 		return VG_E_LIMIT;
 	if (h.codec > VG_BLOCK_ZSTD)
 		return VG_E_UNSUP;
@@ -82,47 +84,122 @@ vg_block_leaf(vg_str head, struct vg_hash *out)
 
 /* ---- writing ---- */
 
+static void
+put_varint(struct vg_buf *b, uint64_t v)
+{
+	char t[10];
+	size_t n = 0;
+
+	for (; v >= 0x80; v >>= 7)
+		t[n++] = (char)(v | 0x80);
+	t[n++] = (char)v;
+	vg_buf_mem(b, t, n);
+}
+
+static uint64_t
+take_varint(struct vg_cur *c)
+{
+	uint64_t v = 0;
+
+	for (unsigned shift = 0; shift < 64; shift += 7) {
+		uint8_t x = vg_cur_u8(c);
+
+		v |= (uint64_t)(x & 0x7f) << shift;
+		if (x < 0x80)
+			return v;
+	}
+	(void)vg_cur_fail(c, VG_E_FORMAT);
+	return 0;
+}
+
+/* Small numbers of either sign as small ones. */
+static uint64_t
+zigzag(int64_t v)
+{
+	return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);
+}
+
+static int64_t
+unzigzag(uint64_t v)
+{
+	return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+}
+
 void
 vg_block_begin(struct vg_block_writer *w)
 {
-	uint8_t salt[SALT];
 	struct vg_hash leaf;
 
-	w->payload.limit_bytes = VG_BLOCK_PAYLOAD_MAX;
-	vg_buf_clear(&w->payload);
+	for (int i = 0; i < VG_COLUMNS; i++)
+		vg_buf_clear(&w->column[i]);
+	vg_buf_clear(&w->raw);
 	w->tree.n = 0;
 	w->head = (struct vg_block_head){ .count = 0 };
+	w->last_source = 0;
+	w->last_recv_ns = 0;
+	w->bytes = SALT + COLUMN_SIZES;
 	if (sodium_init() < 0) {
-		w->payload.rc = VG_E_SYS;
+		w->raw.rc = VG_E_SYS;
 		return;
 	}
-	randombytes_buf(salt, sizeof(salt));
-	vg_buf_mem(&w->payload, salt, sizeof(salt));
-	vg_leaf_hash(vg_str_mem(salt, sizeof(salt)), &leaf);
+	randombytes_buf(w->salt, sizeof(w->salt));
+	vg_leaf_hash(vg_str_mem(w->salt, sizeof(w->salt)), &leaf);
 	vg_frontier_add(&w->tree, &leaf);
 }
 
 void
 vg_block_writer_fini(struct vg_block_writer *w)
 {
-	vg_buf_fini(&w->payload);
+	for (int i = 0; i < VG_COLUMNS; i++)
+		vg_buf_fini(&w->column[i]);
+	vg_buf_fini(&w->raw);
+	vg_buf_fini(&w->scratch);
+}
+
+static vg_rc
+put_columns(struct vg_block_writer *w, const struct vg_record *r)
+{
+	struct vg_buf *c = w->column;
+	vg_rc rc = VG_OK;
+
+	put_varint(&c[VG_COLUMN_SEQ], w->head.count ? r->seq - w->head.last_seq - 1 : 0);
+	put_varint(&c[VG_COLUMN_RECV], zigzag((int64_t)((uint64_t)r->recv_ns - (uint64_t)w->last_recv_ns)));
+	put_varint(&c[VG_COLUMN_SOURCE], zigzag((int64_t)r->source - (int64_t)w->last_source));
+	put_varint(&c[VG_COLUMN_LENGTH], r->raw.n);
+	put_varint(&c[VG_COLUMN_FLAGS], (uint64_t)r->id.n << 1 | (r->flags & VG_RECORD_RESENT));
+	vg_buf_put(&c[VG_COLUMN_ID], r->id);
+	vg_buf_put(&w->raw, r->raw);
+	w->bytes = SALT + COLUMN_SIZES + w->raw.n;
+	for (int i = 0; i < VG_COLUMNS; i++) {
+		w->bytes += c[i].n;
+		rc = rc != VG_OK ? rc : c[i].rc;
+	}
+	return rc != VG_OK ? rc : w->raw.rc;
 }
 
 vg_rc
 vg_block_add(struct vg_block_writer *w, const struct vg_record *r)
 {
 	struct vg_block_head *h = &w->head;
-	size_t at = w->payload.n;
 	struct vg_hash leaf;
+	vg_rc rc;
 
 	if (h->count && r->seq <= h->last_seq)
 		return VG_E_REFUSED;
-	if (r->raw.n > VG_RECORD_RAW_MAX || h->count == VG_BLOCK_RECORDS_MAX || at + VG_RECORD_HEAD + r->raw.n > VG_BLOCK_PAYLOAD_MAX)
+	if (r->raw.n > VG_RECORD_RAW_MAX || r->id.n > VG_RECORD_ID_MAX || h->count == VG_BLOCK_RECORDS_MAX ||
+	    w->bytes + COLUMNS_OF_ONE + r->id.n + r->raw.n > VG_BLOCK_PAYLOAD_MAX)
 		return VG_E_LIMIT;
-	vg_record_put(&w->payload, r);
-	if (w->payload.rc != VG_OK)
-		return w->payload.rc;
-	vg_leaf_hash(vg_str_mem(w->payload.p + at, w->payload.n - at), &leaf);
+	if (w->raw.rc != VG_OK)
+		return w->raw.rc;
+	vg_buf_clear(&w->scratch);
+	vg_record_put(&w->scratch, r);
+	if (w->scratch.rc != VG_OK)
+		return w->scratch.rc;
+	if ((rc = put_columns(w, r)) != VG_OK) {
+		w->raw.rc = rc; /* the columns may not belong together any more */
+		return rc;
+	}
+	vg_leaf_hash(vg_buf_str(&w->scratch), &leaf);
 	vg_frontier_add(&w->tree, &leaf);
 	if (h->count++ == 0) {
 		h->first_seq = r->seq;
@@ -131,7 +208,20 @@ vg_block_add(struct vg_block_writer *w, const struct vg_record *r)
 	h->last_seq = r->seq;
 	h->first_ns = r->recv_ns < h->first_ns ? r->recv_ns : h->first_ns;
 	h->last_ns = r->recv_ns > h->last_ns ? r->recv_ns : h->last_ns;
+	w->last_source = r->source;
+	w->last_recv_ns = r->recv_ns;
 	return VG_OK;
+}
+
+static void
+put_payload(const struct vg_block_writer *w, struct vg_buf *b)
+{
+	vg_buf_mem(b, w->salt, SALT);
+	for (int i = 0; i < VG_COLUMNS; i++)
+		vg_buf_le32(b, (uint32_t)w->column[i].n);
+	for (int i = 0; i < VG_COLUMNS; i++)
+		vg_buf_put(b, vg_buf_str(&w->column[i]));
+	vg_buf_put(b, vg_buf_str(&w->raw));
 }
 
 /* Compress into @to when that makes it smaller. */
@@ -157,18 +247,21 @@ vg_rc
 vg_block_finish(struct vg_block_writer *w, const uint8_t *key, uint32_t number, struct vg_buf *out)
 {
 	struct vg_block_head *h = &w->head;
-	struct vg_buf small = { 0 }, head = { 0 };
+	struct vg_buf small = { 0 }, head = { 0 }, payload = { 0 };
 	unsigned long long n;
 	vg_rc rc;
 
 	if (h->count == 0 || (key != NULL) != (number != 0))
 		return VG_E_REFUSED;
-	if (w->payload.rc != VG_OK)
-		return w->payload.rc;
+	if (w->raw.rc != VG_OK)
+		return w->raw.rc;
+	put_payload(w, &payload);
+	if ((rc = payload.rc) != VG_OK)
+		goto out;
 	vg_frontier_root(&w->tree, &h->root);
-	h->payload = w->payload.n;
+	h->payload = payload.n;
 	h->key = number;
-	if ((rc = pack(h, vg_buf_str(&w->payload), &small)) != VG_OK)
+	if ((rc = pack(h, vg_buf_str(&payload), &small)) != VG_OK)
 		goto out;
 	h->stored = small.n + (key ? crypto_aead_xchacha20poly1305_ietf_ABYTES : 0);
 	if (key) {
@@ -187,6 +280,7 @@ vg_block_finish(struct vg_block_writer *w, const uint8_t *key, uint32_t number, 
 	vg_buf_put(out, vg_buf_str(&small));
 	rc = out->rc;
 out:
+	vg_buf_fini(&payload);
 	vg_buf_fini(&head);
 	vg_buf_fini(&small);
 	return rc;
@@ -223,41 +317,6 @@ unpack(const struct vg_block_head *h, vg_str small, struct vg_buf *payload)
 	return payload->rc != VG_OK ? payload->rc : payload->n == h->payload ? VG_OK : VG_E_FORMAT;
 }
 
-
-/* The record's own bytes: what stands before its raw ones belongs to it. */
-static vg_str
-bytes_of(const struct vg_record *r)
-{
-	return vg_str_mem(r->raw.p - VG_RECORD_HEAD, VG_RECORD_HEAD + r->raw.n);
-}
-
-static vg_rc
-add_leaf(void *ctx, uint32_t at, const struct vg_record *r)
-{
-	struct vg_frontier *tree = ctx;
-	struct vg_hash leaf;
-
-	(void)at;
-	vg_leaf_hash(bytes_of(r), &leaf);
-	vg_frontier_add(tree, &leaf);
-	return VG_OK;
-}
-
-static vg_rc
-check_root(const struct vg_block_head *h, vg_str payload)
-{
-	struct vg_frontier tree = { .n = 0 };
-	struct vg_hash root;
-	vg_rc rc;
-
-	vg_leaf_hash(vg_str_cut(payload, SALT), &root);
-	vg_frontier_add(&tree, &root);
-	if ((rc = vg_block_each(h, payload, add_leaf, &tree)) != VG_OK)
-		return rc;
-	vg_frontier_root(&tree, &root);
-	return vg_hash_eq(&root, &h->root) ? VG_OK : VG_E_FORMAT;
-}
-
 vg_rc
 vg_block_open(const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key, struct vg_buf *payload)
 {
@@ -285,39 +344,89 @@ vg_block_open(const struct vg_block_head *h, vg_str head, vg_str stored, const u
 	}
 	if (rc == VG_OK)
 		rc = unpack(h, small, payload);
-	if (rc == VG_OK)
-		rc = check_root(h, vg_buf_str(payload));
 	vg_buf_fini(&plain);
 	return rc;
 }
 
 vg_rc
-vg_block_each(const struct vg_block_head *h, vg_str payload, vg_rc (*each)(void *ctx, uint32_t at, const struct vg_record *r), void *ctx)
+vg_block_reader_open(const struct vg_block_head *h, vg_str payload, struct vg_block_reader *out)
 {
 	struct vg_cur c = vg_cur_of(payload.p, payload.n);
-	int64_t first_ns = INT64_MAX, last_ns = INT64_MIN;
-	uint64_t last = 0;
+	uint32_t size[VG_COLUMNS];
+
+	*out = (struct vg_block_reader){ .count = h->count };
+	(void)vg_cur_bytes(&c, SALT);
+	for (int i = 0; i < VG_COLUMNS; i++)
+		size[i] = vg_cur_le32(&c);
+	for (int i = 0; i < VG_COLUMNS; i++)
+		out->column[i] = vg_cur_sub(&c, size[i]);
+	out->raw = vg_cur_bytes(&c, vg_cur_left(&c));
+	out->last.seq = h->first_seq - 1;
+	return c.rc;
+}
+
+vg_rc
+vg_block_next(struct vg_block_reader *r, struct vg_record *out)
+{
+	struct vg_cur *c = r->column;
+	uint64_t gap, length, flags;
 	vg_rc rc = VG_OK;
 
-	(void)vg_cur_bytes(&c, SALT);
-	for (uint32_t i = 0; i < h->count && rc == VG_OK; i++) {
-		struct vg_record r;
+	if (r->i == r->count)
+		return VG_E_STOP;
+	gap = take_varint(&c[VG_COLUMN_SEQ]);
+	r->last.recv_ns = (int64_t)((uint64_t)r->last.recv_ns + (uint64_t)unzigzag(take_varint(&c[VG_COLUMN_RECV])));
+	r->last.source += (uint32_t)unzigzag(take_varint(&c[VG_COLUMN_SOURCE]));
+	length = take_varint(&c[VG_COLUMN_LENGTH]);
+	flags = take_varint(&c[VG_COLUMN_FLAGS]);
+	if (flags >> 1 > VG_RECORD_ID_MAX || length > VG_RECORD_RAW_MAX || length > r->raw.n - r->at || gap >= UINT64_MAX - r->last.seq)
+		return VG_E_FORMAT;
+	r->last.seq += gap + 1;
+	r->last.flags = flags & VG_RECORD_RESENT;
+	r->last.id = vg_cur_bytes(&c[VG_COLUMN_ID], (size_t)(flags >> 1));
+	r->last.raw = vg_str_mem(r->raw.p + r->at, (size_t)length);
+	r->at += (size_t)length;
+	r->i++;
+	for (int i = 0; i < VG_COLUMNS; i++)
+		rc = rc != VG_OK ? rc : c[i].rc;
+	*out = r->last;
+	return rc == VG_OK ? VG_OK : VG_E_FORMAT;
+}
 
-		if (vg_record_take(&c, &r) != VG_OK || (i ? r.seq <= last : r.seq != h->first_seq))
+/* Every byte of the payload was a record's. */
+static bool
+is_used_up(const struct vg_block_reader *r)
+{
+	for (int i = 0; i < VG_COLUMNS; i++)
+		if (vg_cur_left(&r->column[i]))
+			return false;
+	return r->at == r->raw.n;
+}
+
+vg_rc
+vg_block_each(const struct vg_block_head *h, vg_str payload, vg_rc (*each)(void *ctx, uint32_t at, const struct vg_record *r), void *ctx)
+{
+	int64_t first_ns = INT64_MAX, last_ns = INT64_MIN;
+	struct vg_block_reader b;
+	struct vg_record r;
+	vg_rc rc = vg_block_reader_open(h, payload, &b);
+
+	while (rc == VG_OK && (rc = vg_block_next(&b, &r)) == VG_OK) {
+		if (b.i == 1 && r.seq != h->first_seq)
 			return VG_E_FORMAT;
-		last = r.seq;
 		first_ns = r.recv_ns < first_ns ? r.recv_ns : first_ns;
 		last_ns = r.recv_ns > last_ns ? r.recv_ns : last_ns;
-		rc = each(ctx, i, &r);
+		rc = each(ctx, b.i - 1, &r);
 	}
-	if (rc != VG_OK)
+	if (rc != VG_E_STOP || b.i < h->count)
 		return rc;
-	return vg_cur_left(&c) == 0 && last == h->last_seq && first_ns == h->first_ns && last_ns == h->last_ns ? VG_OK : VG_E_FORMAT;
+	return is_used_up(&b) && r.seq == h->last_seq && first_ns == h->first_ns && last_ns == h->last_ns ? VG_OK : VG_E_FORMAT;
 }
 
 struct leaves { /* of a block's tree, all of them */
 	struct vg_hash *h;
 	uint64_t n;
+	struct vg_buf bytes; /* of a record */
 };
 
 static vg_rc
@@ -325,8 +434,43 @@ keep_leaf(void *ctx, uint32_t at, const struct vg_record *r)
 {
 	struct leaves *l = ctx;
 
-	vg_leaf_hash(bytes_of(r), &l->h[at + 1]);
-	return VG_OK;
+	vg_buf_clear(&l->bytes);
+	vg_record_put(&l->bytes, r);
+	vg_leaf_hash(vg_buf_str(&l->bytes), &l->h[at + 1]);
+	return l->bytes.rc;
+}
+
+/* All leaves; l->h is the caller's to free. */
+static vg_rc
+leaves_of(const struct vg_block_head *h, vg_str payload, struct leaves *l)
+{
+	vg_rc rc;
+
+	*l = (struct leaves){ .n = (uint64_t)h->count + 1 };
+	if ((l->h = calloc((size_t)l->n, sizeof(*l->h))) == NULL)
+		return VG_E_NOMEM;
+	vg_leaf_hash(vg_str_cut(payload, SALT), &l->h[0]);
+	rc = vg_block_each(h, payload, keep_leaf, l);
+	vg_buf_fini(&l->bytes);
+	return rc;
+}
+
+vg_rc
+vg_block_check(const struct vg_block_head *h, vg_str payload)
+{
+	struct vg_frontier tree = { .n = 0 };
+	struct vg_hash root;
+	struct leaves l;
+	vg_rc rc = leaves_of(h, payload, &l);
+
+	for (uint64_t i = 0; rc == VG_OK && i < l.n; i++)
+		vg_frontier_add(&tree, &l.h[i]);
+	if (rc == VG_OK) {
+		vg_frontier_root(&tree, &root);
+		rc = vg_hash_eq(&root, &h->root) ? VG_OK : VG_E_FORMAT;
+	}
+	free(l.h);
+	return rc;
 }
 
 static vg_rc
@@ -347,15 +491,12 @@ subtree(void *ctx, unsigned level, uint64_t index, struct vg_hash *out)
 vg_rc
 vg_block_prove(const struct vg_block_head *h, vg_str payload, uint32_t at, struct vg_proof *out)
 {
-	struct leaves l = { .n = (uint64_t)h->count + 1 };
+	struct leaves l;
 	vg_rc rc;
 
 	if (at >= h->count)
 		return VG_E_NOTFOUND;
-	if ((l.h = calloc((size_t)l.n, sizeof(*l.h))) == NULL)
-		return VG_E_NOMEM;
-	vg_leaf_hash(vg_str_cut(payload, SALT), &l.h[0]);
-	if ((rc = vg_block_each(h, payload, keep_leaf, &l)) == VG_OK)
+	if ((rc = leaves_of(h, payload, &l)) == VG_OK)
 		rc = vg_prove_inclusion((uint64_t)at + 1, l.n, subtree, &l, out);
 	free(l.h);
 	return rc;

@@ -33,8 +33,16 @@ vg_rc vg_block_head_take(vg_str bytes, struct vg_block_head *out) VG_MUST;
 /* The leaf's hash in the tenant's tree. */
 void vg_block_leaf(vg_str head, struct vg_hash *out);
 
+/* A payload is the salt, six u32 (bytes of each column), the columns, and all raw bytes one behind the other: text beside text, and
+ * numbers that hardly change beside their like, so that both compress. */
+enum vg_block_column { VG_COLUMN_SEQ, VG_COLUMN_RECV, VG_COLUMN_SOURCE, VG_COLUMN_LENGTH, VG_COLUMN_FLAGS, VG_COLUMN_ID, VG_COLUMNS };
 struct vg_block_writer {
-	struct vg_buf payload;
+	struct vg_buf column[VG_COLUMNS], raw;
+	struct vg_buf scratch; /* a record's own bytes */
+	uint8_t salt[32];
+	size_t bytes;          /* of the payload so far */
+	uint32_t last_source;
+	int64_t last_recv_ns;
 	struct vg_frontier tree;
 	struct vg_block_head head;
 };
@@ -45,15 +53,30 @@ vg_rc vg_block_add(struct vg_block_writer *w, const struct vg_record *r) VG_MUST
 static inline bool
 vg_block_is_full(const struct vg_block_writer *w)
 {
-	return w->payload.n >= VG_BLOCK_FULL;
+	return w->bytes >= VG_BLOCK_FULL;
 }
 /* Append head and stored bytes to @out.  @key (VG_BLOCK_KEY bytes) and its number, or NULL and 0. */
 vg_rc vg_block_finish(struct vg_block_writer *w, const uint8_t *key, uint32_t number, struct vg_buf *out) VG_MUST;
 
 /* Are these the stored bytes that @h vouches for?  Needs no key. */
 bool vg_block_is_sound(const struct vg_block_head *h, vg_str stored);
-/* The payload of a sound block.  VG_E_REFUSED: the key is another one.  VG_E_FORMAT: what is inside is not what the head says. */
+/* The payload of a sound block.  VG_E_REFUSED: the key is another one.  VG_E_FORMAT: what is inside cannot be unpacked. */
 vg_rc vg_block_open(const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key, struct vg_buf *payload) VG_MUST;
+/* Do the records hash to the head's root?  VG_E_FORMAT: no.  The digest vouches for the same bytes, for much less work; this proves it. */
+vg_rc vg_block_check(const struct vg_block_head *h, vg_str payload) VG_MUST;
+
+/* Reads a payload's records one after the other; all of it borrows from the payload. */
+struct vg_block_reader {
+	struct vg_cur column[VG_COLUMNS];
+	vg_str raw;       /* of all records, one behind the other */
+	size_t at;        /* where the next record's raw bytes begin */
+	uint32_t i, count;
+	struct vg_record last;
+};
+/* VG_E_FORMAT, VG_E_TRUNC: it is none. */
+vg_rc vg_block_reader_open(const struct vg_block_head *h, vg_str payload, struct vg_block_reader *out) VG_MUST;
+/* The next record.  VG_E_STOP: there are no more.  VG_E_FORMAT: it is not what the head says. */
+vg_rc vg_block_next(struct vg_block_reader *r, struct vg_record *out) VG_MUST;
 /* The records of a payload, in order.  Not VG_OK of @each ends the walk.  VG_E_FORMAT, perhaps after some: they are not what the head
  * says. */
 vg_rc vg_block_each(const struct vg_block_head *h, vg_str payload, vg_rc (*each)(void *ctx, uint32_t at, const struct vg_record *r), void *ctx) VG_MUST;

@@ -8,7 +8,7 @@
 
 #define SUFFIX ".vj"
 #define HEAD_BYTES 32
-#define BATCH_HEAD 44
+#define BATCH_HEAD 60
 #define HEAD_MAGIC "VGJRNL1\n"
 #define BATCH_MAGIC "VGJB"
 
@@ -20,6 +20,7 @@ struct jfile {
 struct batch { /* a head, as read */
 	uint32_t count, bytes, sum;
 	uint64_t first;
+	struct vg_intake_mark mark;
 };
 
 struct vg_intake {
@@ -32,6 +33,7 @@ struct vg_intake {
 	uint64_t next;       /* the number of the next record that is synced */
 	struct vg_buf batch; /* head and records that wait */
 	uint32_t count;      /* of them */
+	struct vg_intake_mark mark, kept; /* of what waits; of the last one that is synced */
 	struct vg_buf in;    /* a batch that is read */
 };
 
@@ -76,6 +78,8 @@ take_batch_head(const char *h, uint64_t id, uint64_t at, struct batch *out)
 	out->first = vg_cur_le64(&c);
 	out->bytes = vg_cur_le32(&c);
 	out->sum = vg_cur_le32(&c);
+	out->mark.sender = vg_cur_le64(&c);
+	out->mark.number = vg_cur_le64(&c);
 	ok &= vg_cur_le32(&c) == crc(h, BATCH_HEAD - 4);
 	return ok && memcmp(h, BATCH_MAGIC, 4) == 0 && out->bytes <= VG_INTAKE_BATCH_BYTES ? VG_OK : VG_E_FORMAT;
 }
@@ -167,6 +171,7 @@ check_file(struct vg_intake *j, struct jfile *x, struct vg_file *f, bool last, s
 		if (rc != VG_OK)
 			break;
 		j->next += b.count;
+		j->kept = j->mark = b.mark;
 	}
 	if (x->end >= size || (rc != VG_E_FORMAT && rc != VG_E_TRUNC))
 		return rc;
@@ -334,13 +339,15 @@ vg_intake_free(struct vg_intake *j)
 /* ---- writing ---- */
 
 vg_rc
-vg_intake_add(struct vg_intake *j, uint32_t tenant, int64_t recv_ns, uint32_t source, vg_str raw, uint64_t *seq)
+vg_intake_add(struct vg_intake *j, uint32_t tenant, const struct vg_record *record, uint64_t *seq)
 {
-	struct vg_record r = { j->next + j->count, recv_ns, source, raw };
+	struct vg_record r = *record;
+	size_t n = 4 + VG_RECORD_HEAD + r.id.n + r.raw.n;
 
-	if (raw.n > VG_RECORD_RAW_MAX || j->batch.n + 4 + VG_RECORD_HEAD + raw.n > j->batch.limit_bytes)
+	r.seq = j->next + j->count;
+	if (r.raw.n > VG_RECORD_RAW_MAX || r.id.n > VG_RECORD_ID_MAX || j->batch.n + n > j->batch.limit_bytes)
 		return VG_E_LIMIT;
-	if (!vg_buf_reserve(&j->batch, 4 + VG_RECORD_HEAD + raw.n))
+	if (!vg_buf_reserve(&j->batch, n))
 		return j->batch.rc;
 	vg_buf_le32(&j->batch, tenant);
 	vg_record_put(&j->batch, &r);
@@ -404,6 +411,8 @@ finish_head(struct vg_intake *j, const struct jfile *x)
 	vg_buf_le64(&h, j->next);
 	vg_buf_le32(&h, (uint32_t)(j->batch.n - BATCH_HEAD));
 	vg_buf_le32(&h, crc(j->batch.p + BATCH_HEAD, j->batch.n - BATCH_HEAD));
+	vg_buf_le64(&h, j->mark.sender);
+	vg_buf_le64(&h, j->mark.number);
 	vg_buf_le32(&h, h.rc == VG_OK ? crc(h.p, h.n) : 0);
 	if (h.rc == VG_OK)
 		memcpy(j->batch.p, h.p, BATCH_HEAD);
@@ -433,8 +442,21 @@ vg_intake_sync(struct vg_intake *j)
 		return rc;
 	x->end += j->batch.n;
 	j->next += j->count;
+	j->kept = j->mark;
 	begin_batch(j);
 	return j->batch.rc;
+}
+
+void
+vg_intake_set_mark(struct vg_intake *j, struct vg_intake_mark m)
+{
+	j->mark = m;
+}
+
+struct vg_intake_mark
+vg_intake_mark(const struct vg_intake *j)
+{
+	return j->kept;
 }
 
 uint64_t

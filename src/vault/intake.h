@@ -5,7 +5,7 @@
  * on disk.  Little-endian:
  *   head   "VGJRNL1\n", u64 first seq, u64 id (random), u32 0, u32 CRC-32 of the 28 bytes before
  *   batch  "VGJB", u32 records, u64 id of the file, u64 offset of this batch, u64 first seq, u32 bytes of records,
- *          u32 CRC-32 of the records, u32 CRC-32 of the 40 bytes before, then the records: u32 tenant and vault/record.h's bytes
+ *          u32 CRC-32 of the records, u64 sender, u64 number (a mark), u32 CRC-32 of the 56 bytes before, then the records: u32 tenant and vault/record.h's bytes
  * CRC-32 is that of zlib.  It tells a torn write from a whole one; against people there is the tree.
  *
  * A batch that is not whole at the end of the last file was never acknowledged, and is cut off.  One with a whole batch behind
@@ -28,15 +28,23 @@ struct vg_intake_options {
 	uint64_t first;      /* the number of the very first record, when the journal is new */
 	uint64_t file_bytes; /* a new file is begun over this; 0: VG_INTAKE_FILE_BYTES */
 };
+/* Where a sender stands, kept with the records: after a failure it knows what it must send again, and nothing comes twice. */
+struct vg_intake_mark {
+	uint64_t sender; /* random; of one life of the process that collects */
+	uint64_t number; /* of its last batch that is here */
+};
 struct vg_intake;
 /* Open the journal in @d's folder, and make it sound after a failure of power.  VG_E_FORMAT: damage, told in @damage.  VG_E_SYS.
  * @d outlives the journal. */
 vg_rc vg_intake_open(struct vg_disk *d, const struct vg_intake_options *o, struct vg_intake_damage *damage, struct vg_intake **out) VG_MUST;
 void vg_intake_free(struct vg_intake *j); /* what was not synced is gone */
 
-/* Take a record; it gets the next number, which @seq tells.  Nothing is promised until it was synced.  VG_E_LIMIT: too large, or the
+/* Take a record; it gets the next number, which @seq tells (@r's own is not looked at).  Nothing is promised until it was synced.  VG_E_LIMIT: too large, or the
  * batch is full: sync, and come again.  VG_E_NOMEM. */
-vg_rc vg_intake_add(struct vg_intake *j, uint32_t tenant, int64_t recv_ns, uint32_t source, vg_str raw, uint64_t *seq) VG_MUST;
+vg_rc vg_intake_add(struct vg_intake *j, uint32_t tenant, const struct vg_record *r, uint64_t *seq) VG_MUST;
+/* The mark of what was taken so far; and that of what is synced. */
+void vg_intake_set_mark(struct vg_intake *j, struct vg_intake_mark m);
+struct vg_intake_mark vg_intake_mark(const struct vg_intake *j);
 /* Write what was taken, and sync it.  VG_OK: all of it may be acknowledged.  Else nothing of it may, and it is still there for
  * another try (VG_E_SYS: errno, as ENOSPC). */
 vg_rc vg_intake_sync(struct vg_intake *j) VG_MUST;

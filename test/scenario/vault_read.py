@@ -2,6 +2,7 @@
 """vault_read.py VAULT_WRITE: reads what the vault wrote with nothing but doc/vault-format.md, which it proves so."""
 import glob
 import hashlib
+import io
 import os
 import struct
 import subprocess
@@ -28,13 +29,13 @@ def batches(data, first):
     need(seq == first and zero == 0 and crc == zlib.crc32(data[:28]), 'head')
     at = 32
     while at < len(data):
-        need(len(data) - at >= 44 and data[at:at + 4] == b'VGJB', 'no batch at %d' % at)
-        count, of, offset, seq, size, total, crc = struct.unpack_from('<IQQQIII', data, at + 4)
-        need(crc == zlib.crc32(data[at:at + 40]) and of == ident and offset == at and size <= 8 << 20, 'batch head at %d' % at)
-        records = data[at + 44:at + 44 + size]
+        need(len(data) - at >= 60 and data[at:at + 4] == b'VGJB', 'no batch at %d' % at)
+        count, of, offset, seq, size, total, _, _, crc = struct.unpack_from('<IQQQIIQQI', data, at + 4)
+        need(crc == zlib.crc32(data[at:at + 56]) and of == ident and offset == at and size <= 8 << 20, 'batch head at %d' % at)
+        records = data[at + 60:at + 60 + size]
         need(len(records) == size and total == zlib.crc32(records), 'records at %d' % at)
         yield seq, count, records
-        at += 44 + size
+        at += 60 + size
 
 
 def records(folder):
@@ -49,12 +50,12 @@ def records(folder):
         for seq, count, part in batches(data, first):
             at = 0
             for i in range(count):
-                tenant, number, recv, source, size = struct.unpack_from('<IQqII', part, at)
+                tenant, number, recv, source, size, _, n = struct.unpack_from('<IQqIIHH', part, at)
                 need(number == seq + i == following and size <= 1 << 20, 'record %d' % following)
-                raw = part[at + 28:at + 28 + size]
+                raw = part[at + 32 + n:at + 32 + n + size]
                 need(len(raw) == size, 'record %d is cut' % number)
                 yield number, recv, source, tenant, raw
-                at += 28 + size
+                at += 32 + n + size
                 following += 1
             need(at == len(part), 'bytes behind the last record')
 
@@ -69,6 +70,29 @@ def root_of(leaves):
     return hashlib.sha256(b'\1' + root_of(leaves[:k]) + root_of(leaves[k:])).digest()
 
 
+def varint(column):
+    value = shift = 0
+    while True:
+        byte = column.read(1)[0]
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value
+        shift += 7
+
+
+def signed(value):
+    return value >> 1 ^ -(value & 1)
+
+
+def columns(body):
+    """The six columns of a payload, and the raw bytes."""
+    out, at = [], 32 + 24
+    for size in struct.unpack_from('<6I', body, 32):
+        out.append(io.BytesIO(body[at:at + size]))
+        at += size
+    return out + [io.BytesIO(body[at:])]
+
+
 def block(data):
     """The records of a block without a key: (seq, recv_ns, source, raw)."""
     need(data[:8] == b'VGBLOCK1' and len(data) >= 176, 'no block')
@@ -79,13 +103,18 @@ def block(data):
     if codec == 1:
         body = subprocess.run(['zstd', '-dc'], input=body, stdout=subprocess.PIPE, check=True).stdout
     need(len(body) == size, 'payload')
-    leaves, out, at = [body[:32]], [], 32
+    leaves, out = [body[:32]], []
+    seqs, recvs, sources, lengths, flags, ids, raws = columns(body)
+    seq, recv, source = first - 1, 0, 0
     for _ in range(count):
-        seq, recv, source, n = struct.unpack_from('<QqII', body, at)
-        leaves.append(body[at:at + 24 + n])
-        out.append((seq, recv, source, body[at + 24:at + 24 + n]))
-        at += 24 + n
-    need(at == len(body) and root_of(leaves) == data[80:112], 'root')
+        seq += varint(seqs) + 1
+        recv += signed(varint(recvs))
+        source += signed(varint(sources))
+        size, flag = varint(lengths), varint(flags)
+        ident, raw = ids.read(flag >> 1), raws.read(size)
+        leaves.append(struct.pack('<QqIIHH', seq, recv, source, size, flag & 1, len(ident)) + ident + raw)
+        out.append((seq, recv, source, raw))
+    need(not any(c.read() for c in (seqs, recvs, sources, lengths, flags, ids, raws)) and root_of(leaves) == data[80:112], 'root')
     need((out[0][0], out[-1][0]) == (first, last) and (min(r[1] for r in out), max(r[1] for r in out)) == (first_ns, last_ns), 'bounds')
     return out
 

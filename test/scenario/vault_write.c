@@ -28,10 +28,12 @@ main(int argc, char **argv)
 		char text[64];
 		uint64_t seq;
 		int n = snprintf(text, sizeof(text), "record %d%*s", i, i % 20, "");
+		struct vg_record r = { .recv_ns = i * 1000, .source = (uint32_t)(i % 7), .flags = i % 5 == 0,
+				       .id = vg_str_mem(text, (size_t)(i % 8)), .raw = vg_str_mem(text, (size_t)n) };
 
-		if (vg_intake_add(j, (uint32_t)(i % 4), i * 1000, (uint32_t)(i % 7), vg_str_mem(text, (size_t)n), &seq) != VG_OK ||
+		if (vg_intake_add(j, (uint32_t)(i % 4), &r, &seq) != VG_OK ||
 		    (i % 3 == 0 && vg_intake_sync(j) != VG_OK) ||
-		    vg_block_add(&w, &(struct vg_record){ seq, i * 1000, (uint32_t)(i % 7), vg_str_mem(text, (size_t)n) }) != VG_OK)
+		    (r.seq = seq, vg_block_add(&w, &r) != VG_OK))
 			return 1;
 	}
 	snprintf(path, sizeof(path), "%s/block", argv[1]);

@@ -16,7 +16,8 @@ record(uint32_t i, char text[100])
 {
 	int n = snprintf(text, 100, "record %u, and what it says%*s", i, (int)(i % 40), "");
 
-	return (struct vg_record){ 1000 + 3 * (uint64_t)i, (int64_t)(i * 7 % 100) * 1000, i % 5, vg_str_mem(text, i % 50 ? (size_t)n : 0) };
+	return (struct vg_record){ .seq = 1000 + 3 * (uint64_t)i, .recv_ns = (int64_t)(i * 7 % 100) * 1000, .source = i % 5, .flags = i % 7 == 0,
+				   .id = vg_str_mem(text, i % 10), .raw = vg_str_mem(text, i % 50 ? (size_t)n : 0) };
 }
 
 /* Of RECORDS records. */
@@ -44,7 +45,7 @@ same(void *ctx, uint32_t at, const struct vg_record *r)
 	char text[100];
 	struct vg_record want = record(at, text);
 
-	assert_true(r->seq == want.seq && r->recv_ns == want.recv_ns && r->source == want.source && vg_str_eq(r->raw, want.raw));
+	assert_true(r->seq == want.seq && r->recv_ns == want.recv_ns && r->source == want.source && r->flags == want.flags && vg_str_eq(r->id, want.id) && vg_str_eq(r->raw, want.raw));
 	++*(uint32_t *)ctx;
 	return VG_OK;
 }
@@ -173,6 +174,8 @@ a_liar_is_found(void **state)
 		if (rc == VG_OK)
 			rc = vg_block_open(&h, head, stored, NULL, &payload);
 		if (rc == VG_OK)
+			rc = vg_block_check(&h, vg_buf_str(&payload));
+		if (rc == VG_OK)
 			fail_msg("byte %zu", at);
 		b.p[at] ^= 1;
 	}
@@ -186,7 +189,7 @@ limits(void **state)
 	struct vg_block_writer w = { .head = { .count = 0 } };
 	char *big = calloc(1, VG_RECORD_RAW_MAX + 1);
 	struct vg_buf out = { 0 };
-	struct vg_record r = { 1, 0, 0, vg_str_mem(big, VG_RECORD_RAW_MAX) };
+	struct vg_record r = { .seq = 1, .raw = vg_str_mem(big, VG_RECORD_RAW_MAX) };
 
 	(void)state;
 	vg_block_begin(&w);

@@ -50,7 +50,10 @@ add(struct vg_intake *j, uint64_t want)
 {
 	char text[1200];
 	uint64_t seq;
-	vg_rc rc = vg_intake_add(j, (uint32_t)(want % 3), (int64_t)want * 1000, (uint32_t)(want % 5), text_of(want, text), &seq);
+	struct vg_record r = { .recv_ns = (int64_t)want * 1000, .source = (uint32_t)(want % 5), .raw = text_of(want, text) };
+	vg_rc rc = vg_intake_add(j, (uint32_t)(want % 3), &r, &seq);
+
+	vg_intake_set_mark(j, (struct vg_intake_mark){ 7, want });
 
 	if (rc == VG_OK)
 		assert_int_equal(seq, want);
@@ -144,13 +147,13 @@ limits(void **state)
 	folder_new(path);
 	assert_int_equal(vg_disk_open(&d, path), VG_OK);
 	assert_int_equal(open_at(&d, &j), VG_OK);
-	assert_int_equal(vg_intake_add(j, 0, 0, 0, vg_str_mem(big, VG_RECORD_RAW_MAX + 1), &seq), VG_E_LIMIT);
-	while (vg_intake_add(j, 0, 0, 0, vg_str_mem(big, VG_RECORD_RAW_MAX), &seq) == VG_OK)
+	assert_int_equal(vg_intake_add(j, 0, &(struct vg_record){ .raw = vg_str_mem(big, VG_RECORD_RAW_MAX + 1) }, &seq), VG_E_LIMIT);
+	while (vg_intake_add(j, 0, &(struct vg_record){ .raw = vg_str_mem(big, VG_RECORD_RAW_MAX) }, &seq) == VG_OK)
 		n++;
 	assert_int_equal(n, 7); /* heads take the rest */
 	assert_int_equal(vg_intake_sync(j), VG_OK);
 	assert_int_equal(vg_intake_next(j), 8);
-	assert_int_equal(vg_intake_add(j, 0, 0, 0, VG_NIL, &seq), VG_OK);
+	assert_int_equal(vg_intake_add(j, 0, &(struct vg_record){ .source = 0 }, &seq), VG_OK);
 	assert_int_equal(seq, 8);
 	assert_int_equal(vg_intake_sync(j), VG_OK);
 	vg_intake_free(j);

@@ -19,7 +19,7 @@ make_blocks(void **state)
 		for (uint64_t i = 0; i < 3 + b % 4; i++) {
 			for (size_t k = 0; k < sizeof(text); k++) /* nothing that compresses well */
 				text[k] = (char)((k * 7919 + b * 104729 + i * 1299709) >> 3 ^ k * k);
-			assert_int_equal(vg_block_add(&w, &(struct vg_record){ 1 + b * 10 + i, (int64_t)b, 0, vg_str_mem(text, sizeof(text)) }), VG_OK);
+			assert_int_equal(vg_block_add(&w, &(struct vg_record){ .seq = 1 + b * 10 + i, .recv_ns = (int64_t)b, .raw = vg_str_mem(text, sizeof(text)) }), VG_OK);
 		}
 		assert_int_equal(vg_block_finish(&w, NULL, 0, &made[b]), VG_OK);
 		vg_block_writer_fini(&w);
