@@ -59,7 +59,7 @@ vg_file_open(struct vg_disk *d, const char *name, struct vg_file *out)
 
 	if (rc != VG_OK)
 		return rc;
-	out->fd = openat(d->dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	out->fd = openat(d->dir, name, (d->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW);
 	return out->fd >= 0 ? VG_OK : errno == ENOENT ? VG_E_NOTFOUND : VG_E_SYS;
 }
 
@@ -172,4 +172,58 @@ vg_disk_each(struct vg_disk *d, const char *suffix, vg_rc (*each)(void *ctx, con
 	}
 	closedir(list);
 	return rc;
+}
+
+vg_rc
+vg_disk_replace(struct vg_disk *d, const char *name, vg_str bytes)
+{
+	char tmp[VG_DISK_NAME_MAX];
+	struct vg_file f;
+	vg_rc rc;
+
+	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.tmp", name) >= sizeof(tmp))
+		return VG_E_LIMIT;
+	if ((rc = vg_disk_remove(d, tmp)) != VG_OK && rc != VG_E_NOTFOUND) /* of a failure before */
+		return rc;
+	if ((rc = vg_file_create(d, tmp, &f)) != VG_OK)
+		return rc;
+	if ((rc = vg_file_write(d, &f, bytes, 0)) == VG_OK)
+		rc = vg_file_sync(d, &f);
+	vg_file_close(&f);
+	if (rc == VG_OK && (rc = vg_disk_rename(d, tmp, name)) == VG_OK)
+		rc = vg_disk_sync(d);
+	return rc;
+}
+
+vg_rc
+vg_disk_slurp(struct vg_disk *d, const char *name, size_t max, struct vg_buf *out)
+{
+	struct vg_file f;
+	uint64_t size;
+	vg_rc rc = vg_file_open(d, name, &f);
+
+	if (rc != VG_OK)
+		return rc;
+	if ((rc = vg_file_size(&f, &size)) == VG_OK && size > max)
+		rc = VG_E_LIMIT;
+	if (rc == VG_OK && !vg_buf_reserve(out, (size_t)size + 1))
+		rc = out->rc;
+	if (rc == VG_OK && (rc = vg_file_read(&f, out->p + out->n, (size_t)size, 0)) == VG_OK)
+		out->n += (size_t)size;
+	vg_file_close(&f);
+	return rc;
+}
+
+vg_rc
+vg_disk_folder(struct vg_disk *d, const char *name, struct vg_disk *out)
+{
+	*out = (struct vg_disk){ .dir = -1, .read_only = d->read_only, .watch = d->watch, .ctx = d->ctx };
+	if (!d->read_only && mkdirat(d->dir, name, 0700) == 0) {
+		if (fsync(d->dir) < 0)
+			return VG_E_SYS;
+	} else if (!d->read_only && errno != EEXIST) {
+		return VG_E_SYS;
+	}
+	out->dir = openat(d->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return out->dir >= 0 ? VG_OK : errno == ENOENT ? VG_E_NOTFOUND : VG_E_SYS;
 }

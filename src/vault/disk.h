@@ -6,8 +6,7 @@
 #ifndef VG_VAULT_DISK_H
 #define VG_VAULT_DISK_H
 
-#include "base/rc.h"
-#include "base/str.h"
+#include "base/buf.h"
 
 enum vg_disk_what { VG_DISK_CREATE, VG_DISK_WRITE, VG_DISK_TRUNCATE, VG_DISK_SYNC, VG_DISK_RENAME, VG_DISK_REMOVE, VG_DISK_SYNC_DIR };
 struct vg_disk_op {
@@ -22,6 +21,7 @@ typedef vg_rc vg_disk_watch_fn(void *ctx, const struct vg_disk_op *op);
 /* One folder. */
 struct vg_disk {
 	int dir;
+	bool read_only; /* files are opened for reading alone */
 	vg_disk_watch_fn *watch; /* NULL: nobody watches */
 	void *ctx;
 };
@@ -46,6 +46,12 @@ vg_rc vg_file_read(const struct vg_file *f, void *to, size_t n, uint64_t at) VG_
 vg_rc vg_disk_rename(struct vg_disk *d, const char *from, const char *to) VG_MUST;
 vg_rc vg_disk_remove(struct vg_disk *d, const char *name) VG_MUST;
 vg_rc vg_disk_sync(struct vg_disk *d) VG_MUST;
+/* The whole file @name becomes @bytes, or stays what it was: written as @name.tmp, synced, renamed, the name synced. */
+vg_rc vg_disk_replace(struct vg_disk *d, const char *name, vg_str bytes) VG_MUST;
+/* Append all of a file, at most @max bytes (VG_E_LIMIT). */
+vg_rc vg_disk_slurp(struct vg_disk *d, const char *name, size_t max, struct vg_buf *out) VG_MUST;
+/* The folder @name in @d's, made when it is not there. */
+vg_rc vg_disk_folder(struct vg_disk *d, const char *name, struct vg_disk *out) VG_MUST;
 /* Each name that ends in @suffix, in no order. */
 vg_rc vg_disk_each(struct vg_disk *d, const char *suffix, vg_rc (*each)(void *ctx, const char *name), void *ctx) VG_MUST;
 

@@ -139,9 +139,11 @@ vg_segment_open(struct vg_disk *d, const char *name, uint64_t sure, struct vg_se
 	rc = find_blocks(s, size, sure);
 	if (rc == VG_E_NOMEM || rc == VG_E_SYS)
 		goto fail;
-	if (rc != VG_OK && s->n >= sure)
+	if (rc != VG_OK && s->n >= sure && d->read_only)
+		rc = VG_OK; /* perhaps it is being written */
+	else if (rc != VG_OK && s->n >= sure)
 		rc = vg_file_truncate(d, &s->f, s->end); /* not synced: should it come back, it is cut off again */
-	else if (s->n < sure) {
+	else if (rc == VG_OK ? s->n < sure && sure != VG_SEGMENT_ALL : s->n < sure) {
 		snprintf(damage->name, sizeof(damage->name), "%s", name);
 		damage->at = s->end;
 		damage->block = s->n;

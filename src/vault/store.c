@@ -1,0 +1,442 @@
+#include "vault/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/time.h"
+
+struct vg_store {
+	struct vg_disk *d, keys_dir;
+	char origin[VG_ORIGIN_MAX];
+	struct vg_keyring *keys;
+	struct vg_tree *tree;
+	struct vg_frontier frontier; /* of the same leaves: its root costs nothing */
+	struct vg_store_segment *segment; /* owned; in order */
+	size_t n, cap;
+	struct vg_segment *last;     /* the one that is written to; NULL: none yet */
+	struct vg_block_writer block;
+	bool open_block;             /* it holds records */
+	int64_t day;                 /* of the open block */
+	uint64_t next_seq;           /* behind the last record that is on disk */
+	uint64_t taken_seq;          /* behind the last one that was taken */
+	struct vg_checkpoint checkpoint; /* the last one */
+	struct vg_buf out;           /* a block that is written */
+	vg_store_block_fn *on_block;
+	void *ctx;
+};
+
+static vg_rc
+damaged(struct vg_store_damage *d, const char *name, uint64_t at, const char *what)
+{
+	snprintf(d->name, sizeof(d->name), "%s", name);
+	d->at = at;
+	snprintf(d->what, sizeof(d->what), "%s", what);
+	return VG_E_FORMAT;
+}
+
+static int64_t
+day_of(int64_t time_ns)
+{
+	return time_ns / VG_DAY - (time_ns % VG_DAY < 0);
+}
+
+/* ---- opening ---- */
+
+static vg_rc
+room(struct vg_store *s)
+{
+	size_t cap = s->cap ? 2 * s->cap : 64;
+	struct vg_store_segment *p;
+
+	if (s->n < s->cap)
+		return VG_OK;
+	if (s->n >= VG_STORE_SEGMENTS_MAX)
+		return VG_E_LIMIT;
+	if ((p = realloc(s->segment, cap * sizeof(*p))) == NULL)
+		return VG_E_NOMEM;
+	s->segment = p;
+	s->cap = cap;
+	return VG_OK;
+}
+
+/* The first record's number is all that tells the order: clocks go back. */
+static vg_rc
+on_name(void *ctx, const char *name)
+{
+	struct vg_store *s = ctx;
+	struct vg_store_segment g = { .first_seq = UINT64_MAX };
+	char head[VG_BLOCK_HEAD];
+	struct vg_block_head h;
+	struct vg_file f;
+	vg_rc rc = room(s);
+
+	if (rc != VG_OK)
+		return rc;
+	snprintf(g.name, sizeof(g.name), "%.60s", name);
+	if ((rc = vg_file_open(s->d, name, &f)) != VG_OK)
+		return rc;
+	if (vg_file_read(&f, head, sizeof(head), 0) == VG_OK && vg_block_head_take(vg_str_mem(head, sizeof(head)), &h) == VG_OK)
+		g.first_seq = h.first_seq;
+	vg_file_close(&f);
+	s->segment[s->n++] = g;
+	return VG_OK;
+}
+
+static int
+by_first(const void *a, const void *b)
+{
+	const struct vg_store_segment *x = a, *y = b;
+
+	return x->first_seq != y->first_seq ? (x->first_seq > y->first_seq ? 1 : -1) : strcmp(x->name, y->name);
+}
+
+static void
+note_block(struct vg_store_segment *g, const struct vg_segment_block *b)
+{
+	if (g->leaves++ == 0) {
+		g->first_seq = b->head.first_seq;
+		g->first_ns = b->head.first_ns;
+		g->last_ns = b->head.last_ns;
+	}
+	g->first_ns = b->head.first_ns < g->first_ns ? b->head.first_ns : g->first_ns;
+	g->last_ns = b->head.last_ns > g->last_ns ? b->head.last_ns : g->last_ns;
+	g->last_seq = b->head.last_seq;
+	g->bytes = b->at + VG_BLOCK_HEAD + b->head.stored;
+}
+
+/* Add a block's leaf to the tree; those that its whole tiles hold are compared instead. */
+static vg_rc
+plant(struct vg_store *s, const struct vg_hash *leaf, uint64_t planted)
+{
+	struct vg_hash have;
+	vg_rc rc = VG_OK;
+
+	if (s->frontier.n < planted) {
+		if ((rc = vg_tree_subtree(s->tree, 0, s->frontier.n, &have)) == VG_OK && !vg_hash_eq(&have, leaf))
+			rc = VG_E_FORMAT;
+	} else {
+		rc = vg_tree_add(s->tree, leaf);
+	}
+	if (rc == VG_OK)
+		vg_frontier_add(&s->frontier, leaf);
+	return rc;
+}
+
+/* Read the blocks of segment @i; it stays open when it is the last one. */
+static vg_rc
+open_segment(struct vg_store *s, size_t i, uint64_t planted, struct vg_store_damage *damage)
+{
+	struct vg_store_segment *g = &s->segment[i];
+	struct vg_segment_damage bad;
+	uint64_t sure = s->checkpoint.size > s->frontier.n ? s->checkpoint.size - s->frontier.n : 0;
+	struct vg_segment *x = NULL;
+	struct vg_file f;
+	vg_rc rc;
+
+	if (i + 1 < s->n) /* only the last one can hold what was never acknowledged */
+		sure = VG_SEGMENT_ALL;
+	rc = vg_segment_open(s->d, g->name, sure, &bad, &x);
+	if (rc == VG_E_FORMAT)
+		return damaged(damage, g->name, bad.at, "no whole block stands here");
+	if (rc != VG_OK || (rc = vg_file_open(s->d, g->name, &f)) != VG_OK) {
+		vg_segment_free(x);
+		return rc;
+	}
+	g->first_leaf = s->frontier.n;
+	for (size_t b = 0; rc == VG_OK && b < vg_segment_count(x); b++) {
+		const struct vg_segment_block *k = vg_segment_at(x, b);
+		char bytes[VG_BLOCK_HEAD];
+		struct vg_hash leaf;
+
+		if (k->head.first_seq < s->next_seq) {
+			rc = damaged(damage, g->name, k->at, "the block's records do not follow the ones before");
+			break;
+		}
+		if ((rc = vg_file_read(&f, bytes, sizeof(bytes), k->at)) != VG_OK)
+			break;
+		vg_block_leaf(vg_str_mem(bytes, sizeof(bytes)), &leaf);
+		if ((rc = plant(s, &leaf, planted)) == VG_E_FORMAT)
+			(void)damaged(damage, g->name, k->at, "the tree holds another leaf for this block");
+		note_block(g, k);
+		s->next_seq = k->head.last_seq + 1;
+	}
+	vg_file_close(&f);
+	if (rc == VG_OK && i + 1 == s->n)
+		s->last = x;
+	else
+		vg_segment_free(x);
+	return rc;
+}
+
+static vg_rc
+read_checkpoint(struct vg_store *s, struct vg_store_damage *damage)
+{
+	struct vg_buf b = { 0 };
+	vg_str text;
+	vg_rc rc = vg_disk_slurp(s->d, VG_CHECKPOINT_FILE, VG_NOTE_BYTES_MAX, &b);
+
+	vg_frontier_root(&s->frontier, &s->checkpoint.root);
+	if (rc == VG_OK && ((rc = vg_note_text(vg_buf_str(&b), &text)) != VG_OK || (rc = vg_checkpoint_parse(text, &s->checkpoint)) != VG_OK))
+		rc = damaged(damage, VG_CHECKPOINT_FILE, 0, "it is no checkpoint");
+	else if (rc == VG_OK && strcmp(s->checkpoint.origin, s->origin) != 0)
+		rc = damaged(damage, VG_CHECKPOINT_FILE, 0, "it is another log's");
+	vg_buf_fini(&b);
+	return rc == VG_E_NOTFOUND ? VG_OK : rc;
+}
+
+static vg_rc
+read_all(struct vg_store *s, struct vg_store_damage *damage)
+{
+	uint64_t planted;
+	vg_rc rc;
+
+	if ((rc = read_checkpoint(s, damage)) != VG_OK || (rc = vg_disk_each(s->d, VG_SEGMENT_SUFFIX, on_name, s)) != VG_OK ||
+	    (rc = vg_tree_open(s->d->dir, &planted, &s->tree)) != VG_OK)
+		return rc;
+	if (s->n > 1)
+		qsort(s->segment, s->n, sizeof(*s->segment), by_first);
+	for (size_t i = 0; i < s->n; i++)
+		if ((rc = open_segment(s, i, planted, damage)) != VG_OK)
+			return rc;
+	if (s->frontier.n < planted || s->frontier.n < s->checkpoint.size) {
+		snprintf(damage->what, sizeof(damage->what), "%llu blocks are missing at the end",
+			 (unsigned long long)((planted > s->checkpoint.size ? planted : s->checkpoint.size) - s->frontier.n));
+		snprintf(damage->name, sizeof(damage->name), "%s", s->n ? s->segment[s->n - 1].name : VG_CHECKPOINT_FILE);
+		damage->at = s->n ? s->segment[s->n - 1].bytes : 0;
+		return VG_E_FORMAT;
+	}
+	if ((rc = vg_store_is_grown(s, s->checkpoint.size, &s->checkpoint.root)) == VG_E_REFUSED)
+		rc = damaged(damage, VG_CHECKPOINT_FILE, 0, "the blocks are others than the checkpoint says");
+	return rc;
+}
+
+vg_rc
+vg_store_open(struct vg_disk *d, const char *origin, const uint8_t *tenant_key, struct vg_store_damage *damage, struct vg_store **out)
+{
+	struct vg_store *s = calloc(1, sizeof(*s));
+	vg_rc rc = VG_OK;
+
+	*damage = (struct vg_store_damage){ .at = 0 };
+	if (s == NULL)
+		return VG_E_NOMEM;
+	s->d = d;
+	s->keys_dir.dir = -1;
+	s->next_seq = 1;
+	snprintf(s->origin, sizeof(s->origin), "%s", origin);
+	if (tenant_key && (rc = vg_disk_folder(d, "keys", &s->keys_dir)) == VG_OK &&
+	    (rc = vg_keyring_open(&s->keys_dir, tenant_key, damage->name, &s->keys)) != VG_OK && damage->name[0])
+		snprintf(damage->what, sizeof(damage->what), "%s", rc == VG_E_REFUSED ? "this key was wrapped for another tenant" : "the key's file is damaged");
+	if (rc == VG_OK)
+		rc = read_all(s, damage);
+	if (rc != VG_OK) {
+		vg_store_free(s);
+		return rc;
+	}
+	s->taken_seq = s->next_seq;
+	*out = s;
+	return VG_OK;
+}
+
+void
+vg_store_free(struct vg_store *s)
+{
+	int keep = errno;
+
+	if (s == NULL)
+		return;
+	vg_segment_free(s->last);
+	vg_tree_free(s->tree);
+	vg_keyring_free(s->keys);
+	vg_disk_close(&s->keys_dir);
+	vg_block_writer_fini(&s->block);
+	vg_buf_fini(&s->out);
+	free(s->segment);
+	free(s);
+	errno = keep;
+}
+
+/* ---- writing ---- */
+
+/* The segment that the open block goes to. */
+static vg_rc
+segment_for(struct vg_store *s)
+{
+	struct vg_store_segment g = { .first_leaf = s->frontier.n };
+	struct vg_store_segment *now = s->n ? &s->segment[s->n - 1] : NULL;
+	struct vg_segment *x;
+	vg_rc rc = VG_E_REFUSED;
+
+	vg_segment_name(s->day * VG_DAY, 0, g.name);
+	if (s->last && now && memcmp(now->name, g.name, strlen("YYYY-MM-DD")) == 0 && now->bytes < VG_SEGMENT_BYTES &&
+	    now->leaves < VG_SEGMENT_BLOCKS_MAX)
+		return VG_OK;
+	if ((rc = room(s)) != VG_OK)
+		return rc;
+	for (unsigned part = 0; part < 10000; part++) { /* a clock that went back finds its day taken */
+		vg_segment_name(s->day * VG_DAY, part, g.name);
+		if ((rc = vg_segment_create(s->d, g.name, &x)) == VG_OK || errno != EEXIST)
+			break;
+	}
+	if (rc != VG_OK)
+		return rc;
+	vg_segment_free(s->last);
+	s->last = x;
+	s->segment[s->n++] = g;
+	return VG_OK;
+}
+
+static vg_rc
+finish_block(struct vg_store *s)
+{
+	const struct vg_day_key *key = NULL;
+	vg_rc rc = VG_OK;
+
+	if (s->out.n) /* made, and not written: the disk was full */
+		return VG_OK;
+	if (s->keys && (rc = vg_keyring_of_day(s->keys, (uint32_t)s->day, &key)) != VG_OK)
+		return rc;
+	if ((rc = vg_block_finish(&s->block, key ? key->key : NULL, key ? key->number : 0, &s->out)) != VG_OK)
+		vg_buf_clear(&s->out);
+	return rc;
+}
+
+vg_rc
+vg_store_cut(struct vg_store *s)
+{
+	struct vg_store_segment *g;
+	const struct vg_segment_block *b;
+	struct vg_hash leaf;
+	vg_rc rc;
+
+	if (!s->open_block)
+		return VG_OK;
+	if ((rc = finish_block(s)) != VG_OK || (rc = segment_for(s)) != VG_OK)
+		return rc;
+	if (vg_segment_count(s->last) == s->segment[s->n - 1].leaves && (rc = vg_segment_add(s->last, vg_buf_str(&s->out))) != VG_OK)
+		return rc;
+	vg_block_leaf(vg_str_cut(vg_buf_str(&s->out), VG_BLOCK_HEAD), &leaf);
+	if ((rc = vg_tree_add(s->tree, &leaf)) != VG_OK) /* the block is there, and is not written again */
+		return rc;
+	vg_frontier_add(&s->frontier, &leaf);
+	g = &s->segment[s->n - 1];
+	b = vg_segment_at(s->last, vg_segment_count(s->last) - 1);
+	note_block(g, b);
+	s->next_seq = b->head.last_seq + 1;
+	if (s->on_block)
+		s->on_block(s->ctx, g, b, vg_buf_str(&s->block.raw));
+	s->open_block = false;
+	vg_buf_clear(&s->out);
+	return VG_OK;
+}
+
+vg_rc
+vg_store_add(struct vg_store *s, const struct vg_record *r)
+{
+	int64_t day = day_of(r->recv_ns);
+	vg_rc rc;
+
+	if (r->seq < s->taken_seq)
+		return VG_OK;
+	if (s->open_block && (day != s->day || vg_block_is_full(&s->block)) && (rc = vg_store_cut(s)) != VG_OK)
+		return rc;
+	if (!s->open_block) {
+		vg_block_begin(&s->block);
+		s->day = day;
+	}
+	rc = vg_block_add(&s->block, r);
+	if (rc == VG_E_LIMIT && s->open_block) {
+		if ((rc = vg_store_cut(s)) != VG_OK)
+			return rc;
+		vg_block_begin(&s->block);
+		rc = vg_block_add(&s->block, r);
+	}
+	if (rc != VG_OK)
+		return rc;
+	s->open_block = true;
+	s->taken_seq = r->seq + 1;
+	return VG_OK;
+}
+
+uint64_t
+vg_store_next(const struct vg_store *s)
+{
+	return s->next_seq;
+}
+
+size_t
+vg_store_waiting(const struct vg_store *s)
+{
+	return s->open_block ? s->block.head.count : 0;
+}
+
+/* ---- checkpoints ---- */
+
+vg_rc
+vg_store_root(struct vg_store *s, struct vg_checkpoint *out)
+{
+	snprintf(out->origin, sizeof(out->origin), "%s", s->origin);
+	out->size = s->frontier.n;
+	vg_frontier_root(&s->frontier, &out->root);
+	out->seq = s->next_seq;
+	return VG_OK;
+}
+
+vg_rc
+vg_store_is_grown(struct vg_store *s, uint64_t old, const struct vg_hash *root)
+{
+	struct vg_hash was;
+	vg_rc rc;
+
+	if (old > s->frontier.n)
+		return VG_E_REFUSED;
+	if ((rc = vg_tree_root(old, vg_tree_subtree, s->tree, &was)) != VG_OK)
+		return rc;
+	return vg_hash_eq(&was, root) ? VG_OK : VG_E_REFUSED;
+}
+
+vg_rc
+vg_store_publish(struct vg_store *s, vg_str note)
+{
+	struct vg_checkpoint c;
+	vg_str text;
+	vg_rc rc;
+
+	if ((rc = vg_note_text(note, &text)) != VG_OK || (rc = vg_checkpoint_parse(text, &c)) != VG_OK)
+		return rc;
+	if ((rc = vg_tree_write_partial(s->tree)) != VG_OK || (rc = vg_disk_replace(s->d, VG_CHECKPOINT_FILE, note)) != VG_OK)
+		return rc;
+	s->checkpoint = c;
+	return VG_OK;
+}
+
+const struct vg_checkpoint *
+vg_store_last(const struct vg_store *s)
+{
+	return &s->checkpoint;
+}
+
+size_t
+vg_store_segments(const struct vg_store *s)
+{
+	return s->n;
+}
+
+const struct vg_store_segment *
+vg_store_segment(const struct vg_store *s, size_t i)
+{
+	return i < s->n ? &s->segment[i] : NULL;
+}
+
+struct vg_keyring *
+vg_store_keys(struct vg_store *s)
+{
+	return s->keys;
+}
+
+void
+vg_store_on_block(struct vg_store *s, vg_store_block_fn *fn, void *ctx)
+{
+	s->on_block = fn;
+	s->ctx = ctx;
+}
