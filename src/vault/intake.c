@@ -504,6 +504,89 @@ vg_intake_read(struct vg_intake *j, uint64_t seq, vg_intake_fn *each, void *ctx)
 	return VG_OK;
 }
 
+/* The records of the batch in j->in from the cursor's on. */
+static vg_rc
+walk_batch(struct vg_intake *j, const struct batch *b, struct vg_intake_cursor *c, vg_intake_fn *each, void *ctx)
+{
+	struct vg_cur in = vg_cur_of(j->in.p, j->in.n);
+
+	for (uint32_t i = 0; i < b->count; i++) {
+		uint32_t tenant = vg_cur_le32(&in);
+		struct vg_record r;
+		vg_rc rc;
+
+		if (vg_record_take(&in, &r) != VG_OK || r.seq != b->first + i)
+			return VG_E_FORMAT;
+		if (r.seq < c->seq)
+			continue;
+		if ((rc = each(ctx, tenant, &r)) != VG_OK)
+			return rc;
+		c->seq = r.seq + 1;
+	}
+	return VG_OK;
+}
+
+static vg_rc
+walk_file(struct vg_intake *j, const struct jfile *x, struct vg_intake_cursor *c, size_t *left, vg_intake_fn *each, void *ctx)
+{
+	char name[VG_DISK_NAME_MAX];
+	struct vg_file f;
+	struct batch b;
+	vg_rc rc;
+
+	name_of(x->first, name);
+	if ((rc = vg_file_open(j->d, name, &f)) != VG_OK)
+		return rc;
+	while (c->at < x->end && *left && rc == VG_OK) {
+		if ((rc = read_batch(j, &f, x->id, c->at, &b)) != VG_OK)
+			break;
+		if (b.first + b.count > c->seq && (rc = walk_batch(j, &b, c, each, ctx)) != VG_OK)
+			break;
+		c->at += BATCH_HEAD + b.bytes;
+		*left -= b.bytes < *left ? b.bytes : *left;
+	}
+	vg_file_close(&f);
+	return rc;
+}
+
+vg_rc
+vg_intake_walk(struct vg_intake *j, struct vg_intake_cursor *c, size_t max_bytes, vg_intake_fn *each, void *ctx)
+{
+	size_t i = 0;
+	vg_rc rc = VG_OK;
+
+	if (c->seq >= j->next)
+		return VG_OK;
+	if (j->nfile == 0 || c->seq < j->file[0].first)
+		return VG_E_NOTFOUND;
+	while (i + 1 < j->nfile && j->file[i + 1].first <= c->seq)
+		i++;
+	for (; i < j->nfile && max_bytes && rc == VG_OK; i++) {
+		if (c->file != j->file[i].first) {
+			c->file = j->file[i].first;
+			c->at = HEAD_BYTES;
+		}
+		rc = walk_file(j, &j->file[i], c, &max_bytes, each, ctx);
+	}
+	return rc == VG_E_STOP ? VG_OK : rc;
+}
+
+uint64_t
+vg_intake_first(const struct vg_intake *j)
+{
+	return j->nfile ? j->file[0].first : j->next;
+}
+
+uint64_t
+vg_intake_bytes(const struct vg_intake *j)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < j->nfile; i++)
+		n += j->file[i].end;
+	return n;
+}
+
 vg_rc
 vg_intake_drop(struct vg_intake *j, uint64_t seq)
 {

@@ -55,6 +55,16 @@ size_t vg_intake_waiting(const struct vg_intake *j);  /* bytes taken and not syn
  * already. */
 typedef vg_rc vg_intake_fn(void *ctx, uint32_t tenant, const struct vg_record *r);
 vg_rc vg_intake_read(struct vg_intake *j, uint64_t seq, vg_intake_fn *each, void *ctx) VG_MUST;
+/* A reader that comes back: where it stands.  Begin with { .seq = the first record that it wants }. */
+struct vg_intake_cursor {
+	uint64_t seq;
+	uint64_t file, at; /* first record's number of the file, and offset of the batch; file 0: not looked up yet */
+};
+/* Synced records from the cursor on, about @max_bytes of batches; it moves behind each that @each took.  VG_E_STOP of @each ends the walk
+ * in front of that record, and is VG_OK.  VG_E_NOTFOUND: what it wants was dropped already: vg_intake_first() is what there is. */
+vg_rc vg_intake_walk(struct vg_intake *j, struct vg_intake_cursor *c, size_t max_bytes, vg_intake_fn *each, void *ctx) VG_MUST;
+uint64_t vg_intake_first(const struct vg_intake *j); /* the number of the first record that is still there */
+uint64_t vg_intake_bytes(const struct vg_intake *j); /* on disk */
 /* Records before @seq are kept elsewhere: files that hold none from it on are removed. */
 vg_rc vg_intake_drop(struct vg_intake *j, uint64_t seq) VG_MUST;
 

@@ -396,6 +396,12 @@ vg_store_is_grown(struct vg_store *s, uint64_t old, const struct vg_hash *root)
 }
 
 vg_rc
+vg_store_prove(struct vg_store *s, uint64_t old, struct vg_proof *out)
+{
+	return vg_prove_consistency(old, s->frontier.n, vg_tree_subtree, s->tree, out);
+}
+
+vg_rc
 vg_store_publish(struct vg_store *s, vg_str note)
 {
 	struct vg_checkpoint c;

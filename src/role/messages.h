@@ -1,0 +1,34 @@
+/* role/messages.h - what the roles of the watch say to each other (little-endian; a string is u32 length and its bytes).
+ *
+ *   collect, local -> vault   HELLO, SOURCE, RECORDS, REFUSED        vault -> collect, local   FROM, KEPT
+ *   vault -> detect           EVENTS                                 detect -> vault           DONE
+ *   detect -> trace           FOUND
+ *   trace -> vault            CURSOR                                 vault -> trace            BEGIN
+ *   vault -> seal             SIGN                                   seal -> vault             SIGNED
+ */
+#ifndef VG_ROLE_MESSAGES_H
+#define VG_ROLE_MESSAGES_H
+
+#include "proc/role.h"
+
+enum vg_role_msg {
+	VG_MSG_HELLO = 100, /* u64 sender: random, of this life of the process; 0: its records have ids, and may come again */
+	VG_MSG_FROM,        /* u64 number: the sender's last batch that is kept; 0: none */
+	VG_MSG_SOURCE,      /* u32 handle, u8 enum vg_proof, strings tenant, name, address, listener */
+	VG_MSG_RECORDS,     /* u64 number (from 1, without a gap), then records until the end: u32 handle, i64 recv_ns, u16 flags, u16 id length,
+	                     * u32 raw length, id, raw */
+	VG_MSG_REFUSED,     /* u32 handle or UINT32_MAX, u8 enum vg_refusal, u64 n */
+	VG_MSG_KEPT,        /* u64 number: all batches up to it are on disk */
+	VG_MSG_EVENTS,      /* u64 generation, u64 first seq, u64 seq behind the last, then u32 tenant and a record (vault/record.h) each */
+	VG_MSG_DONE,        /* u64 first seq */
+	VG_MSG_FOUND,       /* role/found.h */
+	VG_MSG_BEGIN,       /* u64 generation, u64 seq: what comes next */
+	VG_MSG_CURSOR,      /* u64 seq: all before it is on disk as signals and state */
+	VG_MSG_SIGN,        /* string tenant, string checkpoint, u64 leaves and 32 bytes root of the one before, proof: u16 n, n times 32 bytes */
+	VG_MSG_SIGNED,      /* string tenant, string note */
+};
+
+#define VG_RECORDS_BYTES ((size_t)512 << 10) /* of one RECORDS or EVENTS, about; a single record may make it larger */
+#define VG_RECORDS_MAX ((size_t)2 << 20)     /* of one, at most */
+
+#endif

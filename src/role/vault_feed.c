@@ -1,0 +1,272 @@
+#include "role/vault_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+static bool
+is_aside(const struct vault *v, uint64_t seq)
+{
+	for (size_t i = 0; i < v->naside; i++)
+		if (v->aside[i] == seq)
+			return true;
+	return false;
+}
+
+/* ---- giving ---- */
+
+struct batch {
+	struct vault *v;
+	uint64_t until; /* 0: as much as fits */
+	uint64_t next;
+};
+
+static vg_rc
+put_event(void *ctx, uint32_t tenant, const struct vg_record *r)
+{
+	struct batch *b = ctx;
+	struct vg_buf *out = &b->v->out;
+
+	if ((b->until && r->seq >= b->until) || out->n >= VG_RECORDS_BYTES)
+		return VG_E_STOP;
+	if (!is_aside(b->v, r->seq)) {
+		vg_buf_le32(out, tenant);
+		vg_record_put(out, r);
+	}
+	b->next = r->seq + 1;
+	return out->rc;
+}
+
+/* Give @d what the cursor is at.  false: there is nothing. */
+static bool
+give(struct vault *v, struct vault_detect *d, struct vg_intake_cursor *c, uint64_t until)
+{
+	struct batch b = { v, until, c->seq };
+	uint64_t first = c->seq;
+	vg_rc rc;
+
+	vg_buf_clear(&v->out);
+	vg_buf_le64(&v->out, v->generation);
+	vg_buf_le64(&v->out, first);
+	vg_buf_le64(&v->out, 0);
+	rc = vg_intake_walk(v->intake, c, 2 * VG_RECORDS_BYTES, put_event, &b);
+	if (rc != VG_OK || b.next == first) {
+		if (rc != VG_OK)
+			vg_role_say(v->env, VG_LOG_ERROR, "vault: record %llu cannot be read back: %s", (unsigned long long)first, vg_rc_name(rc));
+		return false;
+	}
+	memcpy(v->out.p + 16, &b.next, sizeof(b.next)); /* little-endian machines alone, as base/cur.h says */
+	d->generation[d->n] = v->generation;
+	d->at_work[d->n++] = (struct vault_range){ first, b.next };
+	vg_channel_send(d->channel, VG_MSG_EVENTS, vg_buf_str(&v->out));
+	return true;
+}
+
+void
+vault_feed(struct vault *v)
+{
+	bool gave = true;
+
+	if (!v->trace_known)
+		return;
+	for (unsigned round = 0; round < VAULT_IN_FLIGHT && gave; round++) {
+		gave = false;
+		for (int i = 0; i < VAULT_DETECT_MAX; i++) {
+			struct vault_detect *d = &v->detect[i];
+
+			if (d->channel == NULL || d->n > round)
+				continue;
+			if (v->nagain) {
+				struct vg_intake_cursor c = { .seq = v->again[0].first };
+				uint64_t until = v->again[0].next;
+
+				if (!give(v, d, &c, until))
+					return;
+				if (c.seq < until)
+					v->again[0].first = c.seq;
+				else
+					memmove(v->again, v->again + 1, --v->nagain * sizeof(*v->again));
+				gave = true;
+			} else if (v->feed.seq < vg_intake_next(v->intake) && v->feed.seq - v->trace_next < VAULT_AHEAD_MAX) {
+				gave |= give(v, d, &v->feed, 0);
+			}
+		}
+	}
+}
+
+bool
+vault_is_idle(const struct vault *v)
+{
+	return v->trace_known && v->trace_next == vg_intake_next(v->intake);
+}
+
+/* ---- who died over what ---- */
+
+static void
+set_aside(struct vault *v, uint64_t seq)
+{
+	char text[200];
+
+	if (v->naside == VAULT_ASIDE_MAX)
+		return;
+	v->aside[v->naside++] = seq;
+	snprintf(text, sizeof(text), "{\"vigie\":{\"event\":\"record-set-aside\",\"record\":%llu,\"role\":\"detect\",\"deaths\":2}}", (unsigned long long)seq);
+	(void)vg_db_do(v->db, "INSERT OR IGNORE INTO aside (seq, time_ns) VALUES (?, ?)", "ii", (int64_t)seq, vg_clock_ns());
+	vault_own(v, v->tenant[0].id, vg_str_of(text));
+	vg_role_say(v->env, VG_LOG_ERROR, "vault: record %llu ended two processes that decoded it: it is kept, and no rule sees it", (unsigned long long)seq);
+}
+
+static void
+suspect(struct vault *v, uint64_t seq)
+{
+	for (size_t i = 0; i < VAULT_SUSPECTS; i++)
+		if (v->suspect[i].seq == seq) {
+			if (++v->suspect[i].deaths >= 2)
+				set_aside(v, seq);
+			return;
+		}
+	v->suspect[v->next_suspect].seq = seq;
+	v->suspect[v->next_suspect].deaths = 1;
+	v->next_suspect = (v->next_suspect + 1) % VAULT_SUSPECTS;
+}
+
+static void
+detect_closed(void *ctx, struct vg_channel *c)
+{
+	struct vault *v = ctx;
+
+	for (int i = 0; i < VAULT_DETECT_MAX; i++) {
+		struct vault_detect *d = &v->detect[i];
+		uint64_t seq;
+
+		if (d->channel != c)
+			continue;
+		seq = d->progress ? *d->progress : 0;
+		for (unsigned k = 0; k < d->n; k++) {
+			if (d->generation[k] != v->generation)
+				continue;
+			if (seq >= d->at_work[k].first && seq < d->at_work[k].next)
+				suspect(v, seq);
+			if (v->nagain < VAULT_AGAIN_MAX)
+				v->again[v->nagain++] = d->at_work[k];
+		}
+		d->channel = NULL;
+		d->n = 0;
+	}
+}
+
+static vg_rc
+on_done(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct vault *v = ctx;
+	uint64_t first = vg_cur_le64(body);
+
+	if (fd >= 0 || body->rc != VG_OK)
+		return VG_E_FORMAT;
+	for (int i = 0; i < VAULT_DETECT_MAX; i++) {
+		struct vault_detect *d = &v->detect[i];
+
+		for (unsigned k = 0; d->channel == from && k < d->n; k++)
+			if (d->at_work[k].first == first) {
+				d->n--;
+				memmove(&d->at_work[k], &d->at_work[k + 1], (d->n - k) * sizeof(*d->at_work));
+				memmove(&d->generation[k], &d->generation[k + 1], (d->n - k) * sizeof(*d->generation));
+				vault_feed(v);
+				return VG_OK;
+			}
+	}
+	return VG_E_FORMAT;
+}
+
+vg_rc
+vault_detect_new(struct vault *v, unsigned index, int fd)
+{
+	static const struct vg_handler handlers[] = { { VG_MSG_DONE, 8, on_done }, { 0, 0, NULL } };
+	struct vg_channel_ops ops = { handlers, detect_closed, v };
+	struct vault_detect *d = &v->detect[index];
+	vg_rc rc;
+
+	if (index >= VAULT_DETECT_MAX)
+		return VG_E_FORMAT;
+	if (d->channel) { /* the one before was told dead to the parent first */
+		struct vg_channel *old = d->channel;
+
+		detect_closed(v, old);
+		vg_channel_free(old);
+	}
+	if ((rc = vg_channel_new(v->env->loop, fd, &ops, &d->channel)) == VG_OK)
+		vault_feed(v);
+	return rc;
+}
+
+/* ---- trace ---- */
+
+/* What trace has on disk.  The first of its life tells where all that follows it begins. */
+static vg_rc
+on_cursor(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct vault *v = ctx;
+	uint64_t seq = vg_cur_le64(body), first = vg_intake_first(v->intake);
+
+	if (fd >= 0 || body->rc != VG_OK)
+		return VG_E_FORMAT;
+	if (v->trace_known) {
+		if (seq < v->trace_next || seq > v->feed.seq)
+			return VG_E_FORMAT;
+		v->trace_next = seq;
+		vault_feed(v);
+		return VG_OK;
+	}
+	if (seq == 0)
+		seq = first;
+	if (seq < first) { /* a journal that was dropped, or a state that is older than it */
+		v->unexamined += first - seq;
+		vg_role_say(v->env, VG_LOG_WARNING, "vault: records %llu to %llu left the intake journal before rules saw them; they are kept in segments",
+			    (unsigned long long)seq, (unsigned long long)first - 1);
+		seq = first;
+	}
+	if (seq > vg_intake_next(v->intake))
+		seq = vg_intake_next(v->intake);
+	v->trace_known = true;
+	v->trace_next = seq;
+	v->feed = (struct vg_intake_cursor){ .seq = seq };
+	v->nagain = 0;
+	v->generation++;
+	vg_buf_clear(&v->out);
+	vg_buf_le64(&v->out, v->generation);
+	vg_buf_le64(&v->out, seq);
+	vg_channel_send(from, VG_MSG_BEGIN, vg_buf_str(&v->out));
+	vault_feed(v);
+	return VG_OK;
+}
+
+static void
+trace_closed(void *ctx, struct vg_channel *c)
+{
+	struct vault *v = ctx;
+
+	if (v->trace == c) {
+		v->trace = NULL;
+		v->trace_known = false;
+	}
+}
+
+vg_rc
+vault_trace_new(struct vault *v, int fd)
+{
+	static const struct vg_handler handlers[] = { { VG_MSG_CURSOR, 8, on_cursor }, { 0, 0, NULL } };
+	struct vg_channel_ops ops = { handlers, trace_closed, v };
+	struct vg_channel *c;
+	vg_rc rc;
+
+	if (v->trace) {
+		struct vg_channel *old = v->trace;
+
+		trace_closed(v, old);
+		vg_channel_free(old);
+	}
+	if ((rc = vg_channel_new(v->env->loop, fd, &ops, &c)) == VG_OK)
+		v->trace = c;
+	return rc;
+}

@@ -1,0 +1,106 @@
+/* role/vault_impl.h - the vault's process, in parts: what comes in (vault_in.c), what it becomes (vault_keep.c), who reads it (vault_feed.c). */
+#ifndef VG_ROLE_VAULT_IMPL_H
+#define VG_ROLE_VAULT_IMPL_H
+
+#include "net/gate.h"
+#include "role/messages.h"
+#include "state/catalogue.h"
+#include "vault/intake.h"
+#include "vault/store.h"
+
+#define VAULT_TENANTS_MAX 1024
+#define VAULT_SENDERS_MAX 4
+#define VAULT_DETECT_MAX VG_ROLE_INDEX_MAX
+#define VAULT_IN_FLIGHT 2      /* batches that one detect has at a time */
+#define VAULT_AGAIN_MAX (2 * VAULT_DETECT_MAX)
+#define VAULT_ASIDE_MAX 4096   /* records that killed a process twice */
+#define VAULT_AHEAD_MAX 400000 /* records that detect may be ahead of what trace has on disk */
+#define VAULT_SUSPECTS 64
+
+struct vault_tenant {
+	uint32_t id; /* of the catalogue */
+	char name[65];
+	struct vg_disk dir;
+	struct vg_store *store;
+	bool asked;      /* a checkpoint is being signed */
+	uint64_t signed_size;
+	int64_t said_ns; /* when a failure was last told */
+};
+struct vault_source {
+	struct vg_source s; /* counts since the catalogue was last told */
+	bool changed;
+};
+struct vault_sender { /* collect, local */
+	struct vg_channel *channel; /* NULL: none */
+	unsigned role;
+	uint64_t sender;   /* its name for itself; 0: its records have ids */
+	uint64_t taken, told; /* batches: in the journal's buffer; acknowledged */
+	uint32_t *source;  /* by handle: row of v->source; owned */
+	uint32_t nsource, cap;
+};
+struct vault_range {
+	uint64_t first, next;
+};
+struct vault_detect {
+	struct vg_channel *channel;
+	struct vault_range at_work[VAULT_IN_FLIGHT];
+	uint64_t generation[VAULT_IN_FLIGHT];
+	unsigned n;
+	const volatile uint64_t *progress; /* the record that it decodes; NULL: not shared */
+};
+struct vault {
+	struct vg_role_env *env;
+	struct vg_disk root, intake_dir;
+	struct vg_intake *intake;
+	sqlite3 *db;
+	struct vault_tenant *tenant; /* owned */
+	size_t ntenant;
+	struct vault_source *source; /* owned; all that spoke since the start */
+	uint32_t nsource, capsource;
+	struct vault_sender sender[VAULT_SENDERS_MAX];
+	struct vg_channel *trace, *seal;
+	struct vault_detect detect[VAULT_DETECT_MAX];
+
+	struct vg_intake_cursor cut, feed; /* next for the stores; for detect */
+	uint64_t generation, trace_next, unexamined;
+	bool trace_known; /* where it stands */
+	struct vault_range again[VAULT_AGAIN_MAX];
+	size_t nagain;
+	uint64_t aside[VAULT_ASIDE_MAX];
+	size_t naside;
+	struct {
+		uint64_t seq;
+		unsigned deaths;
+	} suspect[VAULT_SUSPECTS];
+	size_t next_suspect;
+
+	int64_t checkpoint_every_ns, checked_ns;
+	uint64_t checkpoint_records, checked_seq;
+	size_t sync_bytes;
+	uint64_t keep_free_bytes;
+	bool full;         /* the disk: nothing is taken */
+	bool stopping;
+	int stop_turns;
+	struct vg_buf out; /* a message */
+	uint64_t records, bytes, syncs, failed_syncs;
+};
+
+/* vault_in.c */
+vg_rc vault_sender_new(struct vault *v, unsigned role, int fd);
+void vault_sync(struct vault *v);      /* what was taken is on disk and acknowledged, or waits for another try */
+void vault_count(struct vault *v);     /* the catalogue is told */
+void vault_own(struct vault *v, uint32_t tenant, vg_str json); /* a record of Vigie's own */
+/* vault_keep.c */
+vg_rc vault_keep_open(struct vault *v);
+struct vault_tenant *vault_tenant_of(struct vault *v, uint32_t id); /* NULL */
+void vault_keep(struct vault *v);      /* synced records go to the stores */
+void vault_checkpoint(struct vault *v);
+vg_rc vault_seal_new(struct vault *v, int fd);
+void vault_drop(struct vault *v);      /* what stands in segments and was examined leaves the journal */
+/* vault_feed.c */
+vg_rc vault_detect_new(struct vault *v, unsigned index, int fd);
+vg_rc vault_trace_new(struct vault *v, int fd);
+void vault_feed(struct vault *v);
+bool vault_is_idle(const struct vault *v); /* all that is kept was examined */
+
+#endif
