@@ -332,7 +332,7 @@ static step_fn *const step[AT_END] = { start, line, stray, counted, maybe, skip_
 vg_rc
 vg_frame_feed(struct vg_framer *f, vg_str in, size_t *used)
 {
-	const char *p = in.p, *end = p + in.n;
+	const char *p = in.p, *end = in.n ? p + in.n : p;
 	vg_rc rc = f->ready.is ? offer(f) : VG_OK;
 
 	assert(f->state != AT_END);
