@@ -335,7 +335,7 @@ vg_frame_feed(struct vg_framer *f, vg_str in, size_t *used)
 	const char *p = in.p, *end = in.n ? p + in.n : p;
 	vg_rc rc = f->ready.is ? offer(f) : VG_OK;
 
-	assert(f->state != AT_END);
+	assert(in.n == 0 || f->state != AT_END);
 	f->lf = f->nul = f->lt = NULL;
 	while (rc == VG_OK && p < end)
 		rc = step[f->state](f, &p, end);
