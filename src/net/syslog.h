@@ -3,7 +3,8 @@
  * them, and closes them after vg_syslog_free().
  *
  * Nothing that TCP brought is lost or changes its order: a connection whose record the gate does not take keeps what it has read and
- * is not read from until vg_syslog_room().  Of UDP the datagrams in hand are kept; what the kernel then drops is counted. */
+ * is not read from until vg_syslog_room().  Datagrams that are refused wait in a backlog (net/backlog.h), where a source over its share
+ * loses its own; when it is full the socket is not read from, and what the kernel then drops is counted. */
 #ifndef VG_NET_SYSLOG_H
 #define VG_NET_SYSLOG_H
 

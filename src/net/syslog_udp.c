@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include "base/map.h"
+#include "net/backlog.h"
 
 #define BATCH 64
 #define DATAGRAM_MAX 65536 /* more than UDP carries */
@@ -31,7 +32,8 @@ struct udp {
 	unsigned n, at; /* datagrams in hand, and those of them that are done */
 	int64_t recv_ns;
 	uint32_t drops; /* the kernel's count, as last seen */
-	bool paused;
+	bool paused;    /* no room for those in hand, not even in the backlog */
+	struct vg_backlog backlog;
 	struct seen seen[SEEN_SETS][SEEN_WAYS];
 	unsigned turn; /* which way is given up next */
 };
@@ -64,7 +66,19 @@ message(const struct udp *u, unsigned i)
 	return s;
 }
 
-/* false: the gate is full. */
+/* The gate is full, for this source at least: keep it.  false: there is no room. */
+static bool
+keep(struct udp *u, uint32_t source, vg_str s)
+{
+	const struct vg_gate *g = u->l.gate;
+	vg_rc rc = vg_backlog_put(&u->backlog, source, u->recv_ns, s);
+
+	if (rc == VG_E_LIMIT)
+		g->refused(g->ctx, source, VG_REFUSED_LIMIT, 1);
+	return rc != VG_E_NOMEM;
+}
+
+/* false: it must wait, and all behind it. */
 static bool
 take(struct udp *u, unsigned i)
 {
@@ -80,8 +94,8 @@ take(struct udp *u, unsigned i)
 		g->refused(g->ctx, VG_GATE_NONE, VG_REFUSED_LIMIT, 1);
 		return true;
 	}
-	if (!g->take(g->ctx, source, u->recv_ns, VG_NIL, s))
-		return false;
+	if (vg_backlog_has(&u->backlog, source) || !g->take(g->ctx, source, u->recv_ns, VG_NIL, s))
+		return keep(u, source, s);
 	u->l.counts.records++;
 	return true;
 }
@@ -94,7 +108,7 @@ pause_udp(struct udp *u, bool paused)
 		vg_watch_set(u->l.watch, paused ? 0 : EPOLLIN);
 }
 
-/* Those in hand.  false: the gate is full. */
+/* Those in hand.  false: some must wait. */
 static bool
 take_all(struct udp *u)
 {
@@ -171,6 +185,7 @@ udp_room(struct vg_syslog *l)
 {
 	struct udp *u = (struct udp *)l;
 
+	l->counts.records += vg_backlog_offer(&u->backlog, l->gate);
 	if (!u->paused || !take_all(u))
 		return;
 	pause_udp(u, false);
@@ -192,7 +207,9 @@ udp_stop(struct vg_syslog *l)
 static bool
 udp_done(const struct vg_syslog *l)
 {
-	return !((const struct udp *)l)->paused;
+	const struct udp *u = (const struct udp *)l;
+
+	return !u->paused && vg_backlog_empty(&u->backlog);
 }
 
 static void
@@ -201,6 +218,7 @@ udp_free(struct vg_syslog *l)
 	struct udp *u = (struct udp *)l;
 
 	vg_watch_free(l->watch);
+	vg_backlog_fini(&u->backlog);
 	free(u->bytes);
 	free(u);
 }

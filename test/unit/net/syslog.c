@@ -27,6 +27,7 @@ struct fake {
 	unsigned n;
 	uint64_t taken, offers, refused[VG_REFUSALS], refused_of_none;
 	bool full, moody; /* takes nothing; takes two of three, at random */
+	const char *shut; /* takes nothing of whom this names */
 	uint32_t dice;
 	size_t longest;
 };
@@ -59,7 +60,7 @@ fake_take(void *ctx, uint32_t source, int64_t recv_ns, vg_str id, vg_str raw)
 	assert_in_range(raw.n, 1, VG_RECORD_RAW_MAX);
 	f->offers++;
 	f->dice = f->dice * 1664525u + 1013904223u;
-	if (f->full || (f->moody && (f->dice >> 16) % 3 == 0))
+	if (f->full || (f->shut && strstr(t->who, f->shut)) || (f->moody && (f->dice >> 16) % 3 == 0))
 		return false;
 	if (t->n++ == 0)
 		t->first_ns = recv_ns;
@@ -286,6 +287,103 @@ datagrams_in_hand_wait_for_room(void **state)
 	assert_int_equal(b->fake.refused[VG_REFUSED_KERNEL], 0);
 	vg_buf_fini(&want);
 	close(fd);
+	bed_free(b);
+}
+
+/* Nor does a sender that is refused for a while hold the others back. */
+static void
+a_flood_displaces_its_own(void **state)
+{
+	struct bed *b = udp_bed();
+	int flood = client(b, 2), good = client(b, 3);
+	static char big[60000];
+	uint64_t sent = 0, lost;
+
+	(void)state;
+	memset(big, 'x', sizeof(big));
+	b->fake.shut = "127.0.0.2";
+	for (unsigned i = 0; i < 160; i++) { /* more than its share */
+		say(flood, vg_str_mem(big, 59800 + i));
+		sent++;
+		say(good, VG_STR("<34>good"));
+		turn(b, 1);
+		vg_syslog_room(b->l);
+	}
+	turn_until(b, 160);
+	lost = b->fake.refused[VG_REFUSED_LIMIT];
+	assert_true(lost > 0 && lost < 40);
+	assert_int_equal(b->fake.refused_of_none, 0);
+	b->fake.shut = NULL;
+	turn_until(b, 160 + sent - lost);
+	for (unsigned i = 0, at = 0; i < b->fake.n; i++, at = 0)
+		if (strstr(b->fake.told[i].who, "127.0.0.2"))
+			for (unsigned k = 0; k < sent - lost; k++, at++) { /* in order: each is longer than the last */
+				at += 59800 + k;
+				assert_int_equal(b->fake.told[i].text.p[at], '\n');
+			}
+	close(flood);
+	close(good);
+	bed_free(b);
+}
+
+/* Records wait in order within their source, whoever is refused when. */
+static void
+a_backlog_keeps_order(void **state)
+{
+	struct bed *b = udp_bed();
+	int fd[5];
+	unsigned sent = 0;
+
+	(void)state;
+	b->fake.moody = true;
+	for (unsigned s = 0; s < 5; s++)
+		fd[s] = client(b, 2 + s);
+	for (unsigned round = 0; round < 200; round++) {
+		for (unsigned s = 0; s < 5; s++, sent++) {
+			char text[64];
+			size_t n = (size_t)snprintf(text, sizeof(text), "%04u%.*s", round, (int)((round + s) % 40), "........................................");
+
+			say(fd[s], vg_str_mem(text, n));
+		}
+		turn(b, 1);
+		if (round % 3 == 0)
+			vg_syslog_room(b->l);
+	}
+	turn_until(b, sent);
+	for (unsigned i = 0; i < b->fake.n; i++) {
+		vg_str all = vg_buf_str(&b->fake.told[i].text), line;
+		unsigned round = 0;
+
+		while (vg_str_split(&all, '\n', &line) && line.n)
+			assert_int_equal(strtoul(line.p, NULL, 10), round++);
+		assert_int_equal(round, 200);
+	}
+	assert_int_equal(b->fake.n, 5);
+	for (unsigned s = 0; s < 5; s++)
+		close(fd[s]);
+	bed_free(b);
+}
+
+/* No room for one more datagram of one more source: the socket waits, and nothing is lost. */
+static void
+a_backlog_of_many_sources_is_bounded(void **state)
+{
+	struct bed *b = udp_bed();
+
+	(void)state;
+	b->fake.full = true;
+	for (unsigned i = 2; i < 402; i++) {
+		int fd = client(b, i);
+
+		say(fd, VG_STR("<34>one"));
+		close(fd);
+		turn(b, 1);
+	}
+	turn(b, 5);
+	assert_in_range(b->fake.n, 256, 258);
+	b->fake.full = false;
+	turn_until(b, 400);
+	assert_int_equal(b->fake.n, 400);
 	bed_free(b);
 }
 
@@ -936,6 +1034,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_datagram_is_a_record),
 		cmocka_unit_test(datagrams_in_hand_wait_for_room),
+		cmocka_unit_test(a_flood_displaces_its_own),
+		cmocka_unit_test(a_backlog_keeps_order),
+		cmocka_unit_test(a_backlog_of_many_sources_is_bounded),
 		cmocka_unit_test(what_the_kernel_drops_is_counted),
 		cmocka_unit_test(a_stop_reads_the_datagrams_that_came),
 		cmocka_unit_test(many_senders_keep_their_names),
