@@ -362,7 +362,7 @@ vg_frame_end(struct vg_framer *f)
 		from = f->head < n ? f->head : n;
 		n -= from;
 	} else {
-		n = without_trail(f, NULL, n);
+		n = without_trail(f, "", n);
 	}
 	if (n > VG_RECORD_RAW_MAX)
 		rc = offer_part(f, from, VG_RECORD_RAW_MAX, f->part.n, true, AT_END);

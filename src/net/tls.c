@@ -34,6 +34,7 @@ struct vg_tls {
 vg_rc
 vg_tls_init(void)
 {
+	tzset(); /* the C library reads the zone's file when a time is first taken apart */
 	return gnutls_global_init() < 0 ? VG_E_SYS : VG_OK;
 }
 

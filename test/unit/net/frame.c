@@ -80,9 +80,22 @@ lines_end_with_lf_crlf_or_nul(void **state)
 	gives(VG_STR("<34>one\n<34>two\r\n<34>three\n"), "|<34>one|<34>two|<34>three", VG_OK);
 	gives(VG_STR("<34>one\0<34>two\0"), "|<34>one|<34>two", VG_OK);
 	gives(VG_STR("one\0\ntwo\0\n"), "|one|two", VG_OK);
+	gives(VG_STR("one\ntwo\0\nthree\r\0\n"), "|one|two|three", VG_OK);
 	gives(VG_STR("one\r\0two\r\0"), "|one|two", VG_OK);
 	gives(VG_STR("\n\none\n\n\r\n\n two \n"), "|one| two ", VG_OK);
 	gives(VG_STR("no priority\n12 Oct: 3 <b>\n2026 x\n"), "|no priority|12 Oct: 3 <b>|2026 x", VG_OK);
+}
+
+/* A byte of a message that would end one for a sender of another kind. */
+static void
+a_nul_within_a_line_stays(void **state)
+{
+	struct got g = { 0 };
+
+	(void)state;
+	assert_int_equal(run(&g, VG_STR("one\na\0b\n"), 3), VG_OK);
+	assert_true(vg_str_eq(vg_buf_str(&g.text), VG_STR("|one|a\0b")));
+	vg_buf_fini(&g.text);
 }
 
 static void
@@ -241,6 +254,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_end_with_lf_crlf_or_nul),
+		cmocka_unit_test(a_nul_within_a_line_stays),
 		cmocka_unit_test(an_unended_last_line_is_a_record),
 		cmocka_unit_test(counted_frames_hold_any_byte),
 		cmocka_unit_test(a_counted_frame_that_is_not_whole_is_told),
