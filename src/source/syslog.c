@@ -12,14 +12,6 @@ struct head {
 	bool sure; /* more than a time: a tag, a PRI or structured data */
 };
 
-/* What a line without year or zone is read with. */
-struct guess {
-	int64_t latest_ns; /* no time without a year is after it; VG_TIME_NONE: unknown */
-	int latest_year;
-	int zone_s;
-	bool openvpn; /* the file's name says so */
-};
-
 static const char *const facilities[] = {
 	"kern",   "user",   "mail",     "daemon", "auth",   "syslog", "lpr",    "news",
 	"uucp",   "cron",   "authpriv", "ftp",    "ntp",    "audit",  "alert",  "clock",
@@ -111,7 +103,7 @@ take_year(vg_str *s, int *year)
 
 /* The year that puts the time nearest before the latest it can be. */
 static int64_t
-time_without_year(struct vg_civil *c, const struct guess *g)
+time_without_year(struct vg_civil *c, const struct vg_syslog_guess *g)
 {
 	if (g->latest_ns == VG_TIME_NONE)
 		return VG_TIME_NONE;
@@ -129,7 +121,7 @@ time_without_year(struct vg_civil *c, const struct guess *g)
 /* "Apr  3 08:12:45", "Apr 10 2018 12:34:56" and, after a day of the week, "Apr  3 08:12:45 2026".
  * @alone: the line names no host, as programs write that keep their own log. */
 static bool
-take_month_time(vg_str *s, const struct guess *g, struct head *h, bool *alone)
+take_month_time(vg_str *s, const struct vg_syslog_guess *g, struct head *h, bool *alone)
 {
 	struct vg_civil c = { 0 };
 	vg_str t = *s;
@@ -177,7 +169,7 @@ take_month_time(vg_str *s, const struct guess *g, struct head *h, bool *alone)
 
 /* "2026-04-03T08:12:45.123456+02:00", or with a blank for the T and no zone: then @alone. */
 static bool
-take_iso_time(vg_str *s, const struct guess *g, struct head *h, bool *alone)
+take_iso_time(vg_str *s, const struct vg_syslog_guess *g, struct head *h, bool *alone)
 {
 	vg_str t = *s, w;
 	bool colon;
@@ -386,7 +378,7 @@ is_openvpn(vg_str s)
 
 /* What programs write after the time in a log of their own. */
 static bool
-take_alone(vg_str s, const struct guess *g, struct head *h)
+take_alone(vg_str s, const struct vg_syslog_guess *g, struct head *h)
 {
 	vg_str rest = s, host = next_word(&rest);
 	struct head tag = *h;
@@ -501,7 +493,7 @@ take_rest(vg_str s, struct head *h)
 
 /* Take a line apart; false when it has no header. */
 static bool
-parse(vg_str s, const struct guess *g, struct head *out)
+parse(vg_str s, const struct vg_syslog_guess *g, struct head *out)
 {
 	struct head h = { .time_ns = VG_TIME_NONE, .pri = -1 };
 	bool alone = false;
@@ -555,17 +547,28 @@ parse(vg_str s, const struct guess *g, struct head *out)
 	return false;
 }
 
-static struct guess
-guess_of(int64_t ref_ns, int zone_s, vg_str name)
+static void
+guess_set(struct vg_syslog_guess *g, int64_t ref_ns)
 {
-	struct guess g = { .latest_ns = VG_TIME_NONE, .zone_s = zone_s };
 	struct vg_civil c;
 
-	if (ref_ns != VG_TIME_NONE && ref_ns < INT64_MAX - VG_DAY) {
-		g.latest_ns = ref_ns + VG_DAY;
-		vg_time_civil(g.latest_ns, &c);
-		g.latest_year = c.year;
-	}
+	g->latest_ns = VG_TIME_NONE;
+	if (ref_ns == VG_TIME_NONE || ref_ns >= INT64_MAX - VG_DAY)
+		return;
+	g->latest_ns = ref_ns + VG_DAY;
+	if (g->latest_ns / VG_DAY == g->latest_day && g->latest_year)
+		return;
+	vg_time_civil(g->latest_ns, &c);
+	g->latest_day = g->latest_ns / VG_DAY;
+	g->latest_year = c.year;
+}
+
+static struct vg_syslog_guess
+guess_of(int64_t ref_ns, int zone_s, vg_str name)
+{
+	struct vg_syslog_guess g = { .zone_s = zone_s };
+
+	guess_set(&g, ref_ns);
 	g.openvpn = vg_str_ifind(name, VG_STR("openvpn")) != VG_NPOS;
 	return g;
 }
@@ -573,7 +576,7 @@ guess_of(int64_t ref_ns, int zone_s, vg_str name)
 int
 vg_syslog_probe(vg_str head, bool whole, vg_str filename)
 {
-	struct guess g = guess_of(VG_TIME_NONE, 0, filename);
+	struct vg_syslog_guess g = guess_of(VG_TIME_NONE, 0, filename);
 	int lines = 0, score = 0, share;
 	vg_str line, s = head;
 
@@ -595,30 +598,27 @@ vg_syslog_probe(vg_str head, bool whole, vg_str filename)
 	return share < 20 ? 0 : share * 85 / 100;
 }
 
-/* What a field needs besides its text: the keys are looked up once a unit. */
-enum { F_HOST, F_PROGRAM, F_PID, F_FACILITY, F_SEVERITY, F_MSGID, F_REPEAT, F_MESSAGE, F_COUNT };
-static const vg_str field_names[F_COUNT] = {
-	[F_HOST] = VG_STR_INIT("hostname"),
-	[F_PROGRAM] = VG_STR_INIT("program"),
-	[F_PID] = VG_STR_INIT("pid"),
-	[F_FACILITY] = VG_STR_INIT("facility"),
-	[F_SEVERITY] = VG_STR_INIT("severity"),
-	[F_MSGID] = VG_STR_INIT("msgid"),
-	[F_REPEAT] = VG_STR_INIT("repeat.count"),
-	[F_MESSAGE] = VG_STR_INIT("message"),
+static const vg_str field_names[VG_SYSLOG_FIELDS] = {
+	[VG_SYSLOG_HOST] = VG_STR_INIT("hostname"),
+	[VG_SYSLOG_PROGRAM] = VG_STR_INIT("program"),
+	[VG_SYSLOG_PID] = VG_STR_INIT("pid"),
+	[VG_SYSLOG_FACILITY] = VG_STR_INIT("facility"),
+	[VG_SYSLOG_SEVERITY] = VG_STR_INIT("severity"),
+	[VG_SYSLOG_MSGID] = VG_STR_INIT("msgid"),
+	[VG_SYSLOG_REPEAT] = VG_STR_INIT("repeat.count"),
+	[VG_SYSLOG_MESSAGE] = VG_STR_INIT("message"),
 };
 
 struct unit {
-	struct vg_reader *r;
-	struct guess guess;
-	uint32_t key[F_COUNT];
+	const struct vg_syslog *s;
+	struct vg_event *e;
 	vg_rc rc; /* the first failure of add() that ends the reading */
 };
 
 static void
 add(struct unit *u, int f, enum vg_kind kind, vg_str value)
 {
-	vg_rc rc = vg_event_add_key(u->r->event, field_names[f], u->key[f], kind, 0, value);
+	vg_rc rc = vg_event_add_key(u->e, field_names[f], u->s->key[f], kind, 0, value);
 
 	if (rc != VG_OK && rc != VG_E_LIMIT && u->rc == VG_OK)
 		u->rc = rc;
@@ -645,7 +645,7 @@ sd_value(struct vg_arena *a, vg_str s)
 static void
 add_sd(struct unit *u, vg_str s)
 {
-	struct vg_event *e = u->r->event;
+	struct vg_event *e = u->e;
 	size_t i = 0, nparam = 0;
 
 	while (u->rc == VG_OK && at(s, i) == '[') {
@@ -716,45 +716,61 @@ take_repeat(vg_str *msg)
 	return n;
 }
 
+/* The parts of @line as the fields of @e, which is empty. */
 static vg_rc
-emit(struct unit *u, struct head *h, vg_str line, uint64_t offset)
+fill(const struct vg_syslog *s, struct head *h, vg_str line, struct vg_event *e)
 {
-	struct vg_event *e = u->r->event;
+	struct unit u = { .s = s, .e = e };
 	vg_str repeat;
 
-	vg_event_reset(e);
 	e->time_ns = h->time_ns;
-	e->record = u->r->in->lines;
-	e->offset = offset;
 	e->raw = line;
 	e->host = h->host;
 	e->channel = h->program;
 	e->code = h->msgid;
 	e->flags = h->flags | (h->time_ns == VG_TIME_NONE ? (unsigned)VG_EVENT_TIME_MISSING : 0u);
 	if (h->host.n)
-		add(u, F_HOST, VG_KIND_TEXT, h->host);
+		add(&u, VG_SYSLOG_HOST, VG_KIND_TEXT, h->host);
 	if (h->program.n)
-		add(u, F_PROGRAM, VG_KIND_TEXT, h->program);
+		add(&u, VG_SYSLOG_PROGRAM, VG_KIND_TEXT, h->program);
 	if (h->pid.n)
-		add(u, F_PID, vg_str_all_digits(h->pid) ? VG_KIND_INT : VG_KIND_TEXT, h->pid);
+		add(&u, VG_SYSLOG_PID, vg_str_all_digits(h->pid) ? VG_KIND_INT : VG_KIND_TEXT, h->pid);
 	if (h->pri >= 0) {
-		add(u, F_FACILITY, VG_KIND_TEXT, vg_str_of(facilities[h->pri / 8]));
-		add(u, F_SEVERITY, VG_KIND_TEXT, vg_str_of(severities[h->pri % 8]));
+		add(&u, VG_SYSLOG_FACILITY, VG_KIND_TEXT, vg_str_of(facilities[h->pri / 8]));
+		add(&u, VG_SYSLOG_SEVERITY, VG_KIND_TEXT, vg_str_of(severities[h->pri % 8]));
 	}
 	if (h->msgid.n)
-		add(u, F_MSGID, VG_KIND_TEXT, h->msgid);
+		add(&u, VG_SYSLOG_MSGID, VG_KIND_TEXT, h->msgid);
 	if (h->sd.n)
-		add_sd(u, h->sd);
+		add_sd(&u, h->sd);
 	if ((repeat = take_repeat(&h->msg)).n)
-		add(u, F_REPEAT, VG_KIND_INT, repeat);
-	add(u, F_MESSAGE, VG_KIND_TEXT, h->msg);
-	return u->rc == VG_OK ? vg_reader_emit(u->r) : u->rc;
+		add(&u, VG_SYSLOG_REPEAT, VG_KIND_INT, repeat);
+	add(&u, VG_SYSLOG_MESSAGE, VG_KIND_TEXT, h->msg);
+	return u.rc;
+}
+
+void
+vg_syslog_init(struct vg_syslog *s, const struct vg_keys *keys, int64_t ref_ns, int zone_s, vg_str name)
+{
+	s->guess = guess_of(ref_ns, zone_s, name);
+	for (int i = 0; i < VG_SYSLOG_FIELDS; i++)
+		s->key[i] = vg_keys_find(keys, field_names[i]);
+}
+
+vg_rc
+vg_syslog_event(struct vg_syslog *s, vg_str line, int64_t ref_ns, struct vg_event *e)
+{
+	struct head h;
+
+	guess_set(&s->guess, ref_ns);
+	return parse(line, &s->guess, &h) ? fill(s, &h, line, e) : VG_E_FORMAT;
 }
 
 vg_rc
 vg_syslog_read(struct vg_reader *r)
 {
-	struct unit u = { .r = r, .guess = guess_of(r->ref_ns, r->zone_s, r->name) };
+	struct vg_event *e = r->event;
+	struct vg_syslog u;
 	struct vg_note strange = { .kind = VG_NOTE_UNKNOWN };
 	int64_t before_ns = VG_TIME_NONE;
 	uint64_t offset;
@@ -762,8 +778,7 @@ vg_syslog_read(struct vg_reader *r)
 	vg_str line;
 	bool cut;
 
-	for (int i = 0; i < F_COUNT; i++)
-		u.key[i] = vg_keys_find(r->event->keys, field_names[i]);
+	vg_syslog_init(&u, e->keys, r->ref_ns, r->zone_s, r->name);
 	while (rc == VG_OK && vg_input_line(r->in, VG_LINE_MAX, &line, &offset, &cut)) {
 		struct head h;
 
@@ -780,7 +795,11 @@ vg_syslog_read(struct vg_reader *r)
 		if (h.flags & VG_EVENT_TIME_MISSING)
 			h.time_ns = before_ns;
 		before_ns = h.time_ns;
-		rc = emit(&u, &h, line, offset);
+		vg_event_reset(e);
+		e->record = r->in->lines;
+		e->offset = offset;
+		if ((rc = fill(&u, &h, line, e)) == VG_OK)
+			rc = vg_reader_emit(r);
 	}
 	if (strange.count && r->sink->note) {
 		memcpy(strange.text, "lines without a syslog header",
