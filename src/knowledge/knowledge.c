@@ -442,7 +442,7 @@ map_blob(int fd, const unsigned char key[32], bool sum, vg_str *out)
 	if (p == MAP_FAILED)
 		return VG_E_SYS;
 	memcpy(&h, p, sizeof(h));
-	if (memcmp(h.magic, MAGIC, 8) != 0 || memcmp(h.key, key, 32) != 0 || h.size != (uint64_t)st.st_size)
+	if (memcmp(h.magic, MAGIC, 8) != 0 || (key && memcmp(h.key, key, 32) != 0) || h.size != (uint64_t)st.st_size)
 		goto refused;
 	for (int i = 0; i < SECTIONS; i++)
 		if (h.at[i] % ALIGN || h.at[i] < sizeof(h) || h.at[i] > h.size || h.n[i] > h.size - h.at[i])
@@ -562,6 +562,32 @@ out:
 		free(b.text[i].path);
 	free(b.text);
 	vg_buf_fini(&b.bytes);
+	return rc;
+}
+
+int
+vg_knowledge_share(const struct vg_knowledge *k)
+{
+	int fd = memfd_create("vigie-rules", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd >= 0 && (vg_pwrite_all(fd, k->blob, 0) != VG_OK || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+vg_rc
+vg_knowledge_open(int fd, struct vg_knowledge *out, char why[400])
+{
+	vg_rc rc;
+
+	*out = (struct vg_knowledge){ 0 };
+	why[0] = 0;
+	if ((rc = map_blob(fd, NULL, true, &out->blob)) == VG_OK && (rc = load_blob(out)) != VG_OK)
+		unload(out);
+	if (rc != VG_OK)
+		snprintf(why, 400, "the compiled rules could not be loaded: %s", rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
 	return rc;
 }
 

@@ -33,6 +33,9 @@ struct vg_knowledge {
 /* VG_E_NOTFOUND: a folder of --rules is not there; other errors likewise told in @why, one line for a person.  VG_OK with @why: some
  * file could not be read, and the rest is used. */
 vg_rc vg_knowledge_load(const struct vg_knowledge_options *o, struct vg_knowledge *out, char why[400]) VG_MUST;
+/* The same for other processes: a sealed descriptor of it, the caller's; -1 (errno).  And what they make of it. */
+int vg_knowledge_share(const struct vg_knowledge *k);
+vg_rc vg_knowledge_open(int fd, struct vg_knowledge *out, char why[400]) VG_MUST;
 void vg_knowledge_fini(struct vg_knowledge *k);
 
 /* The texts of our packs alone, for whoever compiles them itself, in a sandbox.  @text and @bytes are the caller's to free

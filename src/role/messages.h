@@ -20,7 +20,8 @@ enum vg_role_msg {
 	VG_MSG_REFUSED,     /* u32 handle or UINT32_MAX, u8 enum vg_refusal, u64 n */
 	VG_MSG_KEPT,        /* u64 number: all batches up to it are on disk */
 	VG_MSG_EVENTS,      /* u64 generation, u64 first seq, u64 seq behind the last, then u32 tenant and a record (vault/record.h) each */
-	VG_MSG_DONE,        /* u64 first seq */
+	VG_MSG_DONE,        /* u64 first seq, then u32 source, u32 records not understood, u32 events of no known log source, i64 its clock less
+	                     * ours, a source each */
 	VG_MSG_FOUND,       /* role/found.h */
 	VG_MSG_BEGIN,       /* u64 generation, u64 seq: what comes next */
 	VG_MSG_CURSOR,      /* u64 seq: all before it is on disk as signals and state */

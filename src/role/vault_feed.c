@@ -156,12 +156,31 @@ detect_closed(void *ctx, struct vg_channel *c)
 	}
 }
 
+/* What could not be read of a source. */
+static void
+note_source(struct vault *v, struct vg_cur *c)
+{
+	uint32_t id = vg_cur_le32(c), unparsed = vg_cur_le32(c), unknown = vg_cur_le32(c);
+	int64_t skew_ns = (int64_t)vg_cur_le64(c);
+
+	for (uint32_t i = 0; i < v->nsource && c->rc == VG_OK; i++)
+		if (v->source[i].s.id == id) {
+			v->source[i].s.unparsed += unparsed;
+			v->source[i].s.unknown += unknown;
+			v->source[i].s.skew_ns = skew_ns;
+			v->source[i].changed = true;
+			return;
+		}
+}
+
 static vg_rc
 on_done(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 {
 	struct vault *v = ctx;
 	uint64_t first = vg_cur_le64(body);
 
+	while (vg_cur_left(body))
+		note_source(v, body);
 	if (fd >= 0 || body->rc != VG_OK)
 		return VG_E_FORMAT;
 	for (int i = 0; i < VAULT_DETECT_MAX; i++) {
@@ -182,7 +201,7 @@ on_done(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 vg_rc
 vault_detect_new(struct vault *v, unsigned index, int fd)
 {
-	static const struct vg_handler handlers[] = { { VG_MSG_DONE, 8, on_done }, { 0, 0, NULL } };
+	static const struct vg_handler handlers[] = { { VG_MSG_DONE, 8192, on_done }, { 0, 0, NULL } };
 	struct vg_channel_ops ops = { handlers, detect_closed, v };
 	struct vault_detect *d = &v->detect[index];
 	vg_rc rc;

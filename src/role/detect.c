@@ -1,0 +1,295 @@
+/* role/detect.c - decodes records and runs the base rules over them; what it remembers is a cache.  One of several. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/log.h"
+#include "detect/detect.h"
+#include "event/wire.h"
+#include "knowledge/knowledge.h"
+#include "role/found.h"
+#include "role/messages.h"
+#include "role/roles.h"
+#include "source/decode.h"
+#include "vault/merkle.h"
+#include "vault/record.h"
+
+#define SOURCES_MAX 256 /* of which one batch tells what could not be read */
+
+struct told { /* of one source, in one batch */
+	uint32_t source, unparsed, unknown, events;
+	int64_t skew_ns;
+};
+struct detect {
+	struct vg_role_env *env;
+	struct vg_knowledge k;
+	struct vg_decoder decoder;
+	struct vg_detector *detector;
+	struct vg_channel *vault, *trace;
+	volatile uint64_t *progress; /* the vault sees over which record this process died */
+	struct vg_buf found, wire, done;
+	struct vg_found f;
+	struct told told[SOURCES_MAX];
+	size_t ntold;
+	uint32_t tenant;
+	struct vg_record record;
+	bool any;           /* some rule of the event is told */
+	vg_rc rc;           /* of the batch */
+	uint64_t events, hits, records, limited;
+};
+
+/* ---- the rules ---- */
+
+static vg_rc
+load(struct detect *d, int fd)
+{
+	struct vg_detector_options o = { .cache_bytes = (size_t)vg_role_number(d->env, "cache-bytes", (uint64_t)32 << 20) };
+	struct vg_knowledge k;
+	char why[400];
+	vg_rc rc = vg_knowledge_open(fd, &k, why);
+
+	if (rc != VG_OK) {
+		vg_role_say(d->env, VG_LOG_ERROR, "detect: rules cannot be loaded: %s", why);
+		return rc;
+	}
+	d->k = k;
+	vg_decoder_init(&d->decoder, d->k.packs, d->k.keys, 0);
+	d->detector = vg_detector_new(&d->k.program, d->k.index, &o);
+	return d->detector ? VG_OK : VG_E_NOMEM;
+}
+
+/* ---- one event ---- */
+
+/* The same record, however often and by whatever way it came: its own id, or computer, channel and record number. */
+static void
+identify(struct detect *d, const struct vg_event *e)
+{
+	const struct vg_field *n = vg_event_find_name(e, VG_STR("EventRecordID"));
+	struct vg_buf b = { 0 };
+	struct vg_hash h;
+
+	memset(d->f.identity, 0, sizeof(d->f.identity));
+	if (n && n->value.n && e->host.n && e->channel.n) {
+		vg_buf_le_str(&b, VG_STR("windows"));
+		vg_buf_le_str(&b, e->host);
+		vg_buf_le_str(&b, e->channel);
+		vg_buf_le_str(&b, n->value);
+	} else if (d->record.id.n) {
+		vg_buf_le_str(&b, VG_STR("id"));
+		vg_buf_le32(&b, d->record.source);
+		vg_buf_le_str(&b, d->record.id);
+		vg_buf_le16(&b, d->f.place);
+	} else {
+		return;
+	}
+	if (b.rc == VG_OK) {
+		vg_hash_of(vg_buf_str(&b), &h);
+		memcpy(d->f.identity, h.b, sizeof(d->f.identity));
+	}
+	vg_buf_fini(&b);
+}
+
+static vg_rc
+on_hit(void *ctx, const struct vg_event *e, uint32_t rule)
+{
+	struct detect *d = ctx;
+	const struct vg_rule *r = &d->k.program.rule[rule];
+
+	(void)e;
+	if (!(r->flags & (VG_RULE_REPORT | VG_RULE_FED)))
+		return VG_OK;
+	if (d->f.nrule < VG_FOUND_RULES_MAX)
+		d->f.rule[d->f.nrule++] = rule;
+	else
+		d->limited++;
+	return VG_OK;
+}
+
+static struct told *
+told_of(struct detect *d, uint32_t source)
+{
+	for (size_t i = d->ntold; i-- > 0;)
+		if (d->told[i].source == source)
+			return &d->told[i];
+	if (d->ntold == SOURCES_MAX)
+		return NULL;
+	d->told[d->ntold] = (struct told){ .source = source };
+	return &d->told[d->ntold++];
+}
+
+static vg_rc
+on_event(void *ctx, struct vg_event *e)
+{
+	struct detect *d = ctx;
+	struct told *t = told_of(d, d->record.source);
+	vg_rc rc;
+
+	d->events++;
+	if (t) {
+		t->events++;
+		t->unknown += e->nls == 0;
+		if (e->time_ns != VG_TIME_NONE)
+			t->skew_ns = e->time_ns - d->record.recv_ns;
+	}
+	d->f.nrule = 0;
+	if (e->nls && (rc = vg_detect(d->detector, e, on_hit, d)) != VG_OK)
+		return rc;
+	if (d->f.nrule) {
+		d->hits += d->f.nrule;
+		d->f.tenant = d->tenant;
+		d->f.source = d->record.source;
+		d->f.seq = d->record.seq;
+		d->f.recv_ns = d->record.recv_ns;
+		d->f.time_ns = vg_event_when(e, d->record.recv_ns);
+		d->f.flags = (e->time_ns != VG_TIME_NONE && d->f.time_ns != e->time_ns ? VG_FOUND_CLAIM : 0) |
+			     (d->record.flags & VG_RECORD_RESENT ? VG_FOUND_RESENT : 0);
+		identify(d, e);
+		vg_buf_clear(&d->wire);
+		vg_wire_encode(&d->wire, e, NULL, 0);
+		d->f.wire = vg_buf_str(&d->wire);
+		if (d->wire.rc == VG_OK)
+			vg_found_put(&d->found, &d->f);
+	}
+	if (d->f.place < UINT16_MAX)
+		d->f.place++;
+	return d->wire.rc != VG_OK ? d->wire.rc : d->found.rc;
+}
+
+/* ---- a batch ---- */
+
+static vg_rc
+one_record(struct detect *d)
+{
+	struct told *t;
+	vg_rc rc;
+
+	if (d->progress)
+		*d->progress = d->record.seq;
+	d->records++;
+	d->f.place = 0;
+#ifdef VIGIE_TEST_HOOKS
+	if (vg_str_find(d->record.raw, VG_STR("vigie-test-crash-the-decoder")) != VG_NPOS)
+		abort();
+#endif
+	rc = vg_decoder_record(&d->decoder, d->record.raw, d->record.recv_ns, on_event, d);
+	if ((d->decoder.kind == VG_DECODED_PLAIN || d->decoder.notes) && (t = told_of(d, d->record.source)) != NULL)
+		t->unparsed++;
+	return rc;
+}
+
+static void
+finish_batch(struct detect *d, uint64_t first)
+{
+	vg_buf_clear(&d->done);
+	vg_buf_le64(&d->done, first);
+	for (size_t i = 0; i < d->ntold; i++) {
+		vg_buf_le32(&d->done, d->told[i].source);
+		vg_buf_le32(&d->done, d->told[i].unparsed);
+		vg_buf_le32(&d->done, d->told[i].unknown);
+		vg_buf_le64(&d->done, (uint64_t)d->told[i].skew_ns);
+	}
+	vg_channel_send(d->trace, VG_MSG_FOUND, vg_buf_str(&d->found)); /* first: what is lost with it is asked for again */
+	vg_channel_send(d->vault, VG_MSG_DONE, vg_buf_str(&d->done));
+	if (d->progress)
+		*d->progress = 0;
+}
+
+static vg_rc
+on_events(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct detect *d = ctx;
+	uint64_t generation = vg_cur_le64(body), first = vg_cur_le64(body), next = vg_cur_le64(body);
+	int64_t newest_ns = VG_TIME_NONE;
+	vg_rc rc;
+
+	(void)from;
+	if (fd >= 0 || body->rc != VG_OK || d->trace == NULL)
+		return fd >= 0 ? VG_E_FORMAT : body->rc; /* without trace: the vault gives it again when there is one */
+	d->ntold = 0;
+	vg_buf_clear(&d->found);
+	vg_buf_le64(&d->found, generation);
+	vg_buf_le64(&d->found, first);
+	vg_buf_le64(&d->found, next);
+	vg_buf_le64(&d->found, 0);
+	while (vg_cur_left(body)) {
+		d->tenant = vg_cur_le32(body);
+		if ((rc = vg_record_take(body, &d->record)) != VG_OK)
+			return rc;
+		newest_ns = d->record.recv_ns > newest_ns ? d->record.recv_ns : newest_ns;
+		rc = one_record(d);
+		if (rc == VG_E_NOMEM || rc == VG_E_LIMIT)
+			d->limited++; /* that record's; the next one has room again */
+		else if (rc != VG_OK)
+			return rc;
+		if (d->found.rc != VG_OK)
+			return d->found.rc;
+	}
+	memcpy(d->found.p + 24, &newest_ns, sizeof(newest_ns));
+	finish_batch(d, first);
+	return VG_OK;
+}
+
+/* ---- the role ---- */
+
+static void
+closed(void *ctx, struct vg_channel *c)
+{
+	struct detect *d = ctx;
+
+	if (d->vault == c)
+		d->vault = NULL;
+	if (d->trace == c)
+		d->trace = NULL;
+}
+
+static vg_rc
+prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
+{
+	static struct detect the_detect;
+	struct detect *d = &the_detect;
+	int fd = vg_role_fd(e, "progress");
+	void *p;
+
+	d->env = e;
+	e->ctx = d;
+	limits->data_bytes = (size_t)vg_role_number(e, "memory", (uint64_t)384 << 20);
+	if (fd >= 0 && (p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) != MAP_FAILED)
+		d->progress = p;
+	return load(d, vg_role_fd(e, "knowledge"));
+}
+
+static vg_rc
+peer(struct vg_role_env *e, unsigned role, unsigned index, int fd)
+{
+	static const struct vg_handler from_vault[] = { { VG_MSG_EVENTS, VG_RECORDS_MAX, on_events }, { 0, 0, NULL } };
+	static const struct vg_handler nothing[] = { { 0, 0, NULL } };
+	struct detect *d = e->ctx;
+	struct vg_channel_ops ops = { role == VG_ROLE_VAULT ? from_vault : nothing, closed, d };
+	struct vg_channel **place = role == VG_ROLE_VAULT ? &d->vault : &d->trace;
+
+	(void)index;
+	if (role != VG_ROLE_VAULT && role != VG_ROLE_TRACE)
+		return VG_E_FORMAT;
+	if (*place) {
+		vg_channel_free(*place);
+		*place = NULL;
+	}
+	return vg_channel_new(e->loop, fd, &ops, place);
+}
+
+static void
+tick(struct vg_role_env *e)
+{
+	struct detect *d = e->ctx;
+	struct vg_buf b = { 0 };
+
+	vg_buf_printf(&b, "records %llu\nevents %llu\nhits %llu\nlimited %llu\n", (unsigned long long)d->records, (unsigned long long)d->events,
+		      (unsigned long long)d->hits, (unsigned long long)d->limited);
+	if (b.rc == VG_OK)
+		vg_role_stats(e, &b);
+	vg_buf_fini(&b);
+}
+
+const struct vg_role_impl vg_detect_role = { VG_ROLE_DETECT, prepare, NULL, peer, NULL, tick, NULL };
