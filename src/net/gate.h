@@ -8,7 +8,7 @@
 #include "base/rc.h"
 #include "base/str.h"
 
-enum vg_proof {          /* how a source's name is proved, weakest first */
+enum vg_proved {          /* how a source's name is proved, weakest first */
 	VG_PROOF_NONE,       /* UDP: anybody can write that address */
 	VG_PROOF_NETWORK,    /* the address answered (TCP, TLS without a client certificate) */
 	VG_PROOF_KEY,        /* a key that we gave out */
@@ -24,7 +24,7 @@ struct vg_speaker {
 	vg_str name;     /* proved by @proof; the address where nothing better is known */
 	vg_str address;  /* "192.0.2.7", "2001:db8::1": no port; empty for VG_PROOF_LOCAL */
 	vg_str listener; /* "syslog", "syslog-tls", "https", "journal", "file" */
-	uint8_t proof;   /* enum vg_proof */
+	uint8_t proof;   /* enum vg_proved */
 };
 enum vg_refusal {        /* why something was not taken, counted a source */
 	VG_REFUSED_LONG,     /* over VG_RECORD_RAW_MAX: cut to it, and taken */

@@ -14,7 +14,7 @@
 enum vg_role_msg {
 	VG_MSG_HELLO = 100, /* u64 sender: random, of this life of the process; 0: its records have ids, and may come again */
 	VG_MSG_FROM,        /* u64 number: the sender's last batch that is kept; 0: none */
-	VG_MSG_SOURCE,      /* u32 handle, u8 enum vg_proof, strings tenant, name, address, listener */
+	VG_MSG_SOURCE,      /* u32 handle, u8 enum vg_proved, strings tenant, name, address, listener */
 	VG_MSG_RECORDS,     /* u64 number (from 1, without a gap), then records until the end: u32 handle, i64 recv_ns, u16 flags, u16 id length,
 	                     * u32 raw length, id, raw */
 	VG_MSG_REFUSED,     /* u32 handle or UINT32_MAX, u8 enum vg_refusal, u64 n */

@@ -290,5 +290,5 @@ vault_count(struct vault *v)
 		}
 	}
 	if (vg_db_run(v->db, "COMMIT") != VG_OK)
-		(void)vg_db_run(v->db, "ROLLBACK");
+		vg_db_rollback(v->db);
 }

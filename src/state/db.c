@@ -33,6 +33,12 @@ vg_db_run(sqlite3 *db, const char *sql)
 	return vg_db_rc(sqlite3_exec(db, sql, NULL, NULL, NULL));
 }
 
+void
+vg_db_rollback(sqlite3 *db)
+{
+	(void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+}
+
 static vg_rc
 version_of(sqlite3 *db, unsigned *out)
 {
@@ -56,7 +62,7 @@ migrate(sqlite3 *db, unsigned from, const char *const *step, unsigned nstep)
 		if ((rc = vg_db_run(db, "BEGIN IMMEDIATE")) != VG_OK)
 			break;
 		if ((rc = vg_db_run(db, step[i])) != VG_OK || (rc = vg_db_run(db, set)) != VG_OK || (rc = vg_db_run(db, "COMMIT")) != VG_OK)
-			(void)vg_db_run(db, "ROLLBACK");
+			vg_db_rollback(db);
 	}
 	return rc;
 }

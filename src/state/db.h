@@ -13,6 +13,7 @@
 vg_rc vg_db_open(const char *path, bool read_only, const char *const *step, unsigned nstep, char why[200], sqlite3 **out) VG_MUST;
 void vg_db_close(sqlite3 *db);
 vg_rc vg_db_run(sqlite3 *db, const char *sql) VG_MUST; /* no values in it but the program's own */
+void vg_db_rollback(sqlite3 *db);
 /* Prepare @sql and bind what @types says, a letter a value: i (int64_t), t (vg_str as text), b (vg_str as blob).  The caller finalises. */
 vg_rc vg_db_prepare(sqlite3 *db, sqlite3_stmt **out, const char *sql, const char *types, ...) VG_MUST;
 /* The same, run to its end. */
