@@ -112,7 +112,8 @@ set_aside(struct vault *v, uint64_t seq)
 		return;
 	v->aside[v->naside++] = seq;
 	snprintf(text, sizeof(text), "{\"vigie\":{\"event\":\"record-set-aside\",\"record\":%llu,\"role\":\"detect\",\"deaths\":2}}", (unsigned long long)seq);
-	(void)vg_db_do(v->db, "INSERT OR IGNORE INTO aside (seq, time_ns) VALUES (?, ?)", "ii", (int64_t)seq, vg_clock_ns());
+	if (vg_db_do(v->db, "INSERT OR IGNORE INTO aside (seq, time_ns) VALUES (?, ?)", "ii", (int64_t)seq, vg_clock_ns()) != VG_OK)
+		vg_role_say(v->env, VG_LOG_WARNING, "vault: catalogue.db cannot be written: %s", sqlite3_errmsg(v->db));
 	vault_own(v, v->tenant[0].id, vg_str_of(text));
 	vg_role_say(v->env, VG_LOG_ERROR, "vault: record %llu ended two processes that decoded it: it is kept, and no rule sees it", (unsigned long long)seq);
 }
