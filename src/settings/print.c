@@ -394,8 +394,11 @@ man_value(struct vg_buf *b, const struct vg_setting *r, enum vg_lang l)
 		vg_buf_puts(&t, w->needed);
 	else if (r->standard[0] == '\0')
 		vg_buf_puts(&t, w->none);
-	for (size_t i = 0; many && rest.n && vg_str_split(&rest, ' ', &item); i++)
-		vg_buf_printf(&t, "%s%.*s", i ? ", " : "", VG_STR_ARG(item));
+	for (size_t i = 0; many && rest.n && vg_str_split(&rest, ' ', &item); i++) { /* of a map, NAME=VALUE */
+		vg_str name = vg_str_cut(item, vg_str_chr(item, '=')), value = vg_str_skip(item, name.n + 1);
+
+		vg_buf_printf(&t, "%s%.*s%s%.*s", i ? ", " : "", VG_STR_ARG(name), value.n ? ": " : "", VG_STR_ARG(value));
+	}
 	if (!many)
 		vg_buf_put(&t, rest);
 	vg_buf_puts(&t, ".\n");

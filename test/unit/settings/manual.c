@@ -1,4 +1,4 @@
-/* manual PAGE: the part of the manual page between its marks is what the rows make.  manual PAGE --write puts it there; manual --example
+/* manual PAGE: the part of the manual page between its marks is what the rows make, and its examples load.  manual PAGE --write puts it there; manual --example
  * [fr] prints the example file. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +40,52 @@ write_page(const char *path, vg_str before, vg_str rows, vg_str after)
 	return fclose(f) == 0 ? 0 : die("cannot be written", path);
 }
 
+static void
+tell(void *ctx, const struct vg_settings_problem *p)
+{
+	(void)ctx;
+	fprintf(stderr, "%s\n", p->text);
+}
+
+/* What stands between .nf and .RE, as one types it. */
+static bool
+loads(vg_str roff)
+{
+	struct vg_buf text = { 0 };
+	struct vg_settings s;
+	vg_rc rc;
+
+	while (roff.n) {
+		if (vg_str_starts(roff, VG_STR("\\(dq"))) {
+			vg_buf_putc(&text, '"');
+			roff = vg_str_skip(roff, 4);
+		} else {
+			if (roff.p[0] != '\\')
+				vg_buf_putc(&text, roff.p[0]);
+			roff = vg_str_skip(roff, 1);
+		}
+	}
+	if ((rc = vg_settings_load(vg_buf_str(&text), "example", NULL, tell, NULL, &s)) == VG_OK)
+		vg_settings_fini(&s);
+	vg_buf_fini(&text);
+	return rc == VG_OK;
+}
+
+static bool
+examples_load(vg_str page)
+{
+	static const vg_str begin = VG_STR_INIT(".nf\n.RS\n"), end = VG_STR_INIT(".RE\n");
+	size_t at, n = 0;
+
+	for (; (at = vg_str_find(page, begin)) != VG_NPOS; n++) {
+		page = vg_str_skip(page, at + begin.n);
+		at = vg_str_find(page, end);
+		if (at == VG_NPOS || !loads(vg_str_cut(page, at)))
+			return false;
+	}
+	return n > 0;
+}
+
 static int
 example(const char *language)
 {
@@ -76,6 +122,8 @@ main(int argc, char **argv)
 			rc = write_page(argv[1], vg_str_cut(all, from), vg_buf_str(&rows), vg_str_skip(all, until));
 		else if (!vg_str_eq(told, vg_buf_str(&rows)))
 			rc = die("differs from the table; `test_settings_manual PAGE --write`", argv[1]);
+		else if (!examples_load(all))
+			rc = die("an example in it does not load", argv[1]);
 	}
 	vg_buf_fini(&page);
 	vg_buf_fini(&rows);

@@ -231,8 +231,8 @@ what_is_printed_loads_to_the_same(void **state)
 	static const char *const texts[] = {
 		"",
 		"language: fr\nlisten: {syslog: '[::1]:5514', a: {kind: https, address: '[fe80::1:0:0:2]:1', plain: yes}, metrics: off}\n",
-		"tenants: {acme: 'a \"quoted\" # title: ', x: {retention: {default: 1 d}, title: 'null'}}\nlocal.tenant: x\n"
-		"listen: {syslog.tenant: x, syslog-tls: off}\nsources: {'b.c.d \"e\"': k, '*': {match: ['-x', '[', '10.0.0.0/8']}}\n",
+		("tenants: {acme: 'a \"quoted\" # title: ', x: {retention: {default: 1 d}, title: 'null'}}\nlocal.tenant: x\n"
+		"listen: {syslog.tenant: x, syslog-tls: off}\nsources: {'b.c.d \"e\"': k, '*': {match: ['-x', '[', '10.0.0.0/8']}}\n"),
 		"witness.token: 0123456789abcdef\nlocal.files: []\nalarm: {command: [/bin/echo, '&a', ' b', 'c: d', é]}\n",
 	};
 	struct vg_buf one = { 0 }, two = { 0 };
