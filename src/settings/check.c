@@ -283,6 +283,17 @@ check_pairs(struct check *c)
 }
 
 void
+vg_settings_check_kinds(struct vg_settings *s, vg_settings_say_fn *say, void *ctx)
+{
+	struct check c = { .s = s, .say = say, .ctx = ctx };
+
+	vg_arena_init(&c.a, (size_t)16 << 20);
+	for (size_t i = 0; i < s->listen.n; i++)
+		(void)check_kind(&c, &s->listen.item[i]);
+	vg_arena_fini(&c.a);
+}
+
+void
 vg_settings_check(struct vg_settings *s, vg_settings_say_fn *say, void *ctx)
 {
 	struct check c = { .s = s, .say = say, .ctx = ctx };

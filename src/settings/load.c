@@ -297,7 +297,9 @@ see(struct loader *l, vg_str path, uint32_t line)
 static void
 set_one(struct loader *l, const struct vg_setting *r, vg_str path, const struct vg_yaml *n, char *out)
 {
-	const char *why = n->kind == VG_YAML_NULL ? "has no value" : n->kind == VG_YAML_LIST ? "is a list, and one value is wanted" : "is a map, and one value is wanted";
+	static const char *const other[] = { [VG_YAML_NULL] = "has no value", [VG_YAML_LIST] = "is a list, and one value is wanted",
+					     [VG_YAML_MAP] = "is a map, and one value is wanted" };
+	const char *why = n->kind == VG_YAML_SCALAR ? NULL : other[n->kind];
 
 	if (n->kind == VG_YAML_SCALAR)
 		why = vg_setting_parse(r, n->text, &l->in, out);
@@ -453,20 +455,40 @@ line_of(const struct loader *l, vg_str key)
 	}
 }
 
-static void VG_PRINTF(3, 4)
-say(void *ctx, vg_str key, const char *fmt, ...)
+static void VG_PRINTF(3, 0)
+vsay(struct loader *l, vg_str key, const char *fmt, va_list ap)
 {
-	struct loader *l = ctx;
 	vg_str text;
-	va_list ap;
 
 	if (enough(l))
 		return;
-	va_start(ap, fmt);
 	text = vg_arena_vprintf(&l->tmp, fmt, ap);
-	va_end(ap);
 	l->nomem |= text.p == NULL;
 	problem(l, line_of(l, key), 0, key, text);
+}
+
+static void VG_PRINTF(3, 4)
+say(void *ctx, vg_str key, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsay(ctx, key, fmt, ap);
+	va_end(ap);
+}
+
+/* Of a listener, beside other problems; one whose kind was not understood was told already. */
+static void VG_PRINTF(3, 4)
+say_kind(void *ctx, vg_str key, const char *fmt, ...)
+{
+	struct loader *l = ctx;
+	va_list ap;
+
+	if (vg_map_find(&l->seen, path_of(l, key, VG_STR("kind"))) != VG_MAP_NONE)
+		return;
+	va_start(ap, fmt);
+	vsay(l, key, fmt, ap);
+	va_end(ap);
 }
 
 static void
@@ -487,8 +509,10 @@ load(struct loader *l, vg_str text)
 		problemf(l, root->line, VG_NIL, "this is not a map of settings, as \"language: fr\"");
 	else if (root)
 		walk_map(l, &top, root);
-	if (l->problems == 0 && !l->nomem) /* what was not understood would be told a second time */
+	if (l->problems == 0 && !l->nomem)
 		vg_settings_check(&l->s, say, l);
+	else if (!l->nomem) /* what was not understood would seem to be missing */
+		vg_settings_check_kinds(&l->s, say_kind, l);
 }
 
 static vg_rc

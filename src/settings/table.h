@@ -107,6 +107,8 @@ void vg_setting_unknown(const struct vg_settings *s, vg_str pattern, vg_str path
 typedef void vg_settings_say_fn(void *ctx, vg_str key, const char *fmt, ...) VG_PRINTF(3, 4);
 /* Fill in what follows from others (kinds, tenants, what a source matches), and tell each problem. */
 void vg_settings_check(struct vg_settings *s, vg_settings_say_fn *say, void *ctx);
+/* Of this only whether listeners are named as a kind, or have one: a slip there is one of the key. */
+void vg_settings_check_kinds(struct vg_settings *s, vg_settings_say_fn *say, void *ctx);
 /* May the file be read by others?  The key of the secret that forbids it; NULL when it holds none. */
 const char *vg_settings_secret(const struct vg_settings *s);
 

@@ -211,11 +211,15 @@ settings_that_do_not_go_together(void **state)
 static void
 several_at_once(void **state)
 {
-	static const struct mistake m = { "language: de\nvalt: {}\nvault:\n  share: 0 %\n  sync-every: 1 s\nlocal: 1\n",
+	static const struct mistake m = { "language: de\nvalt: {}\nvault:\n  share: 0 %\n  sync-every: 1 s\nlocal: 1\n"
+					  "listen:\n  sylog: 1.2.3.4:5\n  a: {kind: htps}\n",
 					  "vigie.yaml:1: language: \"de\" is none of them; allowed: one of en or fr\n"
 					  "vigie.yaml:2: valt: no such setting; did you mean vault?\n"
 					  "vigie.yaml:4: vault.share: \"0 %\" is too small; allowed: a percentage from 1 % to 100 %\n"
-					  "vigie.yaml:6: local: is a group of settings, not a value; in it: journal, files, tenant\n" };
+					  "vigie.yaml:6: local: is a group of settings, not a value; in it: journal, files, tenant\n"
+					  "vigie.yaml:9: listen.a.kind: \"htps\" is none of them; allowed: one of by-name, syslog, syslog-tls, https, "
+					  "witness or metrics; did you mean https?\n"
+					  "vigie.yaml:8: listen.sylog: no such setting; did you mean listen.syslog?\n" };
 	struct vg_settings s, was;
 
 	(void)state;
