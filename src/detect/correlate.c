@@ -4,85 +4,21 @@
  * silent, until the condition was false once or the window holds no match any more that the last signal counted: one signal a
  * burst; correlations that refer to it still see each match of it.  temporal and temporal_ordered use their matches up.  A condition
  * with an upper bound alone (lt, lte) can only be judged when a window is over: it is counted from the group's first match, and
- * judged at the first match behind it, or at the end.
+ * judged when time passes its end, in order with all else that happens: the answer hangs on no later match.
  *
  * A group that was not touched for its span holds nothing that counts any more and is dropped, so that the table stays as small as
- * what is going on. */
-#include "detect/correlate.h"
-
+ * what is going on.  What a group says hangs on its own matches and their order alone, never on what else is in the table (as long as
+ * no limit is met): trace/live.c stands on this. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/map.h"
 #include "base/utf.h"
+#include "detect/correlate_impl.h"
 
-#define NIL UINT32_MAX
-#define SORTED_MAX 10000 /* matches that a percentile or median is taken over; the newest ones */
+#define NIL VG_CORR_NIL
 #define EVIDENCE_MAX 32
 #define DEPTH_MAX 16
-
-struct entry {
-	int64_t time_ns;
-	uint64_t token;
-	union {
-		uint64_t hash; /* value_count */
-		double number; /* sums */
-	} v;
-};
-
-struct tally { /* distinct values in a window, counted: open addressing */
-	uint64_t *key; /* 0: free */
-	uint32_t *n;
-	uint32_t cap, used, live; /* live: with n > 0 */
-};
-
-struct group {
-	uint32_t corr, hash;
-	uint32_t newer, older;  /* of the same correlation, in order of use */
-	int64_t used_ns;
-	vg_str key;             /* owned: corr, then the folded values */
-	vg_str by[16];          /* values as first seen; within the same block as key */
-	struct entry *e;        /* owned; a ring */
-	uint32_t cap, first, n;
-	struct tally tally;
-	double sum;
-	int64_t open_ns;        /* of conditions judged at a window's end */
-	bool fired;
-	int64_t fired_ns;       /* newest match that the last signal counted */
-	int64_t *last_ns;       /* temporal: one a ref; ordered: where a chain that came so far began; owned */
-	uint64_t *last_token;   /* owned */
-};
-
-struct place { /* of the hash table */
-	uint32_t hash, group; /* group: 1 + its number; 0: free */
-};
-
-struct queue { /* the groups of one correlation, by last use */
-	uint32_t newest, oldest;
-};
-
-struct use { /* a rule feeds this ref of this correlation */
-	uint32_t corr, ref, next;
-};
-
-struct vg_correlator {
-	const struct vg_program *p;
-	size_t limit_bytes, used_bytes;
-	vg_corr_fn *fn;
-	void *ctx;
-	uint32_t *use_of; /* by rule: 1 + first use; owned */
-	struct use *use;  /* owned */
-	uint32_t nuse;
-	struct group *group; /* owned */
-	uint32_t ngroup, capgroup, nlive;
-	struct place *slot;  /* owned */
-	uint32_t nslot;
-	struct queue *queue; /* one a correlation; owned */
-	uint32_t freed;      /* a list through newer */
-	struct vg_buf key;   /* scratch */
-	uint64_t dropped;
-	unsigned depth;
-};
 
 /* Where values come from: a match's event, or a correlation that came true below. */
 struct input {
@@ -118,24 +54,35 @@ value_of(const struct input *in, uint32_t key, vg_str *out)
 static void
 unlink_group(struct vg_correlator *c, uint32_t g)
 {
-	struct group *x = &c->group[g];
-	struct queue *q = &c->queue[x->corr];
+	struct vg_corr_group *x = &c->group[g];
+	struct vg_corr_queue *q = &c->queue[x->corr];
 
 	*(x->newer == NIL ? &q->newest : &c->group[x->newer].older) = x->older;
 	*(x->older == NIL ? &q->oldest : &c->group[x->older].newer) = x->newer;
 }
 
+/* In a queue of windows that wait for their end the oldest must be the first to end. */
+void
+vg_corr_enqueue(struct vg_correlator *c, uint32_t g)
+{
+	struct vg_corr_group *x = &c->group[g];
+	struct vg_corr_queue *q = &c->queue[x->corr];
+
+	x->newer = NIL;
+	x->older = q->newest;
+	while (c->trait[x->corr].upper && x->older != NIL && c->group[x->older].used_ns > x->used_ns) {
+		x->newer = x->older;
+		x->older = c->group[x->older].older;
+	}
+	*(x->older == NIL ? &q->oldest : &c->group[x->older].newer) = g;
+	*(x->newer == NIL ? &q->newest : &c->group[x->newer].older) = g;
+}
+
 static void
 touch(struct vg_correlator *c, uint32_t g, int64_t time_ns)
 {
-	struct group *x = &c->group[g];
-	struct queue *q = &c->queue[x->corr];
-
-	x->used_ns = time_ns;
-	x->newer = NIL;
-	x->older = q->newest;
-	*(q->newest == NIL ? &q->oldest : &c->group[q->newest].newer) = g;
-	q->newest = g;
+	c->group[g].used_ns = time_ns;
+	vg_corr_enqueue(c, g);
 }
 
 static uint32_t
@@ -166,7 +113,7 @@ close_slot(struct vg_correlator *c, uint32_t i)
 			i = j;
 		}
 	}
-	c->slot[i] = (struct place){ 0, 0 };
+	c->slot[i] = (struct vg_corr_slot){ 0, 0 };
 }
 
 /* Keep half of the places free; false when memory is out. */
@@ -174,7 +121,7 @@ static bool
 slots_room(struct vg_correlator *c)
 {
 	uint32_t n = c->nslot * 2;
-	struct place *p;
+	struct vg_corr_slot *p;
 
 	if (c->nlive * 2 < c->nslot)
 		return true;
@@ -194,15 +141,15 @@ slots_room(struct vg_correlator *c)
 	return true;
 }
 
-static size_t
-group_bytes(const struct vg_correlator *c, const struct group *x)
+size_t
+vg_corr_group_bytes(const struct vg_correlator *c, const struct vg_corr_group *x)
 {
-	return sizeof(*x) + 2 * x->key.n + x->cap * sizeof(struct entry) + x->tally.cap * 12u +
+	return sizeof(*x) + 2 * x->key.n + x->cap * sizeof(struct vg_corr_entry) + x->tally.cap * 12u +
 	       c->p->corr[x->corr].nref * 16u;
 }
 
 static void
-release(struct group *x)
+release(struct vg_corr_group *x)
 {
 	free((void *)(uintptr_t)x->key.p);
 	free(x->e);
@@ -212,29 +159,42 @@ release(struct group *x)
 	free(x->last_token);
 }
 
-static void
-drop_group(struct vg_correlator *c, uint32_t g)
+void
+vg_corr_drop(struct vg_correlator *c, uint32_t g)
 {
-	struct group *x = &c->group[g];
+	struct vg_corr_group *x = &c->group[g];
 
-	c->used_bytes -= group_bytes(c, x);
+	c->used_bytes -= vg_corr_group_bytes(c, x);
 	close_slot(c, slot_of(c, x->key, x->hash));
 	unlink_group(c, g);
 	release(x);
-	*x = (struct group){ .newer = c->freed };
+	*x = (struct vg_corr_group){ .newer = c->freed };
 	c->freed = g + 1;
 	c->nlive--;
 }
 
-static uint32_t
-new_group(struct vg_correlator *c, uint32_t corr, vg_str key, uint32_t hash, const vg_str *by, uint32_t nby)
+uint32_t
+vg_corr_find(const struct vg_correlator *c, vg_str key)
+{
+	uint32_t at = c->slot[slot_of(c, key, (uint32_t)vg_map_hash(key))].group;
+
+	return at ? at - 1 : NIL;
+}
+
+static bool make_room(struct vg_correlator *c);
+
+uint32_t
+vg_corr_add(struct vg_correlator *c, uint32_t corr, vg_str key, const vg_str *by)
 {
 	const struct vg_corr *k = &c->p->corr[corr];
-	struct group x = { .corr = corr, .hash = hash, .open_ns = VG_TIME_NONE };
+	uint32_t hash = (uint32_t)vg_map_hash(key), nby = k->nby;
+	struct vg_corr_group x = { .corr = corr, .hash = hash };
 	size_t bytes = key.n;
 	char *p;
 	uint32_t g;
 
+	while ((c->nlive >= VG_CORR_GROUPS_MAX || c->used_bytes > c->limit_bytes) && make_room(c))
+		;
 	for (uint32_t i = 0; i < nby; i++)
 		bytes += by[i].n;
 	if (!slots_room(c) || (p = malloc(bytes + 1)) == NULL)
@@ -248,7 +208,7 @@ new_group(struct vg_correlator *c, uint32_t corr, vg_str key, uint32_t hash, con
 		x.by[i] = vg_str_mem(p, by[i].n);
 		p += by[i].n;
 	}
-	if (k->type == VG_CORR_TEMPORAL || k->type == VG_CORR_TEMPORAL_ORDERED) {
+	if (vg_corr_temporal(k)) {
 		x.last_ns = malloc(k->nref * sizeof(*x.last_ns));
 		x.last_token = calloc(k->nref, sizeof(*x.last_token));
 		for (uint32_t i = 0; x.last_ns && i < k->nref; i++)
@@ -260,7 +220,7 @@ new_group(struct vg_correlator *c, uint32_t corr, vg_str key, uint32_t hash, con
 	} else {
 		if (c->ngroup == c->capgroup) {
 			uint32_t cap = c->capgroup ? 2 * c->capgroup : 1024;
-			struct group *n = realloc(c->group, cap * sizeof(*n));
+			struct vg_corr_group *n = realloc(c->group, cap * sizeof(*n));
 
 			if (n == NULL) {
 				release(&x);
@@ -272,9 +232,9 @@ new_group(struct vg_correlator *c, uint32_t corr, vg_str key, uint32_t hash, con
 		g = c->ngroup++;
 	}
 	c->group[g] = x;
-	c->slot[slot_of(c, x.key, hash)] = (struct place){ hash, g + 1 };
+	c->slot[slot_of(c, x.key, hash)] = (struct vg_corr_slot){ hash, g + 1 };
 	c->nlive++;
-	c->used_bytes += group_bytes(c, &x);
+	c->used_bytes += vg_corr_group_bytes(c, &x);
 	return g;
 }
 
@@ -284,18 +244,18 @@ upper_only(const struct vg_corr *k)
 	for (int i = 0; i < 2; i++)
 		if (k->cmp[i] != VG_CMP_NONE && k->cmp[i] != VG_CMP_LT && k->cmp[i] != VG_CMP_LTE)
 			return false;
-	return k->type != VG_CORR_TEMPORAL && k->type != VG_CORR_TEMPORAL_ORDERED;
+	return !vg_corr_temporal(k);
 }
 
 /* Drop the groups of @corr that hold nothing that a match at @time_ns could meet.  Those that wait for their window's end stay. */
 static void
 expire(struct vg_correlator *c, uint32_t corr, int64_t time_ns)
 {
-	const struct vg_corr *k = &c->p->corr[corr];
-	const struct queue *q = &c->queue[corr];
+	const struct vg_corr_queue *q = &c->queue[corr];
+	int64_t span_ns = c->eager ? -1 : c->p->corr[corr].span_ns; /* eager: what was used by then is settled, and kept elsewhere */
 
-	while (q->oldest != NIL && time_ns - c->group[q->oldest].used_ns > k->span_ns && !upper_only(k))
-		drop_group(c, q->oldest);
+	while (q->oldest != NIL && time_ns - c->group[q->oldest].used_ns > span_ns && !c->trait[corr].upper)
+		vg_corr_drop(c, q->oldest);
 }
 
 /* Over the limits: the group that was not used for longest goes. */
@@ -313,28 +273,41 @@ make_room(struct vg_correlator *c)
 	if (least == NIL)
 		return false;
 	c->dropped++;
-	drop_group(c, least);
+	vg_corr_drop(c, least);
 	return true;
 }
 
-/* The folded values of the group-bys; false when the match has no value for one: it then does not take part. */
-static bool
-key_of(struct vg_correlator *c, uint32_t corr, uint32_t ref, const struct input *in, vg_str *by)
+void
+vg_corr_key_put(struct vg_buf *b, const struct vg_program *p, uint32_t corr, const vg_str *by)
 {
-	const struct vg_corr *k = &c->p->corr[corr];
-	struct vg_buf *key = &c->key;
-
-	vg_buf_clear(key);
-	vg_buf_le32(key, corr);
-	for (uint32_t i = 0; i < k->nby; i++) {
-		if (!value_of(in, c->p->groupby[k->by + i * k->nref + ref], &by[i]))
-			return false;
-		vg_buf_le32(key, (uint32_t)by[i].n);
-		if (!vg_buf_reserve(key, VG_FOLD_MAX(by[i].n)))
-			return false;
-		key->n += vg_fold(by[i], key->p + key->n);
+	vg_buf_le32(b, corr);
+	for (uint32_t i = 0; i < p->corr[corr].nby; i++) {
+		vg_buf_le32(b, (uint32_t)by[i].n);
+		if (!vg_buf_reserve(b, VG_FOLD_MAX(by[i].n)))
+			return;
+		b->n += vg_fold(by[i], b->p + b->n);
 	}
-	return key->rc == VG_OK;
+}
+
+/* The values of the group-bys; false when the match has none for one: it then does not take part. */
+static bool
+values_of(const struct input *in, uint32_t corr, uint32_t ref, vg_str *by)
+{
+	const struct vg_corr *k = &in->p->corr[corr];
+
+	for (uint32_t i = 0; i < k->nby; i++)
+		if (!value_of(in, in->p->groupby[k->by + i * k->nref + ref], &by[i]))
+			return false;
+	return true;
+}
+
+/* Is all that the group holds without weight for this match? */
+static bool
+is_over(const struct vg_correlator *c, const struct vg_corr_group *x, uint32_t ref, int64_t time_ns)
+{
+	if (x->bare)
+		return ref == 0;
+	return !c->trait[x->corr].upper && time_ns - x->used_ns > c->p->corr[x->corr].span_ns;
 }
 
 /* The group of this match; NIL when it has none. */
@@ -342,40 +315,52 @@ static uint32_t
 group_of(struct vg_correlator *c, uint32_t corr, uint32_t ref, const struct input *in)
 {
 	const struct vg_corr *k = &c->p->corr[corr];
-	vg_str by[16], key;
-	uint32_t at, hash, g;
+	bool bare = k->type == VG_CORR_TEMPORAL_ORDERED && ref > 0; /* no chain that it could go on */
+	vg_str by[VG_CORR_BY_MAX], key;
+	uint32_t g;
 
-	expire(c, corr, in->time_ns);
-	if (!key_of(c, corr, ref, in, by))
+	if (!c->eager)
+		expire(c, corr, in->time_ns);
+	if (!values_of(in, corr, ref, by))
+		return NIL;
+	vg_buf_clear(&c->key);
+	vg_corr_key_put(&c->key, c->p, corr, by);
+	if (c->key.rc != VG_OK)
 		return NIL;
 	key = vg_buf_str(&c->key);
-	hash = (uint32_t)vg_map_hash(key);
-	at = c->slot[slot_of(c, key, hash)].group;
-	if (at) {
-		g = at - 1;
-		unlink_group(c, g);
-	} else {
-		if (k->type == VG_CORR_TEMPORAL_ORDERED && ref > 0) /* no chain that it could go on */
-			return NIL;
-		while ((c->nlive >= VG_CORR_GROUPS_MAX || c->used_bytes > c->limit_bytes) && make_room(c))
-			;
-		g = new_group(c, corr, key, hash, by, k->nby);
+	g = vg_corr_find(c, key);
+	if (g != NIL && c->eager && c->group[g].used_ns > in->time_ns) {
+		c->skip[c->trait[corr].part] = 1;
+		return NIL;
 	}
-	if (g != NIL)
+	if (g != NIL && is_over(c, &c->group[g], ref, in->time_ns)) {
+		vg_corr_drop(c, g);
+		g = NIL;
+	}
+	if (g == NIL) {
+		if (bare && !c->eager)
+			return NIL;
+		if ((g = vg_corr_add(c, corr, key, by)) == NIL)
+			return NIL;
+		c->group[g].bare = bare;
 		touch(c, g, in->time_ns);
+	} else if (!c->trait[corr].upper) {
+		unlink_group(c, g);
+		touch(c, g, in->time_ns);
+	}
 	return g;
 }
 
 /* ---- windows ---- */
 
 static void
-tally_change(struct tally *t, uint64_t key, int by)
+tally_change(struct vg_corr_tally *t, uint64_t key, int by)
 {
 	uint32_t i;
 
 	key |= 1; /* 0 is a free place */
 	if (by > 0 && t->used * 2 >= t->cap) { /* grow, without those that are gone */
-		struct tally n = { .cap = t->live * 4 < 16 ? 16 : 0 };
+		struct vg_corr_tally n = { .cap = t->live * 4 < 16 ? 16 : 0 };
 
 		if (n.cap == 0)
 			for (n.cap = 16; n.cap < t->live * 4; n.cap *= 2)
@@ -414,16 +399,10 @@ tally_change(struct tally *t, uint64_t key, int by)
 	}
 }
 
-static struct entry *
-entry_at(const struct group *x, uint32_t i)
-{
-	return &x->e[(x->first + i) % x->cap];
-}
-
 static void
-pop(const struct vg_corr *k, struct group *x)
+pop(const struct vg_corr *k, struct vg_corr_group *x)
 {
-	const struct entry *e = entry_at(x, 0);
+	const struct vg_corr_entry *e = vg_corr_entry_at(x, 0);
 
 	if (k->type == VG_CORR_VALUE_COUNT)
 		tally_change(&x->tally, e->v.hash, -1);
@@ -434,10 +413,13 @@ pop(const struct vg_corr *k, struct group *x)
 		x->sum = 0; /* no rest of rounding stays */
 }
 
-static bool
-push(struct vg_correlator *c, const struct vg_corr *k, struct group *x, const struct entry *e)
+bool
+vg_corr_push(struct vg_correlator *c, uint32_t g, const struct vg_corr_entry *e)
 {
-	uint32_t max = k->type == VG_CORR_VALUE_PERCENTILE || k->type == VG_CORR_VALUE_MEDIAN ? SORTED_MAX : VG_CORR_WINDOW_MAX;
+	struct vg_corr_group *x = &c->group[g];
+	const struct vg_corr *k = &c->p->corr[x->corr];
+	size_t before = vg_corr_group_bytes(c, x);
+	uint32_t max = k->type == VG_CORR_VALUE_PERCENTILE || k->type == VG_CORR_VALUE_MEDIAN ? VG_CORR_SORTED_MAX : VG_CORR_WINDOW_MAX;
 
 	if (x->n == max) {
 		pop(k, x);
@@ -445,23 +427,24 @@ push(struct vg_correlator *c, const struct vg_corr *k, struct group *x, const st
 	}
 	if (x->n == x->cap) {
 		uint32_t cap = x->cap ? 2 * x->cap : 8;
-		struct entry *n = malloc(cap * sizeof(*n));
+		struct vg_corr_entry *n = malloc(cap * sizeof(*n));
 
 		if (n == NULL)
 			return false;
 		for (uint32_t i = 0; i < x->n; i++)
-			n[i] = *entry_at(x, i);
+			n[i] = *vg_corr_entry_at(x, i);
 		free(x->e);
 		x->e = n;
 		x->first = 0;
 		x->cap = cap;
 	}
 	x->n++;
-	*entry_at(x, x->n - 1) = *e;
+	*vg_corr_entry_at(x, x->n - 1) = *e;
 	if (k->type == VG_CORR_VALUE_COUNT)
 		tally_change(&x->tally, e->v.hash, 1);
 	else if (k->type == VG_CORR_VALUE_SUM || k->type == VG_CORR_VALUE_AVG)
 		x->sum += e->v.number;
+	c->used_bytes += vg_corr_group_bytes(c, x) - before;
 	return true;
 }
 
@@ -475,7 +458,7 @@ number_cmp(const void *a, const void *b)
 
 /* Nearest rank: the smallest value with at least @percent of all at or below it. */
 static double
-percentile(const struct group *x, unsigned percent, bool median)
+percentile(const struct vg_corr_group *x, unsigned percent, bool median)
 {
 	double *v = malloc((x->n + 1) * sizeof(*v)), out = NAN;
 	uint32_t rank;
@@ -485,7 +468,7 @@ percentile(const struct group *x, unsigned percent, bool median)
 		return out;
 	}
 	for (uint32_t i = 0; i < x->n; i++)
-		v[i] = entry_at(x, i)->v.number;
+		v[i] = vg_corr_entry_at(x, i)->v.number;
 	qsort(v, x->n, sizeof(*v), number_cmp);
 	if (median) {
 		out = x->n % 2 ? v[x->n / 2] : (v[x->n / 2 - 1] + v[x->n / 2]) / 2;
@@ -498,7 +481,7 @@ percentile(const struct group *x, unsigned percent, bool median)
 }
 
 static double
-measure(const struct vg_corr *k, const struct group *x)
+measure(const struct vg_corr *k, const struct vg_corr_group *x)
 {
 	switch ((enum vg_corr_type)k->type) {
 	case VG_CORR_VALUE_COUNT:
@@ -551,14 +534,18 @@ meets(const struct vg_corr *k, double v)
 
 static vg_rc feed(struct vg_correlator *c, const struct input *in);
 
-/* Tell it (not when @again: the burst was told), and hand it to the correlations above.  The group may move in memory
- * meanwhile: @g is its number. */
+enum {
+	AGAIN = 1, /* the burst was told: only those above see it */
+	OVER = 2,  /* the group's window is over: it goes */
+};
+
+/* Tell it, and hand it at @at_ns to the correlations above.  The group may move or go meanwhile: @g is its number. */
 static vg_rc
-fire(struct vg_correlator *c, uint32_t g, struct vg_corr_hit *h, bool again)
+fire(struct vg_correlator *c, uint32_t g, struct vg_corr_hit *h, int64_t at_ns, unsigned how)
 {
-	const struct group *x = &c->group[g];
+	const struct vg_corr_group *x = &c->group[g];
 	const struct vg_corr *k = &c->p->corr[x->corr];
-	struct input in = { .p = c->p, .hit = h, .rule = k->rule, .time_ns = h->last_ns };
+	struct input in = { .p = c->p, .hit = h, .rule = k->rule, .time_ns = at_ns };
 	char *copy = NULL;
 	size_t bytes = 0, at = 0;
 	vg_rc rc;
@@ -577,36 +564,81 @@ fire(struct vg_correlator *c, uint32_t g, struct vg_corr_hit *h, bool again)
 		at += x->by[i].n;
 	}
 	in.token = h->nevidence ? h->evidence[h->nevidence - 1] : 0;
-	rc = again ? VG_OK : c->fn(c->ctx, h);
+	if (how & OVER)
+		vg_corr_drop(c, g);
+	rc = how & AGAIN ? VG_OK : c->fn(c->ctx, h);
 	if (rc == VG_OK)
 		rc = feed(c, &in);
 	free(copy);
 	return rc;
 }
 
-static vg_rc
-fire_window(struct vg_correlator *c, uint32_t g, double value, bool again)
+static void
+window_of(const struct vg_corr_group *x, double value, struct vg_corr_hit *h)
 {
-	struct group *x = &c->group[g];
-	struct vg_corr_hit h = { .count = x->n, .value = value };
 	uint32_t from = x->n > EVIDENCE_MAX ? x->n - EVIDENCE_MAX : 0;
 
-	if (x->n) {
-		h.first_ns = entry_at(x, 0)->time_ns;
-		h.last_ns = entry_at(x, x->n - 1)->time_ns;
-	}
+	*h = (struct vg_corr_hit){ .count = x->n, .value = value };
+	h->first_ns = vg_corr_entry_at(x, 0)->time_ns;
+	h->last_ns = vg_corr_entry_at(x, x->n - 1)->time_ns;
 	for (uint32_t i = from; i < x->n; i++)
-		h.evidence[h.nevidence++] = entry_at(x, i)->token;
-	if (!again) {
-		x->fired = true;
-		x->fired_ns = h.last_ns;
+		h->evidence[h->nevidence++] = vg_corr_entry_at(x, i)->token;
+}
+
+/* A window is over: judge it. */
+static vg_rc
+judge(struct vg_correlator *c, uint32_t g, int64_t at_ns)
+{
+	struct vg_corr_group *x = &c->group[g];
+	const struct vg_corr *k = &c->p->corr[x->corr];
+	double v = x->n ? measure(k, x) : 0;
+	struct vg_corr_hit h;
+
+	if (x->n && meets(k, v)) {
+		window_of(x, v, &h);
+		return fire(c, g, &h, at_ns, OVER);
 	}
-	return fire(c, g, &h, again);
+	vg_corr_drop(c, g);
+	return VG_OK;
+}
+
+static int64_t
+end_of(const struct vg_correlator *c, uint32_t g)
+{
+	int64_t t;
+
+	return __builtin_add_overflow(c->group[g].used_ns, c->p->corr[c->group[g].corr].span_ns, &t) ? INT64_MAX - 1 : t;
+}
+
+/* Judge the windows that end before @time_ns, in order.  Of those that end at one time the ones above go first: what comes true
+ * below does so just behind it. */
+static vg_rc
+judge_until(struct vg_correlator *c, int64_t time_ns)
+{
+	vg_rc rc = VG_OK;
+
+	while (rc == VG_OK) {
+		int64_t end = time_ns;
+		uint32_t g = NIL;
+
+		for (uint32_t i = c->nupper ? c->p->ncorr : 0; i-- > 0;) {
+			uint32_t o = c->trait[i].upper ? c->queue[i].oldest : NIL;
+
+			if (o != NIL && end_of(c, o) < end) {
+				end = end_of(c, o);
+				g = o;
+			}
+		}
+		if (g == NIL)
+			break;
+		rc = judge(c, g, end + 1);
+	}
+	return rc;
 }
 
 /* The value that a match brings to the count; false: it has none. */
 static bool
-take_value(const struct vg_program *p, const struct vg_corr *k, const struct input *in, struct entry *e)
+take_value(const struct vg_program *p, const struct vg_corr *k, const struct input *in, struct vg_corr_entry *e)
 {
 	vg_str v;
 
@@ -634,48 +666,43 @@ take_value(const struct vg_program *p, const struct vg_corr *k, const struct inp
 static vg_rc
 window_hit(struct vg_correlator *c, uint32_t g, const struct input *in)
 {
-	struct group *x = &c->group[g];
+	struct vg_corr_group *x = &c->group[g];
 	const struct vg_corr *k = &c->p->corr[x->corr];
-	struct entry e = { .time_ns = in->time_ns, .token = in->token };
-	size_t before = group_bytes(c, x);
-	vg_rc rc = VG_OK;
+	struct vg_corr_entry e = { .time_ns = in->time_ns, .token = in->token };
+	struct vg_corr_hit h;
 	double v;
 	bool ok;
 
 	if (!take_value(c->p, k, in, &e))
 		return VG_OK;
-	if (upper_only(k)) { /* judged when the window that the first match opened is over */
-		if (x->open_ns != VG_TIME_NONE && in->time_ns - x->open_ns > k->span_ns) {
-			v = measure(k, x);
-			if (meets(k, v))
-				rc = fire_window(c, g, v, false);
-			x = &c->group[g];
-			while (x->n)
-				pop(k, x);
-			x->open_ns = VG_TIME_NONE;
+	if (c->trait[x->corr].upper) {
+		if (x->n == 0) { /* the window opens */
+			unlink_group(c, g);
+			touch(c, g, in->time_ns);
 		}
-		if (x->open_ns == VG_TIME_NONE)
-			x->open_ns = in->time_ns;
-		if (!push(c, k, x, &e))
-			return VG_E_NOMEM;
-		c->used_bytes += group_bytes(c, x) - before;
-		return rc;
+		return vg_corr_push(c, g, &e) ? VG_OK : VG_E_NOMEM;
 	}
-	while (x->n && in->time_ns - entry_at(x, 0)->time_ns > k->span_ns) /* exactly the span is inside */
+	while (x->n && in->time_ns - vg_corr_entry_at(x, 0)->time_ns > k->span_ns) /* exactly the span is inside */
 		pop(k, x);
-	if (!push(c, k, x, &e))
+	if (!vg_corr_push(c, g, &e))
 		return VG_E_NOMEM;
-	c->used_bytes += group_bytes(c, x) - before;
 	v = measure(k, x);
 	ok = meets(k, v);
-	if (!ok || entry_at(x, 0)->time_ns > x->fired_ns)
+	if (!ok || vg_corr_entry_at(x, 0)->time_ns > x->fired_ns)
 		x->fired = false;
 	/* what stands above follows the whole burst: a success at its end is one after failures */
-	return ok && (!x->fired || c->use_of[k->rule]) ? fire_window(c, g, v, x->fired) : VG_OK;
+	if (!ok || (x->fired && !c->use_of[k->rule]))
+		return VG_OK;
+	window_of(x, v, &h);
+	if (x->fired)
+		return fire(c, g, &h, h.last_ns, AGAIN);
+	x->fired = true;
+	x->fired_ns = h.last_ns;
+	return fire(c, g, &h, h.last_ns, 0);
 }
 
 static bool
-expression(const struct vg_program *p, const struct vg_corr *k, const struct group *x, uint32_t at, int64_t from_ns, unsigned depth)
+expression(const struct vg_program *p, const struct vg_corr *k, const struct vg_corr_group *x, uint32_t at, int64_t from_ns, unsigned depth)
 {
 	const struct vg_node *n = &p->node[at];
 
@@ -702,7 +729,7 @@ expression(const struct vg_program *p, const struct vg_corr *k, const struct gro
 static vg_rc
 fire_temporal(struct vg_correlator *c, uint32_t g, int64_t first_ns, const struct input *in)
 {
-	struct group *x = &c->group[g];
+	struct vg_corr_group *x = &c->group[g];
 	const struct vg_corr *k = &c->p->corr[x->corr];
 	struct vg_corr_hit h = { .first_ns = first_ns, .last_ns = in->time_ns };
 
@@ -714,13 +741,13 @@ fire_temporal(struct vg_correlator *c, uint32_t g, int64_t first_ns, const struc
 		x->last_token[i] = 0;
 	}
 	h.value = (double)h.count;
-	return fire(c, g, &h, false);
+	return fire(c, g, &h, h.last_ns, 0);
 }
 
 static vg_rc
 temporal_hit(struct vg_correlator *c, uint32_t g, uint32_t ref, const struct input *in)
 {
-	struct group *x = &c->group[g];
+	struct vg_corr_group *x = &c->group[g];
 	const struct vg_corr *k = &c->p->corr[x->corr];
 	int64_t from_ns = in->time_ns - k->span_ns, first_ns = in->time_ns;
 	bool ok = true;
@@ -754,7 +781,7 @@ temporal_hit(struct vg_correlator *c, uint32_t g, uint32_t ref, const struct inp
 static vg_rc
 ordered_hit(struct vg_correlator *c, uint32_t g, uint32_t ref, const struct input *in)
 {
-	struct group *x = &c->group[g];
+	struct vg_corr_group *x = &c->group[g];
 	const struct vg_corr *k = &c->p->corr[x->corr];
 
 	if (x->last_ns == NULL || x->last_token == NULL)
@@ -770,6 +797,14 @@ ordered_hit(struct vg_correlator *c, uint32_t g, uint32_t ref, const struct inpu
 	return ref + 1 == k->nref ? fire_temporal(c, g, x->last_ns[ref], in) : VG_OK;
 }
 
+static bool
+takes(const struct vg_correlator *c, const struct vg_corr_trait *t)
+{
+	if (c->eager)
+		return !t->slow && !c->skip[t->part];
+	return c->only == NIL || c->only == t->part;
+}
+
 static vg_rc
 feed(struct vg_correlator *c, const struct input *in)
 {
@@ -779,10 +814,12 @@ feed(struct vg_correlator *c, const struct input *in)
 		return VG_OK;
 	c->depth++;
 	for (uint32_t u = c->use_of[in->rule]; u && rc == VG_OK; u = c->use[u - 1].next) {
-		const struct use *s = &c->use[u - 1];
-		uint32_t g = group_of(c, s->corr, s->ref, in);
+		const struct vg_corr_use *s = &c->use[u - 1];
+		uint32_t g;
 
-		if (g == NIL)
+		if (!takes(c, &c->trait[s->corr]))
+			continue;
+		if ((g = group_of(c, s->corr, s->ref, in)) == NIL)
 			continue;
 		switch ((enum vg_corr_type)c->p->corr[s->corr].type) {
 		case VG_CORR_TEMPORAL:
@@ -800,7 +837,101 @@ feed(struct vg_correlator *c, const struct input *in)
 	return rc;
 }
 
+/* ---- where a match goes ---- */
+
+static bool
+has_place(const struct vg_route *r, vg_str key)
+{
+	for (size_t i = 0; i < vg_route_n(r); i++)
+		if (vg_str_eq(vg_route_key(r, i), key))
+			return true;
+	return false;
+}
+
+/* Follow @in to its groups, and what would come true there to the groups above, though nothing is known to come true. */
+static vg_rc
+follow(const struct vg_correlator *c, const struct input *in, struct vg_route *r, unsigned depth)
+{
+	vg_rc rc = VG_OK;
+
+	for (uint32_t u = depth < DEPTH_MAX ? c->use_of[in->rule] : 0; u && rc == VG_OK; u = c->use[u - 1].next) {
+		const struct vg_corr_use *s = &c->use[u - 1];
+		const struct vg_corr *k = &c->p->corr[s->corr];
+		struct vg_corr_hit h = { .rule = k->rule, .nby = k->nby };
+		struct input above = { .p = c->p, .hit = &h, .rule = k->rule };
+		struct vg_route_place at = { .corr = s->corr, .off = r->bytes.n };
+
+		if (!values_of(in, s->corr, s->ref, h.by_value))
+			continue;
+		vg_corr_key_put(&r->bytes, c->p, s->corr, h.by_value);
+		at.len = r->bytes.n - at.off;
+		if (r->bytes.rc != VG_OK)
+			return r->bytes.rc;
+		if (has_place(r, vg_str_skip(vg_buf_str(&r->bytes), at.off))) {
+			r->bytes.n = at.off;
+			continue;
+		}
+		if (vg_route_n(r) == VG_ROUTE_MAX)
+			return VG_E_LIMIT;
+		vg_buf_mem(&r->place, &at, sizeof(at));
+		for (uint32_t i = 0; i < k->nby; i++)
+			h.by_name[i] = vg_program_str(c->p, c->p->list[k->byname + i]);
+		rc = r->place.rc != VG_OK ? r->place.rc : follow(c, &above, r, depth + 1);
+	}
+	return rc;
+}
+
+vg_rc
+vg_correlator_route(const struct vg_correlator *c, uint32_t rule, const struct vg_event *e, struct vg_route *r)
+{
+	struct input in = { .p = c->p, .e = e, .rule = rule };
+
+	vg_buf_clear(&r->bytes);
+	vg_buf_clear(&r->place);
+	return rule < c->p->nrule ? follow(c, &in, r, 0) : VG_E_FORMAT;
+}
+
+void
+vg_route_fini(struct vg_route *r)
+{
+	vg_buf_fini(&r->bytes);
+	vg_buf_fini(&r->place);
+}
+
 /* ---- life ---- */
+
+/* What each correlation is, from those it stands on, which come before it. */
+static void
+take_traits(struct vg_correlator *c)
+{
+	const struct vg_program *p = c->p;
+
+	for (uint32_t i = 0; i < p->ncorr; i++) {
+		struct vg_corr_trait *t = &c->trait[i];
+
+		t->part = i;
+		t->upper = t->slow = upper_only(&p->corr[i]);
+		c->nupper += t->upper;
+		for (uint32_t j = 0; j < p->corr[i].nref; j++) {
+			const struct vg_rule *r = &p->rule[p->refs[p->corr[i].ref + j]];
+			uint32_t old, to;
+
+			if (r->kind != VG_RULE_CORRELATION)
+				continue;
+			t->slow |= c->trait[r->corr].slow;
+			old = c->trait[r->corr].part > t->part ? c->trait[r->corr].part : t->part;
+			to = c->trait[r->corr].part + t->part - old;
+			for (uint32_t n = 0; n <= i; n++)
+				if (c->trait[n].part == old)
+					c->trait[n].part = to;
+		}
+	}
+	for (uint32_t i = 0; i < p->ncorr; i++) { /* numbered without holes: a part has the number of its first one so far */
+		struct vg_corr_trait *t = &c->trait[i];
+
+		t->part = t->part == i ? c->npart++ : c->trait[t->part].part;
+	}
+}
 
 struct vg_correlator *
 vg_correlator_new(const struct vg_program *p, size_t limit_bytes, vg_corr_fn *fn, void *ctx)
@@ -813,15 +944,16 @@ vg_correlator_new(const struct vg_program *p, size_t limit_bytes, vg_corr_fn *fn
 		free(tail);
 		return NULL;
 	}
-	*c = (struct vg_correlator){ .p = p, .limit_bytes = limit_bytes, .fn = fn, .ctx = ctx };
+	*c = (struct vg_correlator){ .p = p, .limit_bytes = limit_bytes, .fn = fn, .ctx = ctx, .only = NIL };
 	c->nslot = 1u << 12; /* small, so that it stays in the processor's cache; it grows */
 	c->slot = calloc(c->nslot, sizeof(*c->slot));
 	c->use_of = calloc(p->nrule + 1, sizeof(*c->use_of));
 	c->use = calloc(p->nrefs + 1, sizeof(*c->use));
 	c->queue = malloc((p->ncorr + 1) * sizeof(*c->queue));
+	c->trait = calloc(p->ncorr + 1, sizeof(*c->trait));
 	for (uint32_t i = 0; c->queue && i < p->ncorr; i++)
-		c->queue[i] = (struct queue){ NIL, NIL };
-	if (!c->slot || !c->use_of || !c->use || !c->queue) {
+		c->queue[i] = (struct vg_corr_queue){ NIL, NIL };
+	if (!c->slot || !c->use_of || !c->use || !c->queue || !c->trait) {
 		free(tail);
 		vg_correlator_free(c);
 		return NULL;
@@ -832,12 +964,32 @@ vg_correlator_new(const struct vg_program *p, size_t limit_bytes, vg_corr_fn *fn
 
 			if (c->nuse == p->nrefs)
 				break;
-			c->use[c->nuse++] = (struct use){ i, j, 0 };
+			c->use[c->nuse++] = (struct vg_corr_use){ i, j, 0 };
 			*(tail[r] ? &c->use[tail[r] - 1].next : &c->use_of[r]) = c->nuse;
 			tail[r] = c->nuse;
 		}
 	free(tail);
+	take_traits(c);
 	return c;
+}
+
+void
+vg_correlator_tell_to(struct vg_correlator *c, vg_corr_fn *fn, void *ctx)
+{
+	c->fn = fn;
+	c->ctx = ctx;
+}
+
+void
+vg_correlator_only(struct vg_correlator *c, uint32_t part)
+{
+	c->only = part;
+}
+
+void
+vg_correlator_eager(struct vg_correlator *c)
+{
+	c->eager = true;
 }
 
 void
@@ -849,6 +1001,7 @@ vg_correlator_free(struct vg_correlator *c)
 		release(&c->group[g]);
 	vg_buf_fini(&c->key);
 	free(c->queue);
+	free(c->trait);
 	free(c->group);
 	free(c->slot);
 	free(c->use_of);
@@ -860,31 +1013,77 @@ vg_rc
 vg_correlator_hit(struct vg_correlator *c, uint32_t rule, int64_t time_ns, const struct vg_event *e, uint64_t token)
 {
 	struct input in = { .p = c->p, .e = e, .rule = rule, .time_ns = time_ns, .token = token };
+	vg_rc rc = judge_until(c, time_ns);
 
+	if (rc != VG_OK)
+		return rc;
 	return rule < c->p->nrule ? feed(c, &in) : VG_E_FORMAT;
+}
+
+vg_rc
+vg_correlator_hit_eager(struct vg_correlator *c, uint32_t rule, int64_t time_ns, const struct vg_event *e, uint64_t token, uint8_t *skip)
+{
+	struct input in = { .p = c->p, .e = e, .rule = rule, .time_ns = time_ns, .token = token };
+	vg_rc rc;
+
+	c->skip = skip;
+	rc = rule < c->p->nrule ? feed(c, &in) : VG_E_FORMAT;
+	c->skip = NULL;
+	return rc;
+}
+
+vg_rc
+vg_correlator_judge(struct vg_correlator *c, int64_t time_ns)
+{
+	return judge_until(c, time_ns);
+}
+
+void
+vg_correlator_expire(struct vg_correlator *c, int64_t time_ns)
+{
+	for (uint32_t i = 0; i < c->p->ncorr; i++)
+		expire(c, i, time_ns);
 }
 
 vg_rc
 vg_correlator_end(struct vg_correlator *c)
 {
-	vg_rc rc = VG_OK;
+	return judge_until(c, INT64_MAX);
+}
 
-	for (uint32_t g = 0; g < c->ngroup && rc == VG_OK; g++) {
-		const struct group *x = &c->group[g];
-		const struct vg_corr *k = &c->p->corr[x->corr];
-		double v;
+void
+vg_correlator_shrink(struct vg_correlator *c, size_t bytes)
+{
+	while (c->used_bytes > bytes && make_room(c))
+		;
+}
 
-		if (x->key.p == NULL || x->open_ns == VG_TIME_NONE || !upper_only(k) || x->n == 0)
-			continue;
-		v = measure(k, x);
-		if (meets(k, v))
-			rc = fire_window(c, g, v, false);
-	}
-	return rc;
+size_t
+vg_correlator_bytes(const struct vg_correlator *c)
+{
+	return c->used_bytes;
 }
 
 uint64_t
 vg_correlator_dropped(const struct vg_correlator *c)
 {
 	return c->dropped;
+}
+
+uint32_t
+vg_correlator_parts(const struct vg_correlator *c)
+{
+	return c->npart;
+}
+
+uint32_t
+vg_correlator_part(const struct vg_correlator *c, uint32_t corr)
+{
+	return c->trait[corr].part;
+}
+
+bool
+vg_correlator_slow(const struct vg_correlator *c, uint32_t corr)
+{
+	return c->trait[corr].slow;
 }

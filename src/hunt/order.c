@@ -208,6 +208,9 @@ on_hit(struct order *o, const struct vg_entry *e, vg_str payload)
 		return;
 	}
 	if (payload.n) { /* the first rule of an event brings the event */
+		o->known = o->sent = false; /* windows that are over by now are not about it */
+		if (e->time_ns != VG_TIME_NONE)
+			fail(o, vg_correlator_judge(o->correlator, e->time_ns));
 		o->head = *e;
 		vg_buf_clear(&o->wire);
 		vg_buf_put(&o->wire, payload);

@@ -1,0 +1,22 @@
+/* state/hits.h - the store of trace/live.h in SQLite: hits, and which signals were told.
+ *
+ *   live_hit (tenant, time_ns, seq, rule, wire)         in order of these; rule: the 64 bits of its name
+ *   live_told (tenant, last_ns, id, corr, grp)          in order of the first three
+ *
+ * The caller has the database, and its transactions: what is written here is on disk when the caller's COMMIT says so. */
+#ifndef VG_STATE_HITS_H
+#define VG_STATE_HITS_H
+
+#include <sqlite3.h>
+
+#include "trace/live.h"
+
+struct vg_hits;
+/* Make the tables in @db where they are not; not within a transaction.  Sets WAL and synchronous=FULL.  VG_E_SYS: sqlite3_errmsg() says
+ * why, here as below.  @db outlives it. */
+vg_rc vg_hits_open(sqlite3 *db, struct vg_hits **out) VG_MUST;
+void vg_hits_free(struct vg_hits *h);
+/* For vg_live_new(). */
+struct vg_live_store vg_hits_store(struct vg_hits *h);
+
+#endif
