@@ -87,7 +87,11 @@ step_zlib(struct vg_inflate *z, vg_str *in, char *piece)
 {
 	int zrc;
 
-	if (!z->open && in->n) { /* another member */
+	if (!z->open && z->coding == VG_CODING_DEFLATE) { /* only gzip has members */
+		z->rc = VG_E_FORMAT;
+		return 0;
+	}
+	if (!z->open) {
 		(void)inflateReset(&z->zlib);
 		z->open = true;
 	}
@@ -102,8 +106,6 @@ step_zlib(struct vg_inflate *z, vg_str *in, char *piece)
 	else if (zrc == Z_MEM_ERROR)
 		z->rc = VG_E_NOMEM;
 	else if (zrc != Z_OK && zrc != Z_BUF_ERROR)
-		z->rc = VG_E_FORMAT;
-	if (!z->open && z->coding == VG_CODING_DEFLATE && in->n) /* only gzip has members */
 		z->rc = VG_E_FORMAT;
 	return PIECE - z->zlib.avail_out;
 }
