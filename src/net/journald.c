@@ -156,10 +156,9 @@ give(struct vg_journald *j, const char *name, vg_str id, vg_str raw, uint64_t ov
 	struct vg_speaker s = { .tenant = j->o.tenant, .name = vg_str_of(name), .listener = VG_STR("journal"), .proof = VG_PROOF_LOCAL };
 	uint32_t source = j->g->source(j->g->ctx, &s);
 
-	if (source == VG_GATE_NONE) /* the gate has counted it: as good as full, until one is free */
-		j->full = true;
-	else
-		j->full = !j->g->take(j->g->ctx, source, vg_clock_ns(), id, raw);
+	if (source == VG_GATE_NONE)
+		return false; /* the gate has counted it; again in a second */
+	j->full = !j->g->take(j->g->ctx, source, vg_clock_ns(), id, raw);
 	if (!j->full && over)
 		j->g->refused(j->g->ctx, source, VG_REFUSED_LONG, over);
 	return !j->full;

@@ -35,8 +35,8 @@ struct vg_journald_counts {
 struct vg_journald;
 /* What a sandbox may not let it look for later: the number of this machine. */
 void vg_journald_prepare(void);
-/* @cursor: of vg_journald_cursor() in an earlier run; empty: there was none.  That there is no journal is no failure: see say().  The loop has a timer
- * of it for good: it is not run any more after vg_journald_free().  VG_E_FORMAT: @cursor is none.  VG_E_NOMEM, VG_E_SYS, VG_E_LIMIT. */
+/* @cursor: of vg_journald_cursor() in an earlier run; empty: there was none.  That there is no journal is no failure: see say().  The
+ * loop has a timer of it for good: it is not run any more after vg_journald_free().  VG_E_FORMAT: @cursor is none.  VG_E_NOMEM, VG_E_SYS, VG_E_LIMIT. */
 vg_rc vg_journald_new(struct vg_loop *l, const struct vg_gate *g, const struct vg_journald_options *o, vg_str cursor,
 		      struct vg_journald **out) VG_MUST;
 void vg_journald_free(struct vg_journald *j); /* NULL is nothing */

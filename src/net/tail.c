@@ -110,8 +110,8 @@ source_of(struct vg_tail *t, const char *what)
 static vg_str
 id_of(const struct vg_tail_place *p, const char *what, char out[200])
 {
-	int n = snprintf(out, 200, "file:%llx:%llu:%llx:%llu:%s", (unsigned long long)p->dev, (unsigned long long)p->ino,
-			 (unsigned long long)(p->birth_ns + p->cut), (unsigned long long)p->at, what);
+	int n = snprintf(out, 200, "file:%llx:%llu:%llx:%llu:%s", (unsigned long long)p->name.dev, (unsigned long long)p->name.ino,
+			 (unsigned long long)(p->name.birth_ns + p->cut), (unsigned long long)p->at, what);
 
 	return vg_str_cut(vg_str_mem(out, n > 0 ? (size_t)n : 0), 199);
 }
@@ -269,14 +269,18 @@ current(const struct vg_tail *t, const char *path)
 	return NULL;
 }
 
+/* A copy that was read is not looked at any more, and may have been written over by the next one: then the bytes tell. */
 static bool
-is_known(void *ctx, const struct vg_tail_stat *s)
+is_known(void *ctx, const struct vg_tail_stat *s, bool by_bytes)
 {
 	const struct vg_tail *t = ctx;
 
-	for (unsigned i = 0; i < t->nfile; i++)
-		if (t->file[i]->now.ino == s->ino && t->file[i]->dev == s->dev)
+	for (unsigned i = 0; i < t->nfile; i++) {
+		const struct follow *f = t->file[i];
+
+		if (f->now.ino == s->ino && f->dev == s->dev && !(by_bytes && f->copy && f->drained))
 			return true;
+	}
 	return false;
 }
 
@@ -337,7 +341,10 @@ add_follow(struct vg_tail *t, const char *path, int fd, const struct vg_tail_sta
 static struct vg_tail_place
 place_of(const struct vg_tail_stat *st)
 {
-	struct vg_tail_place p = { .dev = st->dev, .ino = st->ino, .birth_ns = st->birth_ns, .mtime_ns = st->mtime_ns };
+	struct vg_tail_place p = { .ino = st->ino,
+				   .birth_ns = st->birth_ns,
+				   .name = { st->dev, st->ino, st->birth_ns },
+				   .mtime_ns = st->mtime_ns };
 
 	vg_tail_sum("", 0, p.sum);
 	return p;
@@ -378,10 +385,25 @@ pass_over(struct vg_tail *t, const char *path, int fd, const struct vg_tail_stat
 	return true;
 }
 
-/* What the search has found is read before what comes behind it. */
+/* @p, in the file itself or in a copy of it, is where @was was. */
 static void
-add_twins(struct vg_tail *t, const char *path, const struct vg_tail_place *was)
+go_on_in(struct vg_tail_place *p, const struct vg_tail_place *was)
 {
+	p->name = was->name;
+	p->cut = was->cut;
+	p->at = was->at;
+	memcpy(p->sum, was->sum, sizeof(p->sum));
+	p->flags = was->flags & VG_TAIL_IN_LINE;
+}
+
+/* What the search has found is read before what comes behind it.  @copies: they were copied, each before the file at @was was truncated, the
+ * first time @cut; the cut that it has now. */
+static uint32_t
+add_twins(struct vg_tail *t, const char *path, const struct vg_tail_place *was, bool copies, uint32_t first_cut)
+{
+	uint32_t cut = first_cut;
+
+	t->counts.over += t->search.over;
 	for (size_t i = 0; i < t->search.n; i++) {
 		const struct vg_tail_twin *w = &t->search.twin[i];
 		struct vg_tail_place p = place_of(&w->st);
@@ -394,16 +416,16 @@ add_twins(struct vg_tail *t, const char *path, const struct vg_tail_place *was)
 			t->dirty = true;
 			continue;
 		}
-		if (i == 0 && t->search.found && !w->copy)
-			p = *was;
-		else if (i == 0 && t->search.found) {
-			p.at = w->from;
-			memcpy(p.sum, was->sum, sizeof(p.sum));
-			p.flags = was->flags & VG_TAIL_IN_LINE;
-		}
-		p.flags |= VG_TAIL_ROTATED | (w->copy ? VG_TAIL_COPY : 0);
+		if (i == 0 && t->search.found)
+			go_on_in(&p, was);
+		else if (copies)
+			p.cut = cut++;
+		if (copies)
+			p.name = was->name;
+		p.flags |= VG_TAIL_ROTATED | (copies ? VG_TAIL_COPY : 0);
 		(void)add_follow(t, path, fd, &st, &p); /* without room it was told */
 	}
+	return cut;
 }
 
 static void
@@ -435,7 +457,6 @@ begin_anew(struct vg_tail *t, struct follow *f)
 	search(t, f->path, &was, f->rotated ? 0 : VG_TAIL_WANT_COPY | VG_TAIL_WANT_NEWER);
 	if (t->search.found)
 		what = "truncated"; /* and it has grown past the place since */
-	p.cut++;
 	p.at = 0;
 	p.flags = 0;
 	p.mtime_ns = st.mtime_ns;
@@ -444,7 +465,7 @@ begin_anew(struct vg_tail *t, struct follow *f)
 		return FULL;
 	if (what[0] == 'e' && !pass_over(t, f->path, f->fd, &st, &p))
 		return FULL;
-	add_twins(t, f->path, &was);
+	p.cut = add_twins(t, f->path, &was, true, was.cut + 1);
 	f->now = p;
 	f->zeros = 0;
 	f->drained = false;
@@ -672,15 +693,14 @@ lose(struct vg_tail *t, struct follow *f, const struct vg_tail_stat *is)
 {
 	struct vg_tail_stat st;
 
-	search(t, f->path, &f->now, VG_TAIL_WANT_NEWER);
 	if (vg_tail_stat_fd(f->fd, &st) == VG_OK && st.links == 0) {
+		search(t, f->path, &f->now, 0);
 		if (t->search.packed[0] == 0 && !tell_changed(t, is ? "replaced" : "deleted", f->path, &f->now, is))
 			return false;
 		f->gone = true;
 	}
 	f->rotated = f->ready = true;
 	f->grown_ns = vg_monotonic_ns();
-	add_twins(t, f->path, &f->now);
 	return true;
 }
 
@@ -719,6 +739,18 @@ open_path(const char *path, struct vg_tail_stat *st)
 	return fd;
 }
 
+/* Files that came after the last one we know of, and were rotated before we looked. */
+static void
+add_between(struct vg_tail *t, const char *path)
+{
+	const struct follow *f = last_rotated(t, path);
+
+	if (f == NULL)
+		return;
+	search(t, path, &f->now, VG_TAIL_WANT_NEWER);
+	(void)add_twins(t, path, &f->now, false, 0);
+}
+
 /* A file that a glob found and nobody follows.  false: the gate is full. */
 static bool
 find_new(struct vg_tail *t, const char *path)
@@ -734,7 +766,7 @@ find_new(struct vg_tail *t, const char *path)
 			tell_limit(t, path);
 		return true;
 	}
-	if (is_known(t, &st)) { /* it was renamed just now */
+	if (is_known(t, &st, false)) { /* it was renamed just now */
 		close(fd);
 		t->dirty = true;
 		return true;
@@ -744,6 +776,7 @@ find_new(struct vg_tail *t, const char *path)
 		close(fd);
 		return false;
 	}
+	add_between(t, path);
 	if ((f = add_follow(t, path, fd, &st, &p)) != NULL)
 		f->matched = true;
 	return true;
@@ -791,6 +824,19 @@ is_wanted(const struct vg_tail *t, const char *path)
 	return false;
 }
 
+/* An empty file has nothing that would show that it grew and was copied and truncated meanwhile, but the copy does. */
+static void
+add_missed(struct vg_tail *t, struct saved *s)
+{
+	struct vg_tail_place p = s->place;
+
+	if (p.at)
+		return;
+	p.mtime_ns++; /* those that were there when it was emptied do not count */
+	search(t, s->path, &p, VG_TAIL_WANT_NEWER);
+	s->place.cut = add_twins(t, s->path, &p, true, p.cut);
+}
+
 /* Go on with a file of the last run.  false: the gate is full. */
 static bool
 resume(struct vg_tail *t, struct saved *s)
@@ -802,9 +848,10 @@ resume(struct vg_tail *t, struct saved *s)
 
 	if (rc != VG_OK && errno != ENOENT && errno != ENOTDIR)
 		return true; /* later, perhaps */
-	if (!rotated && rc == VG_OK && vg_tail_is(&st, &s->place) && !is_known(t, &st)) {
+	if (!rotated && rc == VG_OK && vg_tail_is(&st, &s->place) && !is_known(t, &st, false)) {
 		if ((fd = open_path(s->path, &st)) < 0)
 			return true;
+		add_missed(t, s);
 		(void)add_follow(t, s->path, fd, &st, &s->place);
 		s->done = true;
 		return true;
@@ -816,7 +863,7 @@ resume(struct vg_tail *t, struct saved *s)
 		if (!tell_changed(t, what, s->path, &s->place, rc == VG_OK ? &st : NULL))
 			return false;
 	}
-	add_twins(t, s->path, &s->place);
+	(void)add_twins(t, s->path, &s->place, t->search.found && t->search.twin[0].copy, s->place.cut + 1);
 	s->done = true;
 	return true;
 }
@@ -918,7 +965,11 @@ look_at_files(struct vg_tail *t)
 		struct follow *f = t->file[i - 1];
 		struct vg_tail_stat st;
 
-		if (vg_tail_stat_fd(f->fd, &st) != VG_OK)
+		if (is_over(f, now_ns)) {
+			drop(t, i - 1);
+			continue;
+		}
+		if ((f->copy && f->drained) || vg_tail_stat_fd(f->fd, &st) != VG_OK)
 			continue;
 		f->ready |= st.size != f->seen_size || st.ctime_ns != f->seen_ctime_ns;
 		f->gone = st.links == 0;
@@ -926,8 +977,6 @@ look_at_files(struct vg_tail *t)
 			f->last = f->ready = true; /* it may be lost with us: no waiting for the end of its line */
 			f->drained = false;
 		}
-		if (is_over(f, now_ns))
-			drop(t, i - 1);
 	}
 }
 
@@ -952,7 +1001,7 @@ on_poll(void *ctx)
 
 	if (t->full)
 		return;
-	if (++t->polls % LOOK_EVERY == 0 || t->blind)
+	if (++t->polls % LOOK_EVERY == 0 || t->blind || t->counts.over)
 		t->dirty = true;
 	look_at_files(t);
 	if (t->dirty)
@@ -974,7 +1023,7 @@ on_name(struct vg_tail *t, const struct inotify_event *e)
 			}
 	t->dirty |= (e->mask & ~(uint32_t)IN_MODIFY) != 0;
 	for (unsigned i = 0; e->len && i < t->nfile; i++)
-		if (t->file[i]->wd == e->wd && strcmp(strrchr(t->file[i]->path, '/') + 1, e->name) == 0)
+		if (!t->file[i]->rotated && t->file[i]->wd == e->wd && strcmp(strrchr(t->file[i]->path, '/') + 1, e->name) == 0)
 			t->file[i]->ready = true;
 }
 

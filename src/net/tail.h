@@ -2,7 +2,8 @@
  *
  * A record is a line without its LF, or a record of wtmp or btmp (net/tail_cut.h).  Its id is "file:DEVICE:INODE:BIRTH:OFFSET:CRC", of its
  * first byte; BIRTH tells the file from an earlier one with its inode, and one more each time it begins anew; CRC is that of the bytes,
- * so that an id never names two records.  What is read again after a crash has the same ids.
+ * so that an id never names two records.  What is read again after a crash has the same ids, also when it is read in a copy (copy and
+ * truncation): there they are those of the file that was copied.
  *
  * Rotation: a file that was renamed is read to its end before the one that took its place is begun, also when that happened while nobody
  * was looking, several times over, or by copy and truncation, as long as what was rotated is there uncompressed.

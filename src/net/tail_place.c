@@ -45,9 +45,11 @@ vg_tail_places_put(struct vg_buf *b, vg_str path, const struct vg_tail_place *p)
 	uint32_t count;
 
 	vg_buf_u8(b, p->flags);
-	vg_buf_le64(b, p->dev);
 	vg_buf_le64(b, p->ino);
 	vg_buf_le64(b, p->birth_ns);
+	vg_buf_le64(b, p->name.dev);
+	vg_buf_le64(b, p->name.ino);
+	vg_buf_le64(b, p->name.birth_ns);
 	vg_buf_le32(b, p->cut);
 	vg_buf_le64(b, p->at);
 	vg_buf_le64(b, (uint64_t)p->mtime_ns);
@@ -73,9 +75,11 @@ take_place(struct vg_cur *c, vg_str *path, struct vg_tail_place *p)
 	uint32_t n;
 
 	p->flags = vg_cur_u8(c);
-	p->dev = vg_cur_le64(c);
 	p->ino = vg_cur_le64(c);
 	p->birth_ns = vg_cur_le64(c);
+	p->name.dev = vg_cur_le64(c);
+	p->name.ino = vg_cur_le64(c);
+	p->name.birth_ns = vg_cur_le64(c);
 	p->cut = vg_cur_le32(c);
 	p->at = vg_cur_le64(c);
 	p->mtime_ns = (int64_t)vg_cur_le64(c);

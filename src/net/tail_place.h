@@ -1,7 +1,7 @@
 /* net/tail_place.h - how far a file was read, kept from one run to the next, and what proves that what was read is still there.
  *
- * The bytes, little-endian: "VGTAIL1\n", u32 files, and for each: u8 flags, u64 device, u64 inode, u64 birth_ns, u32 cut, u64 at,
- * i64 mtime_ns, 16 bytes of sum, u32 length, the path; then the CRC-32 (zlib) of all before it. */
+ * The bytes, little-endian: "VGTAIL1\n", u32 files, and for each: u8 flags, u64 inode, u64 birth_ns, then of
+ * the name u64 device, u64 inode, u64 birth_ns; u32 cut, u64 at, i64 mtime_ns, 16 bytes of sum, u32 length, the path; then the CRC-32 (zlib) of all before it. */
 #ifndef VG_NET_TAIL_PLACE_H
 #define VG_NET_TAIL_PLACE_H
 
@@ -21,8 +21,11 @@ enum {
 	VG_TAIL_FLAGS = 15
 };
 struct vg_tail_place {
-	uint64_t dev, ino;
+	uint64_t ino;
 	uint64_t birth_ns; /* tells it from an earlier file with its inode; 0: not known */
+	struct {           /* what its records are named by: the same, but of a copy those of the file that was copied */
+		uint64_t dev, ino, birth_ns;
+	} name;
 	uint32_t cut;      /* how often it began anew: truncated, or edited */
 	uint64_t at;       /* the first byte not read */
 	int64_t mtime_ns;  /* its last change that we know of */

@@ -106,7 +106,7 @@ is_copy(int dir, const char *name, const struct vg_tail_stat *st, const struct v
 }
 
 static void
-add(struct vg_tail_search *s, const char *name, const struct vg_tail_stat *st, uint64_t from, bool copy)
+add(struct vg_tail_search *s, const char *name, const struct vg_tail_stat *st, bool copy)
 {
 	struct vg_tail_twin *t;
 
@@ -115,7 +115,7 @@ add(struct vg_tail_search *s, const char *name, const struct vg_tail_stat *st, u
 		return;
 	}
 	t = &s->twin[s->n++];
-	*t = (struct vg_tail_twin){ .st = *st, .from = from, .copy = copy };
+	*t = (struct vg_tail_twin){ .st = *st, .copy = copy };
 	snprintf(t->name, sizeof(t->name), "%s", name);
 }
 
@@ -127,7 +127,7 @@ consider_twin(struct vg_tail_search *s, const char *name, const struct vg_tail_s
 		return;
 	s->n = 0;
 	s->found = true;
-	add(s, name, st, s->place->at, copy);
+	add(s, name, st, copy);
 }
 
 static void
@@ -141,12 +141,12 @@ find_twin(struct vg_tail_search *s, int dir, const struct dirent *e, const char 
 		return;
 	if (x == PACKED && st.mtime_ns / 1000000000 >= s->place->mtime_ns / 1000000000)
 		snprintf(s->packed, sizeof(s->packed), "%s", e->d_name); /* it keeps the time of what was compressed */
-	if (s->known(s->ctx, &st))
-		return;
-	if (same && vg_tail_is(&st, s->place))
-		consider_twin(s, e->d_name, &st, false);
-	else if (x == NUMBERED && s->want & VG_TAIL_WANT_COPY && is_copy(dir, e->d_name, &st, s->place))
+	if (same && vg_tail_is(&st, s->place)) {
+		if (!s->known(s->ctx, &st, false))
+			consider_twin(s, e->d_name, &st, false);
+	} else if (x == NUMBERED && s->want & VG_TAIL_WANT_COPY && !s->known(s->ctx, &st, true) && is_copy(dir, e->d_name, &st, s->place)) {
 		consider_twin(s, e->d_name, &st, true);
+	}
 }
 
 /* Those that were written to after it. */
@@ -158,9 +158,9 @@ find_newer(struct vg_tail_search *s, int dir, const struct dirent *e, const char
 
 	if (suffix_of(e->d_name, base) != NUMBERED || vg_tail_stat_at(dir, e->d_name, &st) != VG_OK || !st.regular)
 		return;
-	if (st.mtime_ns < since_ns || s->known(s->ctx, &st) || (s->found && st.ino == s->twin[0].st.ino))
+	if (st.mtime_ns < since_ns || s->known(s->ctx, &st, false) || (s->found && st.ino == s->twin[0].st.ino))
 		return;
-	add(s, e->d_name, &st, 0, false);
+	add(s, e->d_name, &st, false);
 }
 
 static void
@@ -181,12 +181,16 @@ each_name(struct vg_tail_search *s, int dir,
 	closedir(d);
 }
 
+/* In the order they were made; where that is not known, in the order they were left, which a late writer may upset. */
 static int
 by_time(const void *a, const void *b)
 {
-	const struct vg_tail_twin *x = a, *y = b;
+	const struct vg_tail_stat *x = &((const struct vg_tail_twin *)a)->st, *y = &((const struct vg_tail_twin *)b)->st;
+	bool born = x->birth_ns && y->birth_ns && x->birth_ns != y->birth_ns;
 
-	return (x->st.mtime_ns > y->st.mtime_ns) - (x->st.mtime_ns < y->st.mtime_ns);
+	if (born)
+		return x->birth_ns < y->birth_ns ? -1 : 1;
+	return (x->mtime_ns > y->mtime_ns) - (x->mtime_ns < y->mtime_ns);
 }
 
 void

@@ -31,14 +31,13 @@ enum { VG_TAIL_WANT_SAME = 1, VG_TAIL_WANT_COPY = 2, VG_TAIL_WANT_NEWER = 4 };
 struct vg_tail_twin {
 	char name[VG_TAIL_NAME_MAX];
 	struct vg_tail_stat st;
-	uint64_t from; /* where to go on reading: the place, or the beginning */
 	bool copy;
 };
 struct vg_tail_search {
 	const char *path; /* absolute */
 	const struct vg_tail_place *place;
 	unsigned want;
-	bool (*known)(void *ctx, const struct vg_tail_stat *s); /* these are read already, and not found */
+	bool (*known)(void *ctx, const struct vg_tail_stat *s, bool by_bytes); /* these are read already, and not found; @by_bytes: is it a copy? */
 	void *ctx;
 	/* found */
 	struct vg_tail_twin twin[VG_TAIL_TWINS_MAX]; /* in the order to be read; the file itself or its copy first */
