@@ -54,6 +54,8 @@ struct follow {
 	int64_t grown_ns;      /* when it was last seen to change */
 	uint64_t zeros;        /* of a run that is not over yet */
 	struct follow *before; /* to be read to its end first */
+	struct follow *of;     /* a copy: the file that was truncated; until that is kept, the copy is found through it again */
+	uint32_t of_cut;       /* its cut since then */
 	bool utmp;
 	bool rotated, copy, gone; /* gone: it has no name any more */
 	bool matched;             /* a glob has found it in the last look around */
@@ -201,6 +203,13 @@ keep(struct follow *f, uint64_t taken)
 	memmove(f->mark, f->mark + n, f->nmark * sizeof(*f->mark));
 }
 
+/* Is that it is followed itself known for good?  Else it would be left out when what was kept is read again. */
+static bool
+is_saved(const struct follow *f)
+{
+	return f->of == NULL || f->of->kept.cut >= f->of_cut;
+}
+
 static void
 mark(struct vg_tail *t, struct follow *f)
 {
@@ -228,11 +237,15 @@ drop(struct vg_tail *t, unsigned i)
 {
 	struct follow *f = t->file[i];
 
-	for (unsigned k = 0; k < t->nfile; k++)
-		if (t->file[k]->before == f) {
-			t->file[k]->before = f->before;
-			t->file[k]->ready = true;
+	for (unsigned k = 0; k < t->nfile; k++) {
+		struct follow *x = t->file[k];
+
+		x->of = x->of == f ? NULL : x->of;
+		if (x->before == f) {
+			x->before = f->before;
+			x->ready = true;
 		}
+	}
 	follow_free(f);
 	t->nfile--;
 	memmove(t->file + i, t->file + i + 1, (t->nfile - i) * sizeof(struct follow *));
@@ -314,7 +327,7 @@ static struct follow *
 add_follow(struct vg_tail *t, const char *path, int fd, const struct vg_tail_stat *st, const struct vg_tail_place *p)
 {
 	uint32_t source = t->nfile < VG_TAIL_FILES_MAX ? source_of(t, path) : VG_GATE_NONE;
-	struct follow *f = source == VG_GATE_NONE ? NULL : calloc(1, sizeof(*f));
+	struct follow *f = source == VG_GATE_NONE ? NULL : calloc(1, sizeof(*f)), *now;
 
 	if (f == NULL || (f->path = strdup(path)) == NULL) {
 		free(f);
@@ -334,6 +347,8 @@ add_follow(struct vg_tail *t, const char *path, int fd, const struct vg_tail_sta
 	f->grown_ns = vg_monotonic_ns();
 	f->wd = watch_folder(t, path);
 	f->before = last_rotated(t, path);
+	if (f->rotated && (now = current(t, path)) != NULL)
+		now->before = f;
 	t->file[t->nfile++] = f;
 	return f;
 }
@@ -448,6 +463,7 @@ static enum turn
 begin_anew(struct vg_tail *t, struct follow *f)
 {
 	struct vg_tail_place p = f->now, was = f->now;
+	unsigned had = t->nfile;
 	struct vg_tail_stat st;
 	const char *what;
 
@@ -466,10 +482,13 @@ begin_anew(struct vg_tail *t, struct follow *f)
 	if (what[0] == 'e' && !pass_over(t, f->path, f->fd, &st, &p))
 		return FULL;
 	p.cut = add_twins(t, f->path, &was, true, was.cut + 1);
+	for (; had < t->nfile; had++) {
+		t->file[had]->of = f;
+		t->file[had]->of_cut = p.cut;
+	}
 	f->now = p;
 	f->zeros = 0;
 	f->drained = false;
-	f->before = f->rotated ? f->before : last_rotated(t, f->path);
 	mark(t, f);
 	return AGAIN;
 }
@@ -1170,13 +1189,16 @@ vg_tail_places(const struct vg_tail *t, struct vg_buf *out)
 	unsigned n = 0;
 
 	vg_tail_places_begin(out);
-	for (unsigned i = 0; i < t->nfile; i++, n++) {
+	for (unsigned i = 0; i < t->nfile; i++) {
 		const struct follow *f = t->file[i];
 		struct vg_tail_place p = f->kept;
 
+		if (!is_saved(f))
+			continue;
 		p.flags |= (uint8_t)((f->rotated ? VG_TAIL_ROTATED : 0) | (f->copy ? VG_TAIL_COPY : 0) |
 				     (f->drained && f->nmark == 0 ? VG_TAIL_DONE : 0));
 		vg_tail_places_put(out, vg_str_of(f->path), &p);
+		n++;
 	}
 	for (unsigned i = 0; i < t->nsaved && n < VG_TAIL_FILES_MAX; i++)
 		if (!t->saved[i].done) {
