@@ -24,7 +24,7 @@ enum vg_role_msg {
 	                     * ours, a source each */
 	VG_MSG_FOUND,       /* role/found.h */
 	VG_MSG_BEGIN,       /* u64 generation, u64 seq: what comes next */
-	VG_MSG_CURSOR,      /* u64 seq: all before it is on disk as signals and state */
+	VG_MSG_CURSOR,      /* u64 seq: it took all before it; u64 seq: and needs none before this one again */
 	VG_MSG_SIGN,        /* string tenant, string checkpoint, u64 leaves and 32 bytes root of the one before, proof: u16 n, n times 32 bytes */
 	VG_MSG_SIGNED,      /* string tenant, string note */
 };

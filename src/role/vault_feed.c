@@ -227,14 +227,16 @@ static vg_rc
 on_cursor(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 {
 	struct vault *v = ctx;
-	uint64_t seq = vg_cur_le64(body), first = vg_intake_first(v->intake);
+	uint64_t seq = vg_cur_le64(body), sure = vg_cur_le64(body), first = vg_intake_first(v->intake);
 
-	if (fd >= 0 || body->rc != VG_OK)
+	if (fd >= 0 || body->rc != VG_OK || sure > seq)
 		return VG_E_FORMAT;
 	if (v->trace_known) {
 		if (seq < v->trace_next || seq > v->feed.seq)
 			return VG_E_FORMAT;
 		v->trace_next = seq;
+		if (sure > v->trace_sure)
+			v->trace_sure = sure;
 		vault_feed(v);
 		return VG_OK;
 	}
@@ -248,6 +250,7 @@ on_cursor(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	}
 	if (seq > vg_intake_next(v->intake))
 		seq = vg_intake_next(v->intake);
+	v->trace_sure = sure < seq ? sure : seq;
 	v->trace_known = true;
 	v->trace_next = seq;
 	v->feed = (struct vg_intake_cursor){ .seq = seq };
@@ -275,7 +278,7 @@ trace_closed(void *ctx, struct vg_channel *c)
 vg_rc
 vault_trace_new(struct vault *v, int fd)
 {
-	static const struct vg_handler handlers[] = { { VG_MSG_CURSOR, 8, on_cursor }, { 0, 0, NULL } };
+	static const struct vg_handler handlers[] = { { VG_MSG_CURSOR, 16, on_cursor }, { 0, 0, NULL } };
 	struct vg_channel_ops ops = { handlers, trace_closed, v };
 	struct vg_channel *c;
 	vg_rc rc;

@@ -62,7 +62,7 @@ struct vault {
 	struct vault_detect detect[VAULT_DETECT_MAX];
 
 	struct vg_intake_cursor cut, feed; /* next for the stores; for detect */
-	uint64_t generation, trace_next, unexamined;
+	uint64_t generation, trace_next, trace_sure, unexamined;
 	bool trace_known; /* where it stands */
 	struct vault_range again[VAULT_AGAIN_MAX];
 	size_t nagain;

@@ -183,8 +183,8 @@ vault_drop(struct vault *v)
 			return; /* after the next checkpoint */
 	if (!v->trace_known)
 		return;
-	if (v->trace_next < seq)
-		seq = v->trace_next;
+	if (v->trace_sure < seq)
+		seq = v->trace_sure;
 	if ((rc = vg_intake_drop(v->intake, seq)) != VG_OK)
 		vg_role_say(v->env, VG_LOG_WARNING, "vault: an old part of the intake journal cannot be removed: %s", strerror(errno));
 }

@@ -103,7 +103,7 @@ add_block(struct vg_disk *d, struct vg_frontier *tree, const char *text)
 
 	vg_block_begin(&w);
 	for (uint64_t i = 0; i < RECORDS; i++) {
-		struct vg_record r = { tree->n * RECORDS + i + 1, (int64_t)i, 0, vg_str_of(text) };
+		struct vg_record r = { .seq = tree->n * RECORDS + i + 1, .recv_ns = (int64_t)i, .raw = vg_str_of(text) };
 
 		need(vg_block_add(&w, &r) == VG_OK, "record");
 	}

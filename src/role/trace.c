@@ -1,0 +1,535 @@
+/* role/trace.c - all that remembers: it takes what detect found in the order of the vault's numbers, whatever order it came in, makes signals,
+ * and feeds correlations.  Signals, stored hits and the place it has come to are one transaction, so that each signal is there once, whenever this
+ * process or another one dies. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "detect/identity.h"
+#include "event/wire.h"
+#include "knowledge/knowledge.h"
+#include "role/found.h"
+#include "role/messages.h"
+#include "role/roles.h"
+#include "state/hits.h"
+#include "state/signals.h"
+#include "trace/live.h"
+#include "vault/merkle.h"
+
+#define AHEAD_MAX 4096           /* batches that came before their turn */
+#define COMMIT_MS 200
+#define SAVE_NS (5 * VG_SEC)     /* the correlations' state */
+#define QUIET_NS (2 * VG_SEC)    /* without a batch: the clock on the wall counts */
+#define FIELDS_MAX 64            /* of one signal */
+#define VALUE_MAX 2000           /* bytes of a value in a signal */
+
+struct ahead {
+	uint64_t first, next;
+	char *bytes; /* owned: the message behind its numbers */
+	size_t n;
+	int64_t newest_ns;
+};
+struct trace {
+	struct vg_role_env *env;
+	struct vg_knowledge k;
+	struct vg_identity id;
+	sqlite3 *db;
+	struct vg_hits *hits;
+	struct vg_live *live;
+	struct vg_regexes *regexes;
+	struct vg_arena arena, scratch;
+	struct vg_event event;
+	struct vg_channel *vault;
+	struct vg_channel *detect[VG_ROLE_INDEX_MAX];
+	uint64_t generation, next, sure; /* next record; all before `sure` needs not come again */
+	struct ahead *ahead;             /* owned; by first */
+	size_t nahead;
+	uint8_t level;
+	bool open;                       /* a transaction */
+	int64_t newest_ns, heard_ns, saved_ns;
+	struct vg_found found;
+	struct vg_buf fields, tags, wire;
+	uint64_t signals, copies, withdrawn, records;
+	vg_rc rc; /* the first failure: the process then ends, and begins anew from what is on disk */
+};
+
+/* ---- signals ---- */
+
+static void
+put_pair(struct vg_buf *b, vg_str name, vg_str value)
+{
+	if (b->n > 1)
+		vg_buf_putc(b, ',');
+	vg_buf_json_str(b, name);
+	vg_buf_putc(b, ':');
+	vg_buf_json_str(b, vg_str_cut(value, VALUE_MAX));
+}
+
+static void
+join_tags(struct trace *t, const struct vg_rule *r)
+{
+	const struct vg_program *p = &t->k.program;
+
+	vg_buf_clear(&t->tags);
+	for (uint32_t i = 0; i < r->ntag; i++) {
+		if (i)
+			vg_buf_putc(&t->tags, ',');
+		vg_buf_put(&t->tags, vg_program_str(p, p->list[r->tag + i]));
+	}
+}
+
+static vg_rc
+put_signal(struct trace *t, struct vg_signal *s, uint32_t rule)
+{
+	const struct vg_rule *r = &t->k.program.rule[rule];
+	bool new;
+	vg_rc rc;
+
+	s->rule = vg_program_str(&t->k.program, r->id.len ? r->id : r->file);
+	s->title = vg_program_str(&t->k.program, r->title);
+	s->level = r->level;
+	s->made_ns = vg_clock_ns();
+	join_tags(t, r);
+	s->tags = vg_buf_str(&t->tags);
+	s->fields = vg_buf_str(&t->fields);
+	if (t->tags.rc != VG_OK || t->fields.rc != VG_OK)
+		return VG_E_NOMEM;
+	if ((rc = vg_signal_put(t->db, s, &new)) == VG_OK) {
+		t->signals += new;
+		t->copies += !new;
+	}
+	return rc;
+}
+
+static bool
+is_reported(const struct trace *t, uint32_t rule)
+{
+	const struct vg_rule *r = &t->k.program.rule[rule];
+
+	return (r->flags & VG_RULE_REPORT) && r->level >= t->level;
+}
+
+/* One record and rule make one signal, however often the record comes. */
+static void
+name_signal(const struct trace *t, uint32_t rule, uint8_t out[VG_SIGNAL_ID])
+{
+	static const uint8_t none[16];
+	const struct vg_found *f = &t->found;
+	struct vg_buf b = { 0 };
+	struct vg_hash h = { { 0 } };
+
+	vg_buf_le32(&b, f->tenant);
+	vg_buf_le64(&b, t->id.rule[rule]);
+	if (memcmp(f->identity, none, sizeof(none)) != 0) {
+		vg_buf_mem(&b, f->identity, sizeof(f->identity));
+	} else {
+		vg_buf_le64(&b, f->seq);
+		vg_buf_le16(&b, f->place);
+	}
+	if (b.rc == VG_OK)
+		vg_hash_of(vg_buf_str(&b), &h);
+	memcpy(out, h.b, VG_SIGNAL_ID);
+	vg_buf_fini(&b);
+}
+
+static vg_rc
+base_signal(struct trace *t, uint32_t rule)
+{
+	const struct vg_found *f = &t->found;
+	struct vg_signal s = { .tenant = f->tenant, .source = f->source, .host = t->event.host, .time_ns = f->time_ns, .first_ns = f->time_ns,
+			       .recv_ns = f->recv_ns, .count = 1, .evidence = { f->seq }, .nevidence = 1 };
+	uint32_t at[FIELDS_MAX];
+	size_t n = vg_matched_fields(t->regexes, rule, &t->event, &t->scratch, at, FIELDS_MAX);
+
+	s.flags = (f->flags & VG_FOUND_CLAIM ? VG_SIGNAL_CLAIM : 0) | (f->flags & VG_FOUND_RESENT ? VG_SIGNAL_RESENT : 0);
+	name_signal(t, rule, s.id);
+	vg_buf_clear(&t->fields);
+	vg_buf_putc(&t->fields, '{');
+	for (size_t i = 0; i < n; i++)
+		put_pair(&t->fields, t->event.field[at[i]].name, t->event.field[at[i]].value);
+	vg_buf_putc(&t->fields, '}');
+	vg_arena_reset(&t->scratch);
+	return put_signal(t, &s, rule);
+}
+
+static vg_rc
+on_correlation(void *ctx, const struct vg_live_signal *x)
+{
+	struct trace *t = ctx;
+	const struct vg_corr_hit *h = &x->hit;
+	struct vg_signal s = { .tenant = x->tenant, .flags = VG_SIGNAL_CORRELATION | (x->late ? VG_SIGNAL_LATE : 0), .time_ns = h->last_ns,
+			       .first_ns = h->first_ns, .recv_ns = t->newest_ns, .count = h->count };
+
+	if (!is_reported(t, h->rule))
+		return VG_OK;
+	memcpy(s.id, x->id, sizeof(s.id));
+	for (uint32_t i = 0; i < h->nevidence && i < VG_SIGNAL_EVIDENCE_MAX; i++)
+		s.evidence[s.nevidence++] = h->evidence[i];
+	vg_buf_clear(&t->fields);
+	vg_buf_putc(&t->fields, '{');
+	for (uint32_t i = 0; i < h->nby; i++) {
+		put_pair(&t->fields, h->by_name[i], h->by_value[i]);
+		if (vg_str_ieq(h->by_name[i], VG_STR("host.name")) || vg_str_ieq(h->by_name[i], VG_STR("Computer")))
+			s.host = h->by_value[i];
+	}
+	vg_buf_putc(&t->fields, '}');
+	return put_signal(t, &s, h->rule);
+}
+
+static vg_rc
+on_withdraw(void *ctx, uint32_t tenant, const uint8_t id[VG_LIVE_ID_BYTES])
+{
+	struct trace *t = ctx;
+
+	(void)tenant;
+	t->withdrawn++;
+	return vg_signal_withdraw(t->db, id);
+}
+
+/* ---- what was found ---- */
+
+static vg_rc
+one_found(struct trace *t)
+{
+	const struct vg_found *f = &t->found;
+	struct vg_cur c = vg_cur_of(f->wire.p, f->wire.n);
+	vg_rc rc;
+
+	vg_arena_reset(&t->arena);
+	if ((rc = vg_wire_decode(&c, &t->event)) != VG_OK)
+		return rc;
+	for (uint32_t i = 0; i < f->nrule && rc == VG_OK; i++) {
+		const struct vg_rule *r;
+
+		if (f->rule[i] >= t->k.program.nrule)
+			return VG_E_FORMAT;
+		r = &t->k.program.rule[f->rule[i]];
+		if (is_reported(t, f->rule[i]))
+			rc = base_signal(t, f->rule[i]);
+		if (rc == VG_OK && (r->flags & VG_RULE_FED)) {
+			vg_buf_clear(&t->wire);
+			vg_wire_encode(&t->wire, &t->event, t->k.program.need + r->need, r->nneed);
+			rc = t->wire.rc != VG_OK ? t->wire.rc : vg_live_hit(t->live, f->tenant, f->rule[i], f->time_ns, f->seq, vg_buf_str(&t->wire));
+		}
+	}
+	return rc;
+}
+
+static vg_rc
+begin_transaction(struct trace *t)
+{
+	vg_rc rc = t->open ? VG_OK : vg_db_run(t->db, "BEGIN");
+
+	t->open = rc == VG_OK;
+	return rc;
+}
+
+static vg_rc
+take_batch(struct trace *t, uint64_t next, int64_t newest_ns, struct vg_cur *c)
+{
+	vg_rc rc = begin_transaction(t);
+
+	while (rc == VG_OK && vg_cur_left(c))
+		if ((rc = vg_found_take(c, &t->found)) == VG_OK && t->found.seq < next)
+			rc = one_found(t);
+	t->records += next - t->next;
+	t->next = next;
+	if (newest_ns > t->newest_ns)
+		t->newest_ns = newest_ns;
+	t->heard_ns = vg_monotonic_ns();
+	return rc;
+}
+
+static vg_rc
+take_those_ahead(struct trace *t)
+{
+	vg_rc rc = VG_OK;
+
+	while (rc == VG_OK && t->nahead && t->ahead[0].first == t->next) {
+		struct ahead a = t->ahead[0];
+		struct vg_cur c = vg_cur_of(a.bytes, a.n);
+
+		memmove(t->ahead, t->ahead + 1, --t->nahead * sizeof(a));
+		rc = take_batch(t, a.next, a.newest_ns, &c);
+		free(a.bytes);
+	}
+	return rc;
+}
+
+static vg_rc
+keep_for_later(struct trace *t, uint64_t first, uint64_t next, int64_t newest_ns, struct vg_cur *c)
+{
+	struct ahead a = { first, next, malloc(vg_cur_left(c) + 1), vg_cur_left(c), newest_ns };
+	size_t at = t->nahead;
+
+	if (a.bytes == NULL || t->nahead == AHEAD_MAX) {
+		free(a.bytes);
+		return VG_E_LIMIT;
+	}
+	memcpy(a.bytes, c->p, a.n);
+	while (at && t->ahead[at - 1].first > first)
+		at--;
+	if (at && t->ahead[at - 1].first == first) { /* given twice: the process that had it died behind telling us */
+		free(a.bytes);
+		return VG_OK;
+	}
+	memmove(t->ahead + at + 1, t->ahead + at, (t->nahead - at) * sizeof(a));
+	t->ahead[at] = a;
+	t->nahead++;
+	return VG_OK;
+}
+
+static void
+fail(struct trace *t, vg_rc rc)
+{
+	if (rc == VG_OK || t->rc != VG_OK)
+		return;
+	t->rc = rc;
+	vg_role_say(t->env, VG_LOG_ERROR, "trace: %s%s%s: what was not written is taken from the vault again", vg_rc_name(rc), rc == VG_E_SYS ? ": " : "",
+		    rc == VG_E_SYS ? sqlite3_errmsg(t->db) : "");
+	vg_channel_flush(t->env->parent, 500);
+	vg_loop_stop(t->env->loop);
+}
+
+static vg_rc
+on_found(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct trace *t = ctx;
+	uint64_t generation = vg_cur_le64(body), first = vg_cur_le64(body), next = vg_cur_le64(body);
+	int64_t newest_ns = (int64_t)vg_cur_le64(body);
+
+	(void)from;
+	if (fd >= 0 || body->rc != VG_OK || next <= first)
+		return VG_E_FORMAT;
+	if (t->rc != VG_OK || generation != t->generation || first < t->next)
+		return VG_OK; /* of an earlier life, or known */
+	if (first > t->next)
+		return keep_for_later(t, first, next, newest_ns, body);
+	fail(t, take_batch(t, next, newest_ns, body));
+	fail(t, take_those_ahead(t));
+	return VG_OK;
+}
+
+/* ---- keeping ---- */
+
+static void
+tell_vault(struct trace *t)
+{
+	struct vg_buf b = { 0 };
+
+	vg_buf_le64(&b, t->next);
+	vg_buf_le64(&b, t->sure);
+	if (t->vault && b.rc == VG_OK)
+		vg_channel_send(t->vault, VG_MSG_CURSOR, vg_buf_str(&b));
+	vg_buf_fini(&b);
+}
+
+static vg_rc
+save(struct trace *t)
+{
+	struct vg_buf b = { 0 };
+	char number[24];
+	vg_rc rc = begin_transaction(t);
+
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)t->next);
+	if (rc == VG_OK)
+		rc = vg_live_save(t->live, &b);
+	if (rc == VG_OK)
+		rc = vg_state_set(t->db, "live", vg_buf_str(&b));
+	if (rc == VG_OK)
+		rc = vg_state_set(t->db, "next", vg_str_of(number));
+	vg_buf_fini(&b);
+	t->saved_ns = vg_monotonic_ns();
+	return rc;
+}
+
+static void
+on_commit(void *ctx)
+{
+	struct trace *t = ctx;
+	int64_t mono = vg_monotonic_ns(), now = mono - t->heard_ns > QUIET_NS ? vg_clock_ns() : t->newest_ns;
+	bool saving = t->next != t->sure && mono - t->saved_ns >= SAVE_NS;
+
+	if (t->rc != VG_OK || t->generation == 0)
+		return;
+	if (now > t->newest_ns)
+		t->newest_ns = now;
+	fail(t, begin_transaction(t));
+	if (t->rc == VG_OK && now > 0)
+		fail(t, vg_live_tick(t->live, now, mono));
+	if (t->rc == VG_OK && saving)
+		fail(t, save(t));
+	if (t->rc == VG_OK && t->open) {
+		fail(t, vg_db_run(t->db, "COMMIT"));
+		t->open = false;
+	}
+	if (t->rc != VG_OK)
+		return;
+	if (saving)
+		t->sure = t->next;
+	tell_vault(t);
+}
+
+static vg_rc
+load(struct trace *t)
+{
+	struct vg_live_out out = { t, on_correlation, on_withdraw };
+	struct vg_live_options o = { .wait_ns = (int64_t)vg_role_number(t->env, "late-wait-ms", 15 * 60 * 1000) * 1000000,
+				     .keep_ns = (int64_t)vg_role_number(t->env, "keep-hits-s", 0) * VG_SEC };
+	struct vg_live_store store;
+	struct vg_buf b = { 0 };
+	uint64_t seq;
+	vg_rc rc;
+
+	if ((rc = vg_hits_open(t->db, &t->hits)) != VG_OK)
+		return rc;
+	store = vg_hits_store(t->hits);
+	if ((rc = vg_live_new(&t->k.program, t->k.keys, &o, &store, &out, &t->live)) != VG_OK)
+		return rc;
+	if ((rc = vg_state_get(t->db, "next", &b)) == VG_OK && !vg_str_u64(vg_buf_str(&b), &t->sure))
+		rc = VG_E_FORMAT;
+	vg_buf_clear(&b);
+	if (rc == VG_OK && (rc = vg_state_get(t->db, "live", &b)) == VG_OK && (rc = vg_live_load(t->live, vg_buf_str(&b), &seq)) == VG_E_FORMAT) {
+		vg_role_say(t->env, VG_LOG_WARNING, "trace: the correlations' state is damaged; it is made anew from stored hits");
+		rc = VG_OK;
+	}
+	vg_buf_fini(&b);
+	t->next = t->sure;
+	return rc == VG_E_NOTFOUND ? VG_OK : rc;
+}
+
+/* ---- the role ---- */
+
+static vg_rc
+prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
+{
+	static struct trace the_trace;
+	struct trace *t = &the_trace;
+	char why[400];
+	vg_rc rc;
+
+	t->env = e;
+	e->ctx = t;
+	t->newest_ns = VG_TIME_NONE;
+	t->level = (uint8_t)vg_role_number(e, "level", VG_LEVEL_INFO);
+	limits->may = VG_MAY_LOOP | VG_MAY_READ | VG_MAY_WRITE;
+	limits->dir = vg_role_fd(e, "folder");
+	limits->data_bytes = (size_t)vg_role_number(e, "memory", (uint64_t)512 << 20);
+	if ((rc = vg_knowledge_open(vg_role_fd(e, "knowledge"), &t->k, why)) != VG_OK) {
+		vg_role_say(e, VG_LOG_ERROR, "trace: %s", why);
+		return rc;
+	}
+	if ((rc = vg_identity_of(&t->k.program, &t->id)) != VG_OK)
+		return rc;
+	vg_arena_init(&t->arena, (size_t)64 << 20);
+	vg_arena_init(&t->scratch, (size_t)64 << 20);
+	vg_event_init(&t->event, &t->arena, t->k.keys);
+	t->regexes = vg_regexes_new(&t->k.program);
+	t->ahead = calloc(AHEAD_MAX + 1, sizeof(*t->ahead));
+	return t->regexes && t->ahead ? VG_OK : VG_E_NOMEM;
+}
+
+static vg_rc
+begin(struct vg_role_env *e)
+{
+	struct trace *t = e->ctx;
+	char why[200];
+	vg_rc rc;
+
+	if ((rc = vg_signals_open("signals.db", false, why, &t->db)) != VG_OK) {
+		vg_role_say(e, VG_LOG_ERROR, "trace: %s", why);
+		return rc;
+	}
+	if ((rc = load(t)) != VG_OK) {
+		vg_role_say(e, VG_LOG_ERROR, "trace: the state cannot be loaded: %s", sqlite3_errmsg(t->db));
+		return rc;
+	}
+	return vg_loop_every(e->loop, COMMIT_MS, on_commit, t);
+}
+
+static vg_rc
+on_begin(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct trace *t = ctx;
+	uint64_t generation = vg_cur_le64(body), next = vg_cur_le64(body);
+
+	(void)from;
+	if (fd >= 0 || body->rc != VG_OK || generation == 0)
+		return VG_E_FORMAT;
+	if (t->generation && next < t->next) { /* the vault began anew: what it gives again is passed over by its number */
+		next = t->next;
+	}
+	while (t->nahead)
+		free(t->ahead[--t->nahead].bytes);
+	t->generation = generation;
+	t->next = next;
+	return VG_OK;
+}
+
+static void
+closed(void *ctx, struct vg_channel *c)
+{
+	struct trace *t = ctx;
+
+	if (t->vault == c)
+		t->vault = NULL;
+	for (int i = 0; i < VG_ROLE_INDEX_MAX; i++)
+		if (t->detect[i] == c)
+			t->detect[i] = NULL;
+}
+
+static vg_rc
+peer(struct vg_role_env *e, unsigned role, unsigned index, int fd)
+{
+	static const struct vg_handler from_vault[] = { { VG_MSG_BEGIN, 16, on_begin }, { 0, 0, NULL } };
+	static const struct vg_handler from_detect[] = { { VG_MSG_FOUND, VG_FOUND_BYTES_MAX, on_found }, { 0, 0, NULL } };
+	struct trace *t = e->ctx;
+	struct vg_channel_ops ops = { role == VG_ROLE_VAULT ? from_vault : from_detect, closed, t };
+	struct vg_channel **place = role == VG_ROLE_VAULT ? &t->vault : &t->detect[index];
+	vg_rc rc;
+
+	if (role != VG_ROLE_VAULT && role != VG_ROLE_DETECT)
+		return VG_E_FORMAT;
+	if (*place) {
+		vg_channel_free(*place);
+		*place = NULL;
+	}
+	if ((rc = vg_channel_new(e->loop, fd, &ops, place)) == VG_OK && role == VG_ROLE_VAULT)
+		tell_vault(t);
+	return rc;
+}
+
+static void
+tick(struct vg_role_env *e)
+{
+	struct trace *t = e->ctx;
+	struct vg_live_counts c;
+	struct vg_buf b = { 0 };
+
+	vg_live_counts(t->live, &c);
+	vg_buf_printf(&b, "records %llu\nsignals %llu\ncopies %llu\nwithdrawn %llu\nhits %llu\nlate %llu\nrefused %llu\ndropped %llu\nexpired %llu\nwaiting_batches %zu\n",
+		      (unsigned long long)t->records, (unsigned long long)t->signals, (unsigned long long)t->copies, (unsigned long long)t->withdrawn,
+		      (unsigned long long)c.hits, (unsigned long long)c.late, (unsigned long long)c.refused, (unsigned long long)c.dropped,
+		      (unsigned long long)c.expired, t->nahead);
+	if (b.rc == VG_OK)
+		vg_role_stats(e, &b);
+	vg_buf_fini(&b);
+}
+
+static void
+stop(struct vg_role_env *e)
+{
+	struct trace *t = e->ctx;
+
+	if (t->rc == VG_OK && t->generation) {
+		fail(t, save(t));
+		if (t->rc == VG_OK && t->open)
+			fail(t, vg_db_run(t->db, "COMMIT"));
+	}
+	vg_db_close(t->db);
+	vg_role_done(e);
+}
+
+const struct vg_role_impl vg_trace_role = { VG_ROLE_TRACE, prepare, begin, peer, NULL, tick, stop };

@@ -1,0 +1,108 @@
+#include "state/signals.h"
+
+#include <stdio.h>
+
+#include "base/cur.h"
+
+static const char *const steps[] = {
+	"CREATE TABLE signal (n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, tenant INTEGER NOT NULL, source INTEGER NOT NULL, level INTEGER NOT NULL,"
+	" flags INTEGER NOT NULL, rule TEXT NOT NULL, title TEXT NOT NULL, tags TEXT NOT NULL, host TEXT NOT NULL, fields TEXT NOT NULL,"
+	" time_ns INTEGER NOT NULL, first_ns INTEGER NOT NULL, recv_ns INTEGER NOT NULL, made_ns INTEGER NOT NULL, count INTEGER NOT NULL,"
+	" evidence BLOB NOT NULL, withdrawn INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE TABLE state (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+};
+
+vg_rc
+vg_signals_open(const char *path, bool read_only, char why[200], sqlite3 **out)
+{
+	return vg_db_open(path, read_only, steps, VG_COUNT(steps), why, out);
+}
+
+vg_rc
+vg_signal_put(sqlite3 *db, const struct vg_signal *s, bool *new)
+{
+	vg_str id = vg_str_mem(s->id, sizeof(s->id));
+	struct vg_buf evidence = { 0 };
+	vg_rc rc;
+
+	for (uint32_t i = 0; i < s->nevidence; i++)
+		vg_buf_le64(&evidence, s->evidence[i]);
+	if (evidence.rc != VG_OK)
+		return evidence.rc;
+	rc = vg_db_do(db, "INSERT INTO signal (id, tenant, source, level, flags, rule, title, tags, host, fields, time_ns, first_ns, recv_ns, made_ns, count,"
+			  " evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+			  " ON CONFLICT (id) DO UPDATE SET withdrawn = 0, flags = excluded.flags WHERE withdrawn = 1", "biiiitttttiiiiib",
+		      id, (int64_t)s->tenant, (int64_t)s->source, (int64_t)s->level, (int64_t)s->flags, s->rule, s->title, s->tags, s->host, s->fields,
+		      s->time_ns, s->first_ns, s->recv_ns, s->made_ns, (int64_t)s->count, vg_buf_str(&evidence));
+	*new = rc == VG_OK && sqlite3_changes(db) > 0;
+	vg_buf_fini(&evidence);
+	return rc;
+}
+
+vg_rc
+vg_signal_withdraw(sqlite3 *db, const uint8_t id[VG_SIGNAL_ID])
+{
+	return vg_db_do(db, "UPDATE signal SET withdrawn = 1 WHERE id = ?", "b", vg_str_mem(id, VG_SIGNAL_ID));
+}
+
+static void
+take_row(sqlite3_stmt *st, struct vg_signal *s)
+{
+	vg_str id = vg_db_text(st, 1), evidence = vg_db_text(st, 16);
+	struct vg_cur c = vg_cur_of(evidence.p, evidence.n);
+
+	*s = (struct vg_signal){ .n = (uint64_t)sqlite3_column_int64(st, 0), .tenant = (uint32_t)sqlite3_column_int64(st, 2),
+				 .source = (uint32_t)sqlite3_column_int64(st, 3), .level = (uint8_t)sqlite3_column_int(st, 4),
+				 .flags = (uint8_t)sqlite3_column_int(st, 5), .rule = vg_db_text(st, 6), .title = vg_db_text(st, 7),
+				 .tags = vg_db_text(st, 8), .host = vg_db_text(st, 9), .fields = vg_db_text(st, 10),
+				 .time_ns = sqlite3_column_int64(st, 11), .first_ns = sqlite3_column_int64(st, 12), .recv_ns = sqlite3_column_int64(st, 13),
+				 .made_ns = sqlite3_column_int64(st, 14), .count = (uint64_t)sqlite3_column_int64(st, 15) };
+	if (id.n == sizeof(s->id))
+		memcpy(s->id, id.p, id.n);
+	while (vg_cur_left(&c) >= 8 && s->nevidence < VG_SIGNAL_EVIDENCE_MAX)
+		s->evidence[s->nevidence++] = vg_cur_le64(&c);
+}
+
+vg_rc
+vg_signals_each(sqlite3 *db, const struct vg_signal_query *q, vg_rc (*each)(void *ctx, const struct vg_signal *s), void *ctx)
+{
+	sqlite3_stmt *st;
+	char sql[600];
+	vg_rc rc;
+
+	snprintf(sql, sizeof(sql), "SELECT n, id, tenant, source, level, flags, rule, title, tags, host, fields, time_ns, first_ns, recv_ns, made_ns, count, evidence"
+				   " FROM signal WHERE withdrawn = 0 AND n > ? AND level >= ? AND (? = 0 OR tenant = ?) AND (? = '' OR lower(hex(id)) LIKE ? || '%%')"
+				   " ORDER BY n %s LIMIT ?", q->newest ? "DESC" : "ASC");
+	rc = vg_db_prepare(db, &st, sql, "iiiitti", (int64_t)q->after, (int64_t)q->level, (int64_t)q->tenant, (int64_t)q->tenant, q->id, q->id,
+			   q->limit ? (int64_t)q->limit : INT64_MAX);
+	while (rc == VG_OK && (rc = vg_db_rc(sqlite3_step(st))) == VG_OK) {
+		struct vg_signal s;
+
+		take_row(st, &s);
+		rc = each(ctx, &s);
+	}
+	(void)sqlite3_finalize(st);
+	return rc == VG_E_STOP ? VG_OK : rc;
+}
+
+vg_rc
+vg_state_get(sqlite3 *db, const char *name, struct vg_buf *out)
+{
+	sqlite3_stmt *st;
+	vg_rc rc = vg_db_prepare(db, &st, "SELECT value FROM state WHERE name = ?", "t", vg_str_of(name));
+
+	if (rc != VG_OK)
+		return rc;
+	if ((rc = vg_db_rc(sqlite3_step(st))) == VG_OK) {
+		vg_buf_put(out, vg_db_text(st, 0));
+		rc = out->rc;
+	}
+	(void)sqlite3_finalize(st);
+	return rc == VG_E_STOP ? VG_E_NOTFOUND : rc;
+}
+
+vg_rc
+vg_state_set(sqlite3 *db, const char *name, vg_str value)
+{
+	return vg_db_do(db, "INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", "tb", vg_str_of(name), value);
+}
