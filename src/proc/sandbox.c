@@ -1,6 +1,7 @@
 #include "proc/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <sched.h>
@@ -104,6 +105,14 @@ landlock(const struct vg_sandbox_limits *l)
 					LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR;
 	if ((l->may & (VG_MAY_READ | VG_MAY_WRITE)) && l->dir > 0)
 		(void)syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &under, 0);
+	if (l->see_all) {
+		int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		under = (struct landlock_path_beneath_attr){ .parent_fd = root, .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR };
+		(void)syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &under, 0);
+		if (root >= 0)
+			close(root);
+	}
 	(void)syscall(SYS_landlock_restrict_self, fd, 0);
 	close(fd);
 }
@@ -157,7 +166,7 @@ vg_sandbox_enter(const struct vg_sandbox_limits *l)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return VG_E_SYS;
 	landlock(l);
-	if (l->may && l->dir > 0)
+	if (l->may && l->dir > 0 && !l->see_all)
 		enter_root(l->dir);
 	drop_powers();
 	/* refused calls fail with EPERM, so that a library that tries one goes on */

@@ -19,6 +19,7 @@ struct vg_sandbox_limits {
 	unsigned cpu_s;     /* processor time; 0: no limit */
 	size_t file_bytes;  /* largest file written; 0: no limit */
 	unsigned may;       /* enum vg_sandbox_may, what it may do besides */
+	bool see_all;       /* with VG_MAY_READ: any file that its user may read, not only what lies in the folder */
 	int dir;            /* with VG_MAY_READ or VG_MAY_WRITE: the folder that becomes its root and its whole world; 0: none */
 };
 enum vg_sandbox_weakness {

@@ -34,6 +34,7 @@ struct vault_sender { /* collect, local */
 	struct vg_channel *channel; /* NULL: none */
 	unsigned role;
 	uint64_t sender;   /* its name for itself; 0: its records have ids */
+	bool fresh;        /* what it numbers its first batch, we do not know */
 	uint64_t taken, told; /* batches: in the journal's buffer; acknowledged */
 	uint32_t *source;  /* by handle: row of v->source; owned */
 	uint32_t nsource, cap;

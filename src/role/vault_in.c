@@ -139,7 +139,7 @@ on_records(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	for (int i = 0; i < VAULT_SENDERS_MAX; i++)
 		if (v->sender[i].channel == from)
 			x = &v->sender[i];
-	if (fd >= 0 || x == NULL || number != x->taken + 1)
+	if (fd >= 0 || x == NULL || (number != x->taken + 1 && !x->fresh))
 		return VG_E_FORMAT;
 	while (vg_cur_left(body)) {
 		vg_rc rc = take_record(v, x, body);
@@ -148,6 +148,7 @@ on_records(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 			return rc;
 	}
 	x->taken = number;
+	x->fresh = false;
 	if (x->sender)
 		vg_intake_set_mark(v->intake, (struct vg_intake_mark){ x->sender, number });
 	if (vg_intake_waiting(v->intake) >= v->sync_bytes)
@@ -201,6 +202,7 @@ on_hello(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 			continue;
 		x->sender = sender;
 		x->taken = x->told = sender && m.sender == sender ? m.number : 0;
+		x->fresh = x->taken == 0;
 		tell(v, from, VG_MSG_FROM, x->taken);
 		vg_channel_pause(from, v->full);
 		return VG_OK;

@@ -174,8 +174,8 @@ vg_disk_each(struct vg_disk *d, const char *suffix, vg_rc (*each)(void *ctx, con
 	return rc;
 }
 
-vg_rc
-vg_disk_replace(struct vg_disk *d, const char *name, vg_str bytes)
+static vg_rc
+replace(struct vg_disk *d, const char *name, vg_str bytes, bool sync)
 {
 	char tmp[VG_DISK_NAME_MAX];
 	struct vg_file f;
@@ -187,12 +187,24 @@ vg_disk_replace(struct vg_disk *d, const char *name, vg_str bytes)
 		return rc;
 	if ((rc = vg_file_create(d, tmp, &f)) != VG_OK)
 		return rc;
-	if ((rc = vg_file_write(d, &f, bytes, 0)) == VG_OK)
+	if ((rc = vg_file_write(d, &f, bytes, 0)) == VG_OK && sync)
 		rc = vg_file_sync(d, &f);
 	vg_file_close(&f);
-	if (rc == VG_OK && (rc = vg_disk_rename(d, tmp, name)) == VG_OK)
+	if (rc == VG_OK && (rc = vg_disk_rename(d, tmp, name)) == VG_OK && sync)
 		rc = vg_disk_sync(d);
 	return rc;
+}
+
+vg_rc
+vg_disk_replace(struct vg_disk *d, const char *name, vg_str bytes)
+{
+	return replace(d, name, bytes, true);
+}
+
+vg_rc
+vg_disk_swap(struct vg_disk *d, const char *name, vg_str bytes)
+{
+	return replace(d, name, bytes, false);
 }
 
 vg_rc

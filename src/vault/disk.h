@@ -48,6 +48,8 @@ vg_rc vg_disk_remove(struct vg_disk *d, const char *name) VG_MUST;
 vg_rc vg_disk_sync(struct vg_disk *d) VG_MUST;
 /* The whole file @name becomes @bytes, or stays what it was: written as @name.tmp, synced, renamed, the name synced. */
 vg_rc vg_disk_replace(struct vg_disk *d, const char *name, vg_str bytes) VG_MUST;
+/* The same for what may be lost with the power: not synced. */
+vg_rc vg_disk_swap(struct vg_disk *d, const char *name, vg_str bytes) VG_MUST;
 /* Append all of a file, at most @max bytes (VG_E_LIMIT). */
 vg_rc vg_disk_slurp(struct vg_disk *d, const char *name, size_t max, struct vg_buf *out) VG_MUST;
 /* The folder @name in @d's, made when it is not there. */

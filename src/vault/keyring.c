@@ -144,7 +144,7 @@ on_name(void *ctx, const char *name)
 	vg_rc rc;
 
 	snprintf(k->bad, VG_DISK_NAME_MAX, "%.60s", name);
-	if (k->n == VG_KEYS_MAX)
+	if (k->n == VG_KEYRING_MAX)
 		return VG_E_LIMIT;
 	if (!room(k))
 		return VG_E_NOMEM;

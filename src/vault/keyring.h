@@ -16,7 +16,7 @@
 #define VG_KEY_SEALED "tenant.sealed"
 #define VG_DAY_KEY_BYTES 120
 #define VG_TENANT_SEALED_BYTES 152
-#define VG_KEYS_MAX 100000 /* of one tenant: 270 years */
+#define VG_KEYRING_MAX 100000 /* of one tenant: 270 years */
 
 struct vg_day_key {
 	uint32_t number; /* from 1 */

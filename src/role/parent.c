@@ -1,0 +1,954 @@
+#include "role/parent.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "proc/role.h"
+#include "role/messages.h"
+#include "state/catalogue.h"
+#include "vault/disk.h"
+
+#define CHILDREN_MAX 80
+#define LISTENERS_MAX 64
+#define BACKOFF_MIN_MS 100
+#define BACKOFF_MAX_MS 30000
+#define HEALTHY_MS 60000    /* a role that ran so long begins again without a wait */
+#define SILENT_MS 30000     /* a role that says nothing for so long is ended */
+#define STOP_MS 20000       /* then what is left is killed */
+#define SOCKET_BYTES (1 << 20)
+#define STATS_MAX ((size_t)64 << 10)
+
+struct child {
+	unsigned role, index;
+	pid_t pid; /* 0: not running */
+	struct vg_channel *channel;
+	bool ready, stopping, gone, silent_ok;
+	int64_t began_ms, heard_ms, next_ms;
+	unsigned backoff_ms, restarts;
+	struct vg_buf stats;
+};
+struct bound { /* a listening socket */
+	char name[64]; /* as the role gets it */
+	unsigned role;
+	int fd;
+	vg_str tenant;
+	char address[VG_ADDRESS_MAX];
+	const struct vg_listener *l;
+};
+struct parent {
+	const struct vg_serve_options *o;
+	struct vg_loop *loop;
+	struct child child[CHILDREN_MAX];
+	size_t n;
+	struct bound bound[LISTENERS_MAX];
+	size_t nbound;
+	int knowledge, progress[VG_ROLE_INDEX_MAX], folder_vault, folder_trace, folder_seal, folder_local;
+	unsigned ndetect;
+	struct vg_buf tenants, keys, cert, key, text;
+	sqlite3 *db;
+	int64_t keys_version;
+	int signals;
+	struct vg_watch *watch;
+	bool told_ready, stopping;
+	int stage; /* of stopping */
+	int64_t stop_ms;
+	struct vg_buf status;
+};
+
+static int64_t
+now_ms(void)
+{
+	return vg_monotonic_ns() / 1000000;
+}
+
+/* Who speaks to whom. */
+static const struct edge {
+	unsigned a, b;
+} edges[] = {
+	{ VG_ROLE_COLLECT, VG_ROLE_VAULT }, { VG_ROLE_LOCAL, VG_ROLE_VAULT }, { VG_ROLE_VAULT, VG_ROLE_SEAL }, { VG_ROLE_VAULT, VG_ROLE_TRACE },
+	{ VG_ROLE_DETECT, VG_ROLE_TRACE }, { VG_ROLE_VAULT, VG_ROLE_DETECT },
+};
+
+/* ---- giving ---- */
+
+static void
+give(struct child *c, uint16_t type, const char *name, vg_str text, int fd)
+{
+	struct vg_buf b = { 0 };
+
+	vg_buf_le_str(&b, vg_str_of(name));
+	vg_buf_le_str(&b, text);
+	if (b.rc == VG_OK && c->channel)
+		vg_channel_send_fd(c->channel, type, vg_buf_str(&b), fd);
+	vg_buf_fini(&b);
+}
+
+static void
+give_number(struct child *c, const char *name, uint64_t n)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
+	give(c, VG_MSG_GIVE, name, vg_str_of(text), -1);
+}
+
+static void
+give_vault(struct parent *p, struct child *c)
+{
+	const struct vg_settings *s = p->o->settings;
+	struct vg_buf hex = { 0 };
+	char name[80], why[300];
+
+	give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_vault);
+	give(c, VG_MSG_GIVE, "tenants", vg_buf_str(&p->tenants), -1);
+	for (size_t i = 0; i < s->tenants.n; i++) {
+		char tenant[65];
+
+		snprintf(tenant, sizeof(tenant), "%.*s", VG_STR_ARG(s->tenants.item[i].name));
+		snprintf(name, sizeof(name), "tenant-key:%.40s", tenant);
+		vg_buf_clear(&hex);
+		if (vg_house_tenant_key(p->o->house, tenant, &hex, why) == VG_OK)
+			give(c, VG_MSG_GIVE, name, vg_buf_str(&hex), -1);
+		else
+			vg_log(VG_LOG_ERROR, "%s", why);
+	}
+	if (hex.p)
+		memset(hex.p, 0, hex.cap);
+	vg_buf_fini(&hex);
+	for (unsigned i = 0; i < p->ndetect; i++) {
+		snprintf(name, sizeof(name), "progress:%u", i);
+		give(c, VG_MSG_GIVE, name, VG_NIL, p->progress[i]);
+	}
+	vg_buf_clear(&p->text);
+	vg_note_key_print(&p->o->house->log, &p->text);
+	give(c, VG_MSG_GIVE, "log-key", vg_buf_str(&p->text), -1);
+	give_number(c, "checkpoint-every-ms", (uint64_t)(s->vault.checkpoint_every_ns / 1000000));
+	give_number(c, "checkpoint-records", s->vault.checkpoint_records);
+	give_number(c, "sync-every-ms", (uint64_t)(s->vault.sync_every_ns / 1000000));
+	give_number(c, "sync-bytes", s->vault.sync_bytes);
+	give_number(c, "keep-free", s->vault.keep_free_bytes);
+	give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_VAULT]);
+}
+
+static void
+give_collect(struct parent *p, struct child *c)
+{
+	for (size_t i = 0; i < p->nbound; i++) {
+		const struct bound *b = &p->bound[i];
+		const struct vg_listener *l = b->l;
+		struct vg_buf file = { 0 };
+		char name[64], path[4096];
+		static const struct {
+			const char *what;
+			size_t at;
+		} parts[] = { { "cert", offsetof(struct vg_listener, certificate) }, { "key", offsetof(struct vg_listener, key) },
+			      { "client-ca", offsetof(struct vg_listener, client_ca) } };
+		bool tls = l->kind == VG_LISTEN_SYSLOG_TLS || (l->kind == VG_LISTEN_HTTPS && !l->plain);
+
+		if (b->role != VG_ROLE_COLLECT)
+			continue;
+		for (size_t k = 0; tls && k < VG_COUNT(parts); k++) {
+			vg_str named = *(const vg_str *)((const char *)l + parts[k].at);
+
+			vg_buf_clear(&file);
+			snprintf(name, sizeof(name), "%s:%.*s", parts[k].what, VG_STR_ARG(vg_str_cut(l->name, 40)));
+			snprintf(path, sizeof(path), "%.*s", VG_STR_ARG(named));
+			if (named.n && vg_house_read(path, &file) != VG_OK)
+				vg_log(VG_LOG_ERROR, "listen.%.*s: %s: %s", VG_STR_ARG(l->name), path, strerror(errno));
+			else if (named.n)
+				give(c, VG_MSG_GIVE, name, vg_buf_str(&file), -1);
+			else if (k < 2)
+				give(c, VG_MSG_GIVE, name, vg_buf_str(k ? &p->key : &p->cert), -1);
+		}
+		snprintf(name, sizeof(name), "require:%.*s", VG_STR_ARG(vg_str_cut(l->name, 40)));
+		if (l->require_client_certificate)
+			give(c, VG_MSG_GIVE, name, VG_STR("1"), -1);
+		vg_buf_fini(&file);
+		give(c, VG_MSG_GIVE, b->name, b->tenant, b->fd);
+	}
+	give(c, VG_MSG_GIVE, "keys", vg_buf_str(&p->keys), -1);
+	give_number(c, "memory", p->o->settings->limits.memory_bytes[VG_MEMORY_NET]);
+}
+
+static void
+give_local(struct parent *p, struct child *c)
+{
+	const struct vg_settings *s = p->o->settings;
+
+	vg_buf_clear(&p->text);
+	for (size_t i = 0; i < s->local.files.n; i++) {
+		vg_buf_put(&p->text, s->local.files.item[i]);
+		vg_buf_putc(&p->text, '\n');
+	}
+	give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_local);
+	give(c, VG_MSG_GIVE, "files", vg_buf_str(&p->text), -1);
+	give(c, VG_MSG_GIVE, "tenant", s->local.tenant.n ? s->local.tenant : s->tenants.item[0].name, -1);
+	give(c, VG_MSG_GIVE, "host", vg_str_of(p->o->house->host), -1);
+	give_number(c, "journal", s->local.journal);
+}
+
+static void
+give_publish(struct parent *p, struct child *c)
+{
+	const struct vg_settings *s = p->o->settings;
+
+	give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_vault);
+	if (s->witness.token.n)
+		give(c, VG_MSG_GIVE, "token", s->witness.token, -1);
+	give(c, VG_MSG_GIVE, "cert", vg_buf_str(&p->cert), -1);
+	give(c, VG_MSG_GIVE, "key", vg_buf_str(&p->key), -1);
+	for (size_t i = 0; i < p->nbound; i++)
+		if (p->bound[i].role == VG_ROLE_PUBLISH)
+			give(c, VG_MSG_GIVE, p->bound[i].name, VG_NIL, p->bound[i].fd);
+}
+
+static void
+give_all(struct parent *p, struct child *c)
+{
+	const struct vg_settings *s = p->o->settings;
+
+	give(c, VG_MSG_GIVE, "node", vg_str_of(p->o->house->node), -1);
+	switch (c->role) {
+	case VG_ROLE_VAULT:
+		give_vault(p, c);
+		break;
+	case VG_ROLE_COLLECT:
+		give_collect(p, c);
+		break;
+	case VG_ROLE_LOCAL:
+		give_local(p, c);
+		break;
+	case VG_ROLE_PUBLISH:
+		give_publish(p, c);
+		break;
+	case VG_ROLE_SEAL:
+		give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_seal);
+		break;
+	case VG_ROLE_DETECT:
+		give(c, VG_MSG_GIVE, "knowledge", VG_NIL, p->knowledge);
+		give(c, VG_MSG_GIVE, "progress", VG_NIL, p->progress[c->index]);
+		give_number(c, "cache-bytes", s->detect.cache_bytes);
+		give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_DETECT]);
+		break;
+	case VG_ROLE_TRACE:
+		give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_trace);
+		give(c, VG_MSG_GIVE, "knowledge", VG_NIL, p->knowledge);
+		give_number(c, "late-wait-ms", (uint64_t)(s->trace.late_wait_ns / 1000000));
+		give_number(c, "keep-hits-s", (uint64_t)(s->trace.keep_hits_ns / 1000000000));
+		give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_TRACE]);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- what a role says ---- */
+
+static struct child *
+child_of(struct parent *p, const struct vg_channel *c)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->child[i].channel == c)
+			return &p->child[i];
+	return NULL;
+}
+
+static void
+say_ready(struct parent *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (!p->child[i].ready)
+			return;
+	if (p->told_ready)
+		return;
+	p->told_ready = true;
+	printf("ready\n");
+	fflush(stdout);
+	(void)sd_notify(0, "READY=1");
+}
+
+static vg_rc
+on_ready(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct parent *p = ctx;
+	struct child *c = child_of(p, from);
+
+	(void)body;
+	if (fd >= 0 || c == NULL)
+		return VG_E_FORMAT;
+	c->ready = true;
+	c->heard_ms = now_ms();
+	say_ready(p);
+	return VG_OK;
+}
+
+static vg_rc
+on_stats(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct child *c = child_of(ctx, from);
+
+	if (fd >= 0 || c == NULL)
+		return VG_E_FORMAT;
+	vg_buf_clear(&c->stats);
+	vg_buf_put(&c->stats, vg_cur_bytes(body, vg_cur_left(body)));
+	c->heard_ms = now_ms();
+	return c->stats.rc;
+}
+
+static vg_rc
+on_say(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	unsigned level = vg_cur_u8(body);
+	uint32_t n = vg_cur_le32(body);
+	vg_str text = vg_cur_bytes(body, n);
+
+	(void)ctx;
+	(void)from;
+	if (fd >= 0 || body->rc != VG_OK || level > VG_LOG_INFO)
+		return VG_E_FORMAT;
+	vg_log((enum vg_log_level)level, "%.*s", VG_STR_ARG(text));
+	return VG_OK;
+}
+
+static vg_rc
+on_gone(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct child *c = child_of(ctx, from);
+
+	(void)body;
+	if (fd >= 0 || c == NULL)
+		return VG_E_FORMAT;
+	c->gone = true;
+	return VG_OK;
+}
+
+static void
+closed(void *ctx, struct vg_channel *c)
+{
+	struct child *x = child_of(ctx, c);
+
+	if (x) {
+		x->channel = NULL;
+		if (x->pid)
+			(void)kill(x->pid, SIGKILL); /* one that cannot be spoken to */
+	}
+}
+
+/* ---- spawning ---- */
+
+static void
+connect_pair(struct child *a, struct child *b)
+{
+	struct child *x[2] = { a, b };
+	int sv[2], size = SOCKET_BYTES;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0) {
+		vg_log(VG_LOG_ERROR, "no channel between %s and %s: %s", vg_role_name(a->role), vg_role_name(b->role), strerror(errno));
+		return;
+	}
+	for (int i = 0; i < 2; i++) {
+		struct vg_buf m = { 0 };
+
+		(void)setsockopt(sv[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+		vg_buf_le16(&m, (uint16_t)x[1 - i]->role);
+		vg_buf_le16(&m, (uint16_t)x[1 - i]->index);
+		if (m.rc == VG_OK && x[i]->channel)
+			vg_channel_send_fd(x[i]->channel, VG_MSG_PEER, vg_buf_str(&m), sv[i]);
+		vg_buf_fini(&m);
+		close(sv[i]);
+	}
+}
+
+static void
+connect_all(struct parent *p, struct child *c)
+{
+	for (size_t e = 0; e < VG_COUNT(edges); e++)
+		for (size_t i = 0; i < p->n; i++) {
+			struct child *x = &p->child[i];
+
+			if (x != c && x->pid && x->channel && ((edges[e].a == c->role && edges[e].b == x->role) || (edges[e].b == c->role && edges[e].a == x->role)))
+				connect_pair(c, x);
+		}
+}
+
+_Noreturn static void
+become(struct parent *p, const struct child *c, int fd)
+{
+	char index[8];
+	char *argv[] = { (char *)(uintptr_t)"vigie", (char *)(uintptr_t)"role", (char *)(uintptr_t)vg_role_name(c->role), index, NULL };
+	sigset_t none;
+
+	snprintf(index, sizeof(index), "%u", c->index);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (fd != 3) {
+		if (dup2(fd, 3) < 0)
+			_exit(99);
+	} else if (fcntl(3, F_SETFD, 0) < 0) {
+		_exit(99);
+	}
+	(void)execv(p->o->self, argv);
+	_exit(98);
+}
+
+static void
+spawn(struct parent *p, struct child *c)
+{
+	static const struct vg_handler handlers[] = {
+		{ VG_MSG_READY, 0, on_ready }, { VG_MSG_STATS, STATS_MAX, on_stats }, { VG_MSG_SAY, 4096, on_say }, { VG_MSG_GONE, 0, on_gone }, { 0, 0, NULL },
+	};
+	struct vg_channel_ops ops = { handlers, closed, p };
+	int sv[2];
+
+	c->next_ms = now_ms() + c->backoff_ms;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0)
+		return;
+	fflush(NULL);
+	if ((c->pid = fork()) == 0)
+		become(p, c, sv[1]);
+	close(sv[1]);
+	if (c->pid < 0 || vg_channel_new(p->loop, sv[0], &ops, &c->channel) != VG_OK) {
+		vg_log(VG_LOG_ERROR, "%s cannot be started: %s", vg_role_name(c->role), strerror(errno));
+		c->pid = 0;
+		return;
+	}
+	c->ready = c->gone = false;
+	c->began_ms = c->heard_ms = now_ms();
+	give_all(p, c);
+	connect_all(p, c);
+	vg_channel_send(c->channel, VG_MSG_GO, VG_NIL);
+}
+
+static void
+say_ended(const struct child *c, int status)
+{
+	if (WIFSIGNALED(status))
+		vg_log(VG_LOG_ERROR, "%s %u was killed by signal %d (%s); it begins again", vg_role_name(c->role), c->index, WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		vg_log(VG_LOG_ERROR, "%s %u ended with status %d; it begins again", vg_role_name(c->role), c->index, WEXITSTATUS(status));
+}
+
+static void
+reap(struct parent *p)
+{
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < p->n; i++) {
+			struct child *c = &p->child[i];
+
+			if (c->pid != pid)
+				continue;
+			c->pid = 0;
+			vg_channel_free(c->channel);
+			c->channel = NULL;
+			if (p->stopping)
+				continue;
+			say_ended(c, status);
+			c->restarts++;
+			c->ready = false;
+			c->backoff_ms = now_ms() - c->began_ms > HEALTHY_MS || c->backoff_ms == 0 ? BACKOFF_MIN_MS :
+					c->backoff_ms * 2 > BACKOFF_MAX_MS	      ? BACKOFF_MAX_MS :
+										c->backoff_ms * 2;
+			c->next_ms = now_ms() + c->backoff_ms;
+		}
+}
+
+static void
+on_supervise(void *ctx)
+{
+	struct parent *p = ctx;
+	int64_t now = now_ms();
+
+	reap(p);
+	for (size_t i = 0; i < p->n && !p->stopping; i++) {
+		struct child *c = &p->child[i];
+
+		if (c->pid == 0 && now >= c->next_ms)
+			spawn(p, c);
+		else if (c->pid && !c->silent_ok && now - c->heard_ms > SILENT_MS) {
+			vg_log(VG_LOG_ERROR, "%s %u has not answered for %d seconds: it is ended", vg_role_name(c->role), c->index, SILENT_MS / 1000);
+			(void)kill(c->pid, SIGKILL);
+			c->heard_ms = now;
+		}
+	}
+}
+
+/* ---- stopping: those that bring, then the vault when all of it was examined, then those that read ---- */
+
+static bool
+stop_role(struct parent *p, unsigned role)
+{
+	bool over = true;
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct child *c = &p->child[i];
+
+		if (c->role != role || c->pid == 0 || c->gone)
+			continue;
+		if (!c->stopping && c->channel)
+			vg_channel_send(c->channel, VG_MSG_STOP, VG_NIL);
+		c->stopping = true;
+		over = false;
+	}
+	return over;
+}
+
+static void
+on_stopping(void *ctx)
+{
+	static const unsigned order[][2] = { { VG_ROLE_COLLECT, VG_ROLE_LOCAL }, { VG_ROLE_VAULT, VG_ROLE_VAULT }, { VG_ROLE_TRACE, VG_ROLE_SEAL },
+					     { VG_ROLE_DETECT, VG_ROLE_PUBLISH } };
+	struct parent *p = ctx;
+
+	if (!p->stopping)
+		return;
+	reap(p);
+	while (p->stage < (int)VG_COUNT(order)) {
+		bool a = stop_role(p, order[p->stage][0]), b = stop_role(p, order[p->stage][1]);
+
+		if (!a || !b)
+			break;
+		p->stage++;
+	}
+	if (p->stage == (int)VG_COUNT(order)) {
+		vg_loop_stop(p->loop);
+		return;
+	}
+	if (now_ms() - p->stop_ms > STOP_MS) {
+		vg_log(VG_LOG_WARNING, "not all stopped in %d seconds: the rest is killed; what was acknowledged is on disk", STOP_MS / 1000);
+		for (size_t i = 0; i < p->n; i++)
+			if (p->child[i].pid)
+				(void)kill(p->child[i].pid, SIGKILL);
+		vg_loop_stop(p->loop);
+	}
+}
+
+static void
+on_signal(void *ctx, uint32_t events)
+{
+	struct parent *p = ctx;
+	struct signalfd_siginfo s;
+
+	(void)events;
+	while (read(p->signals, &s, sizeof(s)) == (ssize_t)sizeof(s)) {
+		if (s.ssi_signo == SIGCHLD) {
+			reap(p);
+		} else if (!p->stopping) {
+			p->stopping = true;
+			p->stop_ms = now_ms();
+			(void)sd_notify(0, "STOPPING=1");
+			on_stopping(p);
+		}
+	}
+}
+
+/* ---- once a second ---- */
+
+static vg_rc
+put_key(void *ctx, const struct vg_key_row *k)
+{
+	struct vg_buf *b = ctx;
+
+	if (k->revoked_ns)
+		return VG_OK;
+	vg_buf_u64(b, (uint64_t)k->id);
+	vg_buf_putc(b, ' ');
+	vg_buf_hex(b, k->hash.p, k->hash.n, false);
+	vg_buf_putc(b, ' ');
+	vg_buf_put(b, k->tenant);
+	vg_buf_putc(b, ' ');
+	vg_buf_put(b, k->source);
+	vg_buf_putc(b, '\n');
+	return b->rc;
+}
+
+/* Commands write the catalogue; collect hears of new keys. */
+static void
+look_at_keys(struct parent *p)
+{
+	int64_t version = vg_catalogue_version(p->db);
+	struct vg_buf b = { 0 };
+
+	if (version == p->keys_version)
+		return;
+	p->keys_version = version;
+	if (vg_catalogue_keys(p->db, put_key, &b) != VG_OK || vg_str_eq(vg_buf_str(&b), vg_buf_str(&p->keys))) {
+		vg_buf_fini(&b);
+		return;
+	}
+	vg_buf_fini(&p->keys);
+	p->keys = b;
+	for (size_t i = 0; i < p->n; i++)
+		if (p->child[i].role == VG_ROLE_COLLECT && p->child[i].channel)
+			give(&p->child[i], VG_MSG_NEW, "keys", vg_buf_str(&p->keys), -1);
+}
+
+/* "ROLE.INDEX.NAME VALUE" lines; the same as figures for Prometheus. */
+static void
+write_status(struct parent *p)
+{
+	struct vg_buf *b = &p->status;
+	struct vg_buf m = { 0 };
+	struct vg_disk d = { .dir = p->o->house->dir };
+	vg_rc rc;
+
+	vg_buf_clear(b);
+	vg_buf_printf(b, "time %lld\npid %d\n", (long long)vg_clock_ns(), (int)getpid());
+	for (size_t i = 0; i < p->nbound; i++)
+		vg_buf_printf(b, "listen.%s %s\n", p->bound[i].name, p->bound[i].address);
+	for (size_t i = 0; i < p->n; i++) {
+		const struct child *c = &p->child[i];
+		vg_str rest = vg_buf_str(&c->stats), line;
+		const char *role = vg_role_name(c->role);
+
+		vg_buf_printf(b, "%s.%u.pid %d\n%s.%u.restarts %u\n%s.%u.ready %d\n", role, c->index, (int)c->pid, role, c->index, c->restarts, role, c->index, c->ready);
+		while (vg_str_split(&rest, '\n', &line)) {
+			size_t sp = vg_str_chr(line, ' '), brace = vg_str_chr(line, '{');
+			vg_str name = vg_str_cut(line, sp == VG_NPOS ? line.n : sp);
+
+			if (line.n == 0 || sp == VG_NPOS)
+				continue;
+			vg_buf_printf(b, "%s.%u.", role, c->index);
+			vg_buf_safe(b, line);
+			vg_buf_putc(b, '\n');
+			vg_buf_printf(&m, "vigie_%s_", role);
+			vg_buf_put(&m, vg_str_cut(name, brace < name.n ? brace : name.n));
+			if (brace < name.n) /* it brings labels of its own */
+				vg_buf_printf(&m, "{index=\"%u\",%.*s %.*s\n", c->index, VG_STR_ARG(vg_str_skip(name, brace + 1)), VG_STR_ARG(vg_str_skip(line, sp + 1)));
+			else
+				vg_buf_printf(&m, "{index=\"%u\"} %.*s\n", c->index, VG_STR_ARG(vg_str_skip(line, sp + 1)));
+		}
+		vg_buf_printf(&m, "vigie_role_restarts_total{role=\"%s\",index=\"%u\"} %u\n", role, c->index, c->restarts);
+	}
+	rc = b->rc != VG_OK ? b->rc : vg_disk_swap(&d, "status", vg_buf_str(b));
+	if (rc != VG_OK && !p->stopping)
+		vg_log(VG_LOG_WARNING, "%s/status cannot be written: %s", p->o->house->path, strerror(errno));
+	for (size_t i = 0; i < p->n && m.rc == VG_OK; i++)
+		if (p->child[i].role == VG_ROLE_PUBLISH && p->child[i].channel)
+			give(&p->child[i], VG_MSG_NEW, "metrics", vg_buf_str(&m), -1);
+	vg_buf_fini(&m);
+}
+
+static void
+on_second(void *ctx)
+{
+	struct parent *p = ctx;
+
+	look_at_keys(p);
+	write_status(p);
+	if (p->told_ready)
+		(void)sd_notify(0, "WATCHDOG=1");
+}
+
+/* ---- the beginning ---- */
+
+static void
+address_of(int fd, char out[VG_ADDRESS_MAX])
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof(ss);
+	struct vg_address a = { .off = false };
+
+	out[0] = 0;
+	if (getsockname(fd, (struct sockaddr *)&ss, &n) < 0)
+		return;
+	if (ss.ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)&ss;
+
+		a.ip[10] = a.ip[11] = 0xff;
+		memcpy(a.ip + 12, &in->sin_addr, 4);
+		a.port = ntohs(in->sin_port);
+	} else {
+		const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)&ss;
+
+		memcpy(a.ip, &in->sin6_addr, 16);
+		a.port = ntohs(in->sin6_port);
+	}
+	vg_address_print(&a, out);
+}
+
+static int
+bind_one(const struct vg_address *a, int type, uint16_t port)
+{
+	static const uint8_t v4[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+	bool is4 = memcmp(a->ip, v4, sizeof(v4)) == 0;
+	struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	int one = 1, size = 16 << 20, fd = socket(is4 ? AF_INET : AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -1;
+	memcpy(&in4.sin_addr, a->ip + 12, 4);
+	memcpy(&in6.sin6_addr, a->ip, 16);
+	if (!is4)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (type == SOCK_STREAM)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	else if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (bind(fd, is4 ? (struct sockaddr *)&in4 : (struct sockaddr *)&in6, is4 ? sizeof(in4) : sizeof(in6)) < 0 ||
+	    (type == SOCK_STREAM && listen(fd, 1024) < 0)) {
+		int keep = errno;
+
+		close(fd);
+		errno = keep;
+		return -1;
+	}
+	return fd;
+}
+
+static uint16_t
+port_of(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof(ss);
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &n) < 0)
+		return 0;
+	return ntohs(ss.ss_family == AF_INET ? ((struct sockaddr_in *)&ss)->sin_port : ((struct sockaddr_in6 *)&ss)->sin6_port);
+}
+
+static vg_rc
+add_bound(struct parent *p, const struct vg_listener *l, const char *name, unsigned role, int type, uint16_t *port)
+{
+	struct bound *b = &p->bound[p->nbound];
+	char text[VG_ADDRESS_MAX];
+	struct vg_address a = l->address;
+
+	if (p->nbound == LISTENERS_MAX)
+		return VG_E_LIMIT;
+	a.port = *port;
+	*b = (struct bound){ .role = role, .tenant = l->tenant.n ? l->tenant : p->o->settings->tenants.item[0].name, .l = l };
+	snprintf(b->name, sizeof(b->name), "%s", name);
+	if ((b->fd = bind_one(&a, type, *port)) < 0) {
+		vg_address_print(&a, text);
+		vg_log(VG_LOG_ERROR, "listen.%.*s: %s: %s%s", VG_STR_ARG(l->name), text, strerror(errno),
+		       errno == EADDRINUSE ? " (another program listens there; choose another port in the settings or with --listen)" :
+		       errno == EACCES	   ? " (ports under 1024 need root, or systemd's socket)" :
+					     "");
+		return VG_E_SYS;
+	}
+	*port = port_of(b->fd);
+	address_of(b->fd, b->address);
+	p->nbound++;
+	return VG_OK;
+}
+
+static vg_rc
+bind_all(struct parent *p)
+{
+	const struct vg_settings *s = p->o->settings;
+	vg_rc rc = VG_OK;
+
+	for (size_t i = 0; i < s->listen.n && rc == VG_OK; i++) {
+		const struct vg_listener *l = &s->listen.item[i];
+		uint16_t port = l->address.port;
+		char name[64];
+
+		if (l->address.off)
+			continue;
+		switch (l->kind) {
+		case VG_LISTEN_SYSLOG:
+			snprintf(name, sizeof(name), "listen:tcp:%.*s", VG_STR_ARG(vg_str_cut(l->name, 40)));
+			if ((rc = add_bound(p, l, name, VG_ROLE_COLLECT, SOCK_STREAM, &port)) != VG_OK)
+				break;
+			snprintf(name, sizeof(name), "listen:udp:%.*s", VG_STR_ARG(vg_str_cut(l->name, 40)));
+			rc = add_bound(p, l, name, VG_ROLE_COLLECT, SOCK_DGRAM, &port); /* port 0: the same one */
+			break;
+		case VG_LISTEN_SYSLOG_TLS:
+			snprintf(name, sizeof(name), "listen:tls:%.*s", VG_STR_ARG(vg_str_cut(l->name, 40)));
+			rc = add_bound(p, l, name, VG_ROLE_COLLECT, SOCK_STREAM, &port);
+			break;
+		case VG_LISTEN_HTTPS:
+			snprintf(name, sizeof(name), "listen:https:%.*s", VG_STR_ARG(vg_str_cut(l->name, 40)));
+			rc = add_bound(p, l, name, VG_ROLE_COLLECT, SOCK_STREAM, &port);
+			break;
+		case VG_LISTEN_WITNESS:
+			rc = add_bound(p, l, "witness", VG_ROLE_PUBLISH, SOCK_STREAM, &port);
+			break;
+		case VG_LISTEN_METRICS:
+			rc = add_bound(p, l, "metrics-listen", VG_ROLE_PUBLISH, SOCK_STREAM, &port);
+			break;
+		default:
+			break;
+		}
+	}
+	return rc;
+}
+
+vg_rc
+vg_serve_rules(const struct vg_settings *s, struct vg_knowledge *out)
+{
+	const char **folder = calloc(s->rules.folders.n + 1, sizeof(*folder));
+	struct vg_knowledge_options o = { .rules = folder, .nrules = s->rules.folders.n, .no_default_rules = s->rules.only };
+	char why[400];
+	vg_rc rc = VG_E_NOMEM;
+
+	for (size_t i = 0; folder && i < s->rules.folders.n; i++)
+		if ((folder[i] = strndup(s->rules.folders.item[i].p, s->rules.folders.item[i].n)) == NULL)
+			goto out;
+	if (folder && (rc = vg_knowledge_load(&o, out, why)) != VG_OK)
+		vg_log(VG_LOG_ERROR, "rules: %s", why);
+	else if (folder && why[0])
+		vg_log(VG_LOG_WARNING, "rules: %s", why);
+out:
+	for (size_t i = 0; folder && i < s->rules.folders.n; i++)
+		free((void *)(uintptr_t)folder[i]);
+	free(folder);
+	return rc;
+}
+
+static vg_rc
+prepare_rules(struct parent *p)
+{
+	struct vg_knowledge k;
+	vg_rc rc = vg_serve_rules(p->o->settings, &k);
+
+	if (rc != VG_OK)
+		return rc;
+	if ((p->knowledge = vg_knowledge_share(&k)) < 0) {
+		vg_log(VG_LOG_ERROR, "no memory for the rules: %s", strerror(errno));
+		rc = VG_E_SYS;
+	} else if (!p->o->quiet) {
+		printf("vigie: %u rules and correlations%s\n", k.program.nrule, k.ours_only ? " (ours; SigmaHQ's were not found: see `vigie help hunt`)" : "");
+	}
+	vg_knowledge_fini(&k);
+	return rc;
+}
+
+static vg_rc
+prepare_folders(struct parent *p)
+{
+	struct vg_house *h = p->o->house;
+	const struct vg_settings *s = p->o->settings;
+	char why[300];
+	vg_rc rc;
+
+	if ((rc = vg_house_keys(h, s, why)) != VG_OK || (rc = vg_house_tls(h, &p->cert, &p->key, why)) != VG_OK) {
+		vg_log(VG_LOG_ERROR, "%s", why);
+		return rc;
+	}
+	p->folder_vault = vg_house_folder(h, "vault");
+	p->folder_trace = vg_house_folder(h, "trace");
+	p->folder_seal = vg_house_folder(h, "seal");
+	p->folder_local = vg_house_folder(h, "local");
+	if (p->folder_vault < 0 || p->folder_trace < 0 || p->folder_seal < 0 || p->folder_local < 0) {
+		vg_log(VG_LOG_ERROR, "%s: %s", h->path, strerror(errno));
+		return VG_E_SYS;
+	}
+	for (size_t i = 0; i < s->tenants.n; i++) {
+		vg_buf_put(&p->tenants, s->tenants.item[i].name);
+		vg_buf_putc(&p->tenants, '\n');
+	}
+	for (unsigned i = 0; i < p->ndetect; i++)
+		if ((p->progress[i] = memfd_create("vigie-progress", MFD_CLOEXEC)) < 0 || ftruncate(p->progress[i], 4096) < 0)
+			return VG_E_SYS;
+	return p->tenants.rc;
+}
+
+static vg_rc
+open_catalogue(struct parent *p)
+{
+	char path[4200], why[200];
+	vg_rc rc;
+
+	snprintf(path, sizeof(path), "%s/vault/catalogue.db", p->o->house->path);
+	if ((rc = vg_catalogue_open(path, false, why, &p->db)) != VG_OK) {
+		vg_log(VG_LOG_ERROR, "%s", why);
+		return rc;
+	}
+	p->keys_version = vg_catalogue_version(p->db);
+	return vg_catalogue_keys(p->db, put_key, &p->keys);
+}
+
+static void
+add_child(struct parent *p, unsigned role, unsigned index, bool silent_ok)
+{
+	p->child[p->n++] = (struct child){ .role = role, .index = index, .silent_ok = silent_ok };
+}
+
+static void
+tell_listeners(const struct parent *p)
+{
+	if (p->o->quiet)
+		return;
+	for (size_t i = 0; i < p->nbound; i++) {
+		const struct bound *b = &p->bound[i];
+		vg_str rest = vg_str_of(b->name), kind;
+
+		(void)vg_str_split(&rest, ':', &kind);
+		if (rest.p)
+			(void)vg_str_split(&rest, ':', &kind);
+		printf("vigie: listening on %s (%.*s, %.*s)\n", b->address, VG_STR_ARG(b->l->name), VG_STR_ARG(kind));
+	}
+}
+
+static vg_rc
+run(struct parent *p)
+{
+	sigset_t set;
+	vg_rc rc;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || (p->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+		return VG_E_SYS;
+	if ((rc = vg_watch_new(p->loop, p->signals, EPOLLIN, on_signal, p, &p->watch)) != VG_OK || (rc = vg_loop_every(p->loop, 50, on_supervise, p)) != VG_OK ||
+	    (rc = vg_loop_every(p->loop, 20, on_stopping, p)) != VG_OK || (rc = vg_loop_every(p->loop, 1000, on_second, p)) != VG_OK)
+		return rc;
+	add_child(p, VG_ROLE_SEAL, 0, false);
+	add_child(p, VG_ROLE_VAULT, 0, false);
+	add_child(p, VG_ROLE_TRACE, 0, false);
+	for (unsigned i = 0; i < p->ndetect; i++)
+		add_child(p, VG_ROLE_DETECT, i, false);
+	add_child(p, VG_ROLE_COLLECT, 0, false);
+	add_child(p, VG_ROLE_LOCAL, 0, false);
+	add_child(p, VG_ROLE_PUBLISH, 0, true);
+	for (size_t i = 0; i < p->n; i++)
+		spawn(p, &p->child[i]);
+	tell_listeners(p);
+	fflush(stdout);
+	rc = vg_loop_run(p->loop);
+	for (size_t i = 0; i < p->n; i++)
+		if (p->child[i].pid) {
+			(void)kill(p->child[i].pid, SIGKILL);
+			(void)waitpid(p->child[i].pid, NULL, 0);
+		}
+	return rc;
+}
+
+vg_rc
+vg_serve(const struct vg_serve_options *o)
+{
+	static struct parent p;
+	vg_rc rc;
+
+	p.o = o;
+	p.ndetect = vg_settings_processes(o->settings);
+	if (p.ndetect > VG_ROLE_INDEX_MAX)
+		p.ndetect = VG_ROLE_INDEX_MAX;
+	if ((rc = vg_loop_new(&p.loop)) != VG_OK || (rc = prepare_folders(&p)) != VG_OK || (rc = open_catalogue(&p)) != VG_OK || (rc = bind_all(&p)) != VG_OK ||
+	    (rc = prepare_rules(&p)) != VG_OK)
+		return rc;
+	return run(&p);
+}
