@@ -458,6 +458,9 @@ def main():
     stop(w)
     by_recovery_key()
     tls()
+    for p in started:
+        for word in (b'Sanitizer', b'runtime error', b'begun again', b'none of ours', b'leaked'):
+            check(word not in read(p.log), '%r in what a program said: %r' % (word, read(p.log)[-2000:]))
 
 
 try:

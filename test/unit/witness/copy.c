@@ -110,6 +110,8 @@ it_grows_across_segments(void **state)
 {
 	struct vg_copy *c = open_copy("acme"), *second;
 	char why[VG_COPY_WHY];
+	uint64_t size;
+	int fd;
 
 	(void)state;
 	assert_int_equal(vg_copy_set_key(c, &log_secret.key), VG_OK);
@@ -130,6 +132,9 @@ it_grows_across_segments(void **state)
 	vg_copy_free(c);
 	c = open_copy("acme");
 	assert_true(c->last.size == 3 && vg_copy_segment(c, VG_STR(A))->bytes == block[1].n);
+	assert_int_equal(vg_shared_open(c->d.dir, A, &fd, &size), VG_OK);
+	close(fd);
+	assert_int_equal(size, block[1].n); /* what was under no checkpoint is gone */
 	part(c, A, 3);
 	assert_int_equal(vg_copy_grow(c, &point[4], why), VG_OK);
 	accept_point(c, 4);
