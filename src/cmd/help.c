@@ -35,8 +35,8 @@ vg_help_print(const struct vg_command *c)
 		puts("usage: vigie COMMAND [OPTIONS] [ARGUMENTS]\n");
 		puts("The watch of a small company: evidence in, the attack's story out.\n");
 		for (c = vg_commands; c->name; c++) {
-			printf("  %-14s ", c->name);
-			wrapped(c->summary, 17, 17);
+			printf("  %-15s ", c->name);
+			wrapped(c->summary, 18, 18);
 		}
 		puts("\n`vigie help COMMAND` says more.  Exit codes: 0 done, 1 found (--fail-on) or\n"
 		     "refused, 2 wrong command line, 3 nothing could be read, 4 failed,\n130 interrupted.");
@@ -54,7 +54,7 @@ vg_help_print(const struct vg_command *c)
 
 		snprintf(left, sizeof(left), "%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
 		printf("  %-18s ", left);
-		wrapped(o->help, 21, 21);
+		wrapped(o->help, 21, strlen(left) > 18 ? strlen(left) + 3 : 21);
 	}
 }
 

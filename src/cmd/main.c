@@ -21,7 +21,7 @@ const struct vg_command vg_commands[] = {
 	{ "rule coverage", "PATH...", "rules that this evidence can never feed; channels and fields that no rule reads",
 	  NULL, vg_coverage_opts, 1, vg_cmd_rule_coverage },
 	{ "witness accept", "--state DIR TENANT", "let the new epoch of a log begin, as after a restore", NULL, vg_witness_accept_opts, 1, vg_cmd_witness_accept },
-	{ "witness", "--state DIR --from URL [OPTIONS]", "keep a copy of a watch's vault on another machine, and tell when it falls silent",
+	{ "witness", "--state DIR --from URL [OPTIONS]", "keep a copy of a watch's vault elsewhere, and tell when it falls silent",
 	  "Pulls checkpoints and sealed segments every few seconds, keeps them append-only, cosigns what is consistent, refuses a log that was "
 	  "rolled back or forked and keeps the proof, and raises the alarm by its own channels.  It belongs on a machine under other "
 	  "administrators.", vg_witness_opts, 0, vg_cmd_witness },

@@ -34,6 +34,7 @@ static const char setup_script[] =
 	"EKU=extendedKeyUsage=critical,timeStamping\n"
 	"ca good; ca other\n"
 	"tsa tsa good $EKU; tsa stranger other $EKU; tsa short good $EKU -enddate $(date -u -d '+6 seconds' +%Y%m%d%H%M%SZ)\n"
+	"tsa weak good $EKU -md sha1\n"
 	"tsa none good basicConstraints=CA:FALSE; tsa mild good extendedKeyUsage=timeStamping; tsa two good $EKU,codeSigning\n"
 	"for md in sha256 sha1; do printf '[tsa]\\nserial=ts.serial\\nsigner_digest=%s\\ndefault_policy=" POLICY "\\nother_policies=1.2.3.4.2\\n"
 	"digests=sha256,sha512\\naccuracy=secs:1\\ness_cert_id_chain=no\\ness_cert_id_alg=sha256\\n' $md >ts.$md; done\n";
@@ -245,6 +246,7 @@ who_may_not_stamp_is_refused(void **state)
 	refused(forced("none", "-cades"), "purpose");
 	refused(forced("mild", "-cades"), "purpose");
 	refused(forced("two", "-cades"), "purpose");
+	refused(answer("weak"), "too weak");
 	refused(answer("stranger"), "get local issuer");
 	r = answer("stranger");
 	assert_int_equal(check(&r, POLICY, &other_ca, &s, why), VG_OK);
