@@ -207,6 +207,7 @@ late(struct vg_http *h, struct conn *c)
 	vg_http_cut(c);
 }
 
+/* Also of those whose peer has gone: libmicrohttpd does not see an end that comes together with the last bytes. */
 static void
 on_sweep(void *ctx)
 {
