@@ -2,6 +2,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <gnutls/x509.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -207,6 +210,7 @@ late(struct vg_http *h, struct conn *c)
 	vg_http_cut(c);
 }
 
+/* Also of those whose peer has gone: libmicrohttpd does not see an end that comes together with the last bytes. */
 static void
 on_sweep(void *ctx)
 {
@@ -268,6 +272,22 @@ options_default(struct vg_http_options *o)
 		o->idle_ms = 120000;
 }
 
+/* Are there certificates in it?  (libmicrohttpd takes any text.) */
+static bool
+holds_certificates(vg_str pem)
+{
+	gnutls_datum_t d = { (unsigned char *)(uintptr_t)pem.p, (unsigned)pem.n };
+	gnutls_x509_crt_t *crt = NULL;
+	unsigned n = 0;
+
+	if (pem.n > UINT_MAX || gnutls_x509_crt_list_import2(&crt, &n, &d, GNUTLS_X509_FMT_PEM, 0) < 0)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		gnutls_x509_crt_deinit(crt[i]);
+	gnutls_free(crt);
+	return n != 0;
+}
+
 static vg_rc
 daemon_start(struct vg_http *h)
 {
@@ -282,9 +302,14 @@ daemon_start(struct vg_http *h)
 	};
 	struct MHD_OptionItem plain[] = { { MHD_OPTION_END, 0, NULL } };
 
-	errno = 0;
+	int fd;
+
+	if (h->o.client_ca.n && !holds_certificates(h->o.client_ca))
+		return VG_E_FORMAT;
+	if ((fd = fcntl(h->o.listen_fd, F_DUPFD_CLOEXEC, 0)) < 0) /* libmicrohttpd closes what it was given when it fails */
+		return VG_E_SYS;
 	h->d = MHD_start_daemon(flags, 0, on_accept, h, on_request, h, MHD_OPTION_ARRAY, tls ? secure : plain, MHD_OPTION_LISTEN_SOCKET,
-				h->o.listen_fd, MHD_OPTION_CONNECTION_LIMIT, h->o.connections + SPARE,
+				fd, MHD_OPTION_CONNECTION_LIMIT, h->o.connections + SPARE,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_BYTES, MHD_OPTION_URI_LOG_CALLBACK, on_uri, h,
 				MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
 				MHD_OPTION_END);
@@ -339,7 +364,7 @@ vg_http_free(struct vg_http *h)
 	if (h->d) {
 		vg_http_lost(h);
 		(void)MHD_run(h->d);
-		(void)MHD_quiesce_daemon(h->d); /* or it would close the listening descriptor */
+		close(MHD_quiesce_daemon(h->d)); /* or it would shut down what others may still listen on */
 		MHD_stop_daemon(h->d);
 	}
 	if (h->again_fd >= 0)

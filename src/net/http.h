@@ -21,7 +21,7 @@
 #include "net/loop.h"
 
 struct vg_http_options {     /* 0 and empty: the default */
-	int listen_fd;           /* listening, non-blocking; the caller's, and closed after vg_http_free() */
+	int listen_fd;           /* listening, non-blocking; the caller's; a copy of it is used */
 	struct vg_auth *auth;    /* the caller's; outlives the server */
 	vg_str certificate, key; /* PEM; without them it is plain HTTP, for tests and loopback */
 	vg_str client_ca;        /* PEM: certificates that prove a name (their CN) */

@@ -40,6 +40,12 @@ is_clean(vg_str s, bool blanks)
 	return true;
 }
 
+bool
+vg_http_uri_good(vg_str uri)
+{
+	return vg_str_starts(uri, VG_STR("/")) && is_clean(uri, false);
+}
+
 /* Only blanks between a name's colon, which is a NUL now, and its value. */
 static bool
 is_joined(vg_str name, vg_str value)
@@ -88,8 +94,7 @@ check_line(const struct vg_http_line *l)
 
 	if (uri.n > VG_HTTP_URI_MAX)
 		return 414;
-	if (!is_token(method) || l->uri != method.p + method.n + 1 || l->version != uri.p + uri.n + 1 || !vg_str_starts(uri, VG_STR("/")) ||
-	    !is_clean(uri, false))
+	if (!is_token(method) || l->uri != method.p + method.n + 1 || l->version != uri.p + uri.n + 1 || !l->uri_good)
 		return 400;
 	return strcmp(l->version, "HTTP/1.1") == 0 || strcmp(l->version, "HTTP/1.0") == 0 ? 0 : 400;
 }

@@ -8,6 +8,8 @@
  * begin right behind the CRLF of the value before it, and the last one must end where the head ends.  What fails that is refused, also
  * if a later libmicrohttpd lays it out otherwise; the tests would tell.
  *
+ * What cannot be seen is a NUL that stands for the CR before a LF.
+ *
  * How it reads chunks cannot be seen; it takes bare LF there too.  So the connection is closed behind every chunked request: nothing
  * behind it is ever read as another request. */
 #ifndef VG_NET_HTTP_HEAD_H
@@ -24,7 +26,10 @@
 struct vg_http_line { /* where libmicrohttpd has the parts of the request line, each with a NUL behind it */
 	const char *method, *uri, *version;
 	size_t uri_n;
+	bool uri_good; /* vg_http_uri_good() of it, as it came: it is decoded in place afterwards */
 };
+/* An absolute path with its query, and no control byte or space in it. */
+bool vg_http_uri_good(vg_str uri);
 struct vg_http_head { /* values borrow from the connection, until the request is over */
 	vg_str authorization, coding;
 	uint64_t length; /* Content-Length; 0 when there is none */

@@ -32,7 +32,7 @@ struct request *
 vg_http_request_new(struct conn *c, const char *uri)
 {
 	struct request *r = calloc(1, sizeof(*r));
-	vg_str path;
+	vg_str all = vg_str_of(uri), path = vg_str_cut(all, vg_str_chr(all, '?')); /* queries say nothing that we need */
 
 	if (r == NULL)
 		return NULL;
@@ -40,8 +40,8 @@ vg_http_request_new(struct conn *c, const char *uri)
 	r->source = VG_GATE_NONE;
 	r->begin_ns = vg_monotonic_ns();
 	r->line.uri = uri;
-	r->line.uri_n = strlen(uri);
-	path = vg_str_cut(vg_str_of(uri), vg_str_chr(vg_str_of(uri), '?')); /* queries say nothing that we need */
+	r->line.uri_n = all.n;
+	r->line.uri_good = vg_http_uri_good(all);
 	r->path_n = path.n;
 	if (path.n <= VG_ROUTE_PATH_MAX)
 		memcpy(r->path, path.p, path.n);

@@ -1,0 +1,120 @@
+/* cmd/serve.c - `vigie serve`: the watch. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "cmd/watch.h"
+#include "role/parent.h"
+#include "role/roles.h"
+
+const struct vg_opt vg_serve_opts[] = {
+	VG_STATE_OPTION,
+	{ "--settings", VG_OPT_TEXT, "FILE", "the settings (default: vigie.yaml in the state folder, else /etc/vigie/vigie.yaml)" },
+	{ "--listen", VG_OPT_LIST, "NAME=ADDRESS:PORT", "over the settings; NAME is syslog, syslog-tls, https, witness or metrics; \"off\" for none" },
+	{ "--check", VG_OPT_FLAG, NULL, "read the settings and the rules, say what is wrong with them, and end" },
+	{ "--quiet", VG_OPT_FLAG, NULL, "print nothing but warnings and \"ready\"" },
+	{ NULL, VG_OPT_FLAG, NULL, NULL },
+};
+
+static void
+tell(void *ctx, const struct vg_settings_problem *p)
+{
+	(void)ctx;
+	vg_log(VG_LOG_ERROR, "%s", p->text);
+}
+
+static vg_rc
+read_settings(const struct vg_args *a, const char *state, struct vg_settings *out)
+{
+	const char *named = vg_arg(a, "--settings");
+	char path[PATH_MAX];
+	vg_rc rc;
+
+	if (named) {
+		if ((rc = vg_settings_read(named, tell, NULL, out)) == VG_E_NOTFOUND)
+			vg_log(VG_LOG_ERROR, "serve: --settings %s: there is no such file", named);
+		return rc;
+	}
+	snprintf(path, sizeof(path), "%s/vigie.yaml", state);
+	if ((rc = vg_settings_read(path, tell, NULL, out)) != VG_E_NOTFOUND || (rc = vg_settings_read("/etc/vigie/vigie.yaml", tell, NULL, out)) != VG_E_NOTFOUND)
+		return rc;
+	return vg_settings_load(VG_STR(""), "defaults", NULL, tell, NULL, out);
+}
+
+static int
+check(struct vg_settings *s)
+{
+	struct vg_knowledge k;
+	int code = VG_EXIT_OK;
+
+	if (vg_serve_rules(s, &k) != VG_OK)
+		return VG_EXIT_FOUND;
+	for (uint32_t i = 0; i < k.program.ndiag; i++)
+		if (k.program.diag[i].fatal && s->rules.only) {
+			const struct vg_diag *d = &k.program.diag[i];
+
+			vg_log(VG_LOG_ERROR, "%.*s:%u: %.*s", VG_STR_ARG(vg_program_str(&k.program, d->file)), d->line, VG_STR_ARG(vg_program_str(&k.program, d->text)));
+			code = VG_EXIT_FOUND;
+		}
+	printf("vigie: the settings are good; %u rules and correlations (`vigie rule check` says more of them)\n", k.program.nrule);
+	vg_knowledge_fini(&k);
+	return code;
+}
+
+static int
+serve(const char *state, struct vg_settings *s, bool quiet)
+{
+	char self[PATH_MAX], why[300];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	struct vg_house house;
+	struct vg_serve_options o = { .house = &house, .settings = s, .self = self, .quiet = quiet };
+	vg_rc rc;
+
+	if (n <= 0) {
+		vg_log(VG_LOG_ERROR, "serve: the program does not find itself: %s", strerror(errno));
+		return VG_EXIT_FAILED;
+	}
+	self[n] = 0;
+	if (vg_house_open(&house, state, true, why) != VG_OK || vg_house_lock(&house, why) != VG_OK) {
+		vg_log(VG_LOG_ERROR, "serve: %s", why);
+		return VG_EXIT_FAILED;
+	}
+	if (!quiet)
+		printf("vigie: the state is in %s\n", state);
+	rc = vg_serve(&o);
+	vg_house_close(&house);
+	return rc == VG_OK ? VG_EXIT_OK : VG_EXIT_FAILED;
+}
+
+int
+vg_cmd_serve(const struct vg_args *a)
+{
+	const struct vg_opt_value *listen = vg_arg_list(a, "--listen");
+	const char *state = vg_state_path(a);
+	char why[VG_SETTINGS_WHY_MAX];
+	struct vg_settings s;
+	vg_rc rc = read_settings(a, state, &s);
+	int code;
+
+	if (rc != VG_OK)
+		return rc == VG_E_FORMAT ? VG_EXIT_FOUND : VG_EXIT_INPUT;
+	for (size_t i = 0; i < listen->n; i++)
+		if (vg_settings_listen(&s, vg_str_of(listen->text[i]), why) != VG_OK) {
+			vg_log(VG_LOG_ERROR, "serve: %s", why);
+			vg_settings_fini(&s);
+			return VG_EXIT_USAGE;
+		}
+	code = vg_arg_set(a, "--check") ? check(&s) : serve(state, &s, vg_arg_set(a, "--quiet"));
+	vg_settings_fini(&s);
+	return code;
+}
+
+int
+vg_cmd_role(const struct vg_args *a)
+{
+	return vg_role_main(a->operand[0], a->operand[1]);
+}

@@ -1,0 +1,182 @@
+#include "cmd/watch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/loop.h"
+#include "state/signals.h"
+
+const char *
+vg_state_path(const struct vg_args *a)
+{
+	const char *s = vg_arg(a, "--state");
+
+	return s ? s : vg_house_default();
+}
+
+int
+vg_state_open(const struct vg_args *a, struct vg_house *out)
+{
+	char why[300];
+
+	if (vg_house_open(out, vg_state_path(a), false, why) == VG_OK)
+		return VG_EXIT_OK;
+	vg_log(VG_LOG_ERROR, "%s", why);
+	return VG_EXIT_INPUT;
+}
+
+bool
+vg_take_format(const struct vg_args *a, bool *jsonl)
+{
+	const char *f = vg_arg(a, "--format");
+
+	*jsonl = f && strcmp(f, "jsonl") == 0;
+	if (f == NULL || *jsonl || strcmp(f, "text") == 0)
+		return true;
+	vg_log(VG_LOG_ERROR, "--format %s: one of text, jsonl", f);
+	return false;
+}
+
+static int
+open_db(struct vg_house *h, const char *name, bool read_only, vg_rc (*open)(const char *, bool, char *, sqlite3 **), sqlite3 **out)
+{
+	char path[4200], why[200];
+
+	snprintf(path, sizeof(path), "%s/%s", h->path, name);
+	if (open(path, read_only, why, out) == VG_OK)
+		return VG_EXIT_OK;
+	vg_log(VG_LOG_ERROR, "%s", why);
+	return VG_EXIT_INPUT;
+}
+
+int
+vg_state_catalogue(struct vg_house *h, bool read_only, sqlite3 **out)
+{
+	return open_db(h, "vault/catalogue.db", read_only, vg_catalogue_open, out);
+}
+
+int
+vg_state_signals(struct vg_house *h, sqlite3 **out)
+{
+	return open_db(h, "trace/signals.db", true, vg_signals_open, out);
+}
+
+static bool
+grow(struct vg_name **p, size_t n)
+{
+	struct vg_name *q;
+
+	if (n % 64)
+		return true;
+	if ((q = realloc(*p, (n + 64) * sizeof(*q))) == NULL)
+		return false;
+	*p = q;
+	return true;
+}
+
+static vg_rc
+on_tenant(void *ctx, uint32_t id, vg_str name)
+{
+	struct vg_names *n = ctx;
+
+	if (!grow(&n->tenant, n->ntenant))
+		return VG_E_NOMEM;
+	n->tenant[n->ntenant++] = (struct vg_name){ .id = id, .name = strndup(name.p, name.n) };
+	return VG_OK;
+}
+
+static vg_rc
+on_source(void *ctx, const struct vg_source *s)
+{
+	struct vg_names *n = ctx;
+
+	if (!grow(&n->source, n->nsource))
+		return VG_E_NOMEM;
+	n->source[n->nsource++] = (struct vg_name){ .id = s->id, .tenant = s->tenant, .proof = s->proof, .state = s->state, .name = strndup(s->name.p ? s->name.p : "", s->name.n),
+						    .address = strndup(s->address.p ? s->address.p : "", s->address.n),
+						    .listener = strndup(s->listener.p ? s->listener.p : "", s->listener.n) };
+	return VG_OK;
+}
+
+vg_rc
+vg_names_read(sqlite3 *catalogue, struct vg_names *out)
+{
+	vg_rc rc;
+
+	*out = (struct vg_names){ .tenant = NULL };
+	if ((rc = vg_catalogue_tenants(catalogue, on_tenant, out)) == VG_OK)
+		rc = vg_catalogue_sources(catalogue, on_source, out);
+	return rc;
+}
+
+void
+vg_names_free(struct vg_names *n)
+{
+	for (size_t i = 0; i < n->ntenant; i++)
+		free(n->tenant[i].name);
+	for (size_t i = 0; i < n->nsource; i++) {
+		free(n->source[i].name);
+		free(n->source[i].address);
+		free(n->source[i].listener);
+	}
+	free(n->tenant);
+	free(n->source);
+	*n = (struct vg_names){ .tenant = NULL };
+}
+
+static const struct vg_name *
+by_id(const struct vg_name *x, size_t n, uint32_t id)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) { /* the catalogue gives them in order */
+		size_t mid = low + (high - low) / 2;
+
+		if (x[mid].id == id)
+			return &x[mid];
+		if (x[mid].id < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+const struct vg_name *
+vg_names_tenant(const struct vg_names *n, uint32_t id)
+{
+	return by_id(n->tenant, n->ntenant, id);
+}
+
+const struct vg_name *
+vg_names_tenant_named(const struct vg_names *n, const char *name)
+{
+	for (size_t i = 0; i < n->ntenant; i++)
+		if (strcmp(n->tenant[i].name, name) == 0)
+			return &n->tenant[i];
+	return NULL;
+}
+
+const struct vg_name *
+vg_names_source(const struct vg_names *n, uint32_t id)
+{
+	return by_id(n->source, n->nsource, id);
+}
+
+bool
+vg_take_time(const char *option, const char *text, int64_t otherwise, int64_t *out)
+{
+	int64_t ago;
+
+	*out = otherwise;
+	if (text == NULL || (*out = vg_time_parse(vg_str_of(text), 0)) != VG_TIME_NONE)
+		return true;
+	if ((ago = vg_duration_parse(vg_str_of(text))) != VG_TIME_NONE) {
+		*out = vg_clock_ns() - ago;
+		return true;
+	}
+	vg_log(VG_LOG_ERROR, "%s %s: no time; such as 2026-04-03T08:12:45Z, 2026-04-03, or 2h for two hours ago", option, text);
+	return false;
+}
