@@ -887,15 +887,20 @@ resume(struct vg_tail *t, struct saved *s)
 	return true;
 }
 
-/* false: the gate is full. */
+/* Those that were rotated come before those that took their place.  false: the gate is full. */
 static bool
 resume_all(struct vg_tail *t)
 {
-	for (unsigned i = 0; i < t->nsaved; i++)
-		if (!t->saved[i].done && !is_wanted(t, t->saved[i].path))
-			t->saved[i].done = true; /* the settings name it no more */
-		else if (!t->saved[i].done && !resume(t, &t->saved[i]))
+	for (unsigned i = 0; i < 2 * t->nsaved; i++) {
+		struct saved *s = &t->saved[i % t->nsaved];
+
+		if (s->done || (i < t->nsaved && !(s->place.flags & VG_TAIL_ROTATED)))
+			continue;
+		if (!is_wanted(t, s->path))
+			s->done = true; /* the settings name it no more */
+		else if (!resume(t, s))
 			return false;
+	}
 	return true;
 }
 
