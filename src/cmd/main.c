@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cmd/cmd.h"
+#include "role/roles.h"
 
 const struct vg_opt vg_no_opts[] = { { NULL, VG_OPT_FLAG, NULL, NULL } };
 
@@ -20,6 +21,9 @@ const struct vg_command vg_commands[] = {
 	  "standard input.  For a correlation it may hold many events, in order of time.", vg_explain_opts, 2, vg_cmd_rule_explain },
 	{ "rule coverage", "PATH...", "rules that this evidence can never feed; channels and fields that no rule reads",
 	  NULL, vg_coverage_opts, 1, vg_cmd_rule_coverage },
+	{ "serve", "[OPTIONS]", "the watch: receive logs, keep them, detect",
+	  "Runs until SIGTERM or Ctrl-C, under systemd or in a terminal, as root or as any user.  It prints \"ready\" when it receives.  "
+	  "vigie.yaml(5) has the settings; without one it watches this machine and listens on loopback.", vg_serve_opts, 0, vg_cmd_serve },
 	{ "witness accept", "--state DIR TENANT", "let the new epoch of a log begin, as after a restore", NULL, vg_witness_accept_opts, 1, vg_cmd_witness_accept },
 	{ "witness", "--state DIR --from URL [OPTIONS]", "keep a copy of a watch's vault elsewhere, and tell when it falls silent",
 	  "Pulls checkpoints and sealed segments every few seconds, keeps them append-only, cosigns what is consistent, refuses a log that was "
@@ -64,6 +68,8 @@ main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "--version") == 0)
 		return vg_cmd_version(NULL);
+	if (strcmp(argv[1], "role") == 0 && argc == 4) /* the parent of a watch runs it; no person does */
+		return vg_role_main(argv[2], argv[3]);
 	if ((c = find(argc - 1, argv + 1, &used)) == NULL) {
 		vg_log(VG_LOG_ERROR, "no such command: %s (`vigie help` lists them)", argv[1]);
 		return VG_EXIT_USAGE;

@@ -9,7 +9,6 @@
 #include "cmd/cmd.h"
 #include "cmd/watch.h"
 #include "role/parent.h"
-#include "role/roles.h"
 
 const struct vg_opt vg_serve_opts[] = {
 	VG_STATE_OPTION,
@@ -111,10 +110,4 @@ vg_cmd_serve(const struct vg_args *a)
 	code = vg_arg_set(a, "--check") ? check(&s) : serve(state, &s, vg_arg_set(a, "--quiet"));
 	vg_settings_fini(&s);
 	return code;
-}
-
-int
-vg_cmd_role(const struct vg_args *a)
-{
-	return vg_role_main(a->operand[0], a->operand[1]);
 }

@@ -5,9 +5,9 @@
  * do not fit.  When the entry that was read last is not in the journal any more, a record of "HOST:vigie-journal" says so:
  *   {"vigie":"journal-gap","was":CURSOR,"is":CURSOR}, the latter being of the first entry that is there.
  *
- * Needs, in a sandbox: reading /run/log/journal and /var/log/journal (openat, fstat, newfstatat, fstatfs, getdents64, fcntl, mmap without
- * PROT_EXEC, munmap, pread64, lseek, close, faccessat), inotify_init1, inotify_add_watch, inotify_rm_watch, read, epoll_ctl, eventfd2,
- * write, and /etc/machine-id, or vg_journald_prepare() before it. */
+ * Needs, in a sandbox: reading /run/log/journal and /var/log/journal (openat, newfstatat, fstatfs, getdents64, fcntl, mmap without
+ * PROT_EXEC, munmap, pread64, lseek, close, access), inotify_init1, inotify_add_watch, inotify_rm_watch, read, epoll_ctl, eventfd2, write,
+ * getrandom, and /etc/machine-id, or vg_journald_prepare() before it. */
 #ifndef VG_NET_JOURNALD_H
 #define VG_NET_JOURNALD_H
 
@@ -33,10 +33,11 @@ struct vg_journald_counts {
 	uint64_t gaps;
 };
 struct vg_journald;
-/* What a sandbox may not let it look for later: the number of this machine. */
+/* What a sandbox may not let it look for later: the number of this machine, without which it finds no journal. */
 void vg_journald_prepare(void);
 /* @cursor: of vg_journald_cursor() in an earlier run; empty: there was none.  That there is no journal is no failure: see say().  The
- * loop has a timer of it for good: it is not run any more after vg_journald_free().  VG_E_FORMAT: @cursor is none.  VG_E_NOMEM, VG_E_SYS, VG_E_LIMIT. */
+ * loop has a timer of it for good: it is not run any more after vg_journald_free().  VG_E_FORMAT: @cursor is too long, or
+ * none.  VG_E_NOMEM, VG_E_SYS, VG_E_LIMIT. */
 vg_rc vg_journald_new(struct vg_loop *l, const struct vg_gate *g, const struct vg_journald_options *o, vg_str cursor,
 		      struct vg_journald **out) VG_MUST;
 void vg_journald_free(struct vg_journald *j); /* NULL is nothing */

@@ -18,7 +18,7 @@
  * An edit is seen when it reaches into the last VG_TAIL_WINDOW bytes before the place, or moves them.
  *
  * Needs, in a sandbox: openat, statx, getdents64, pread64, lseek, close, inotify_init1, inotify_add_watch, read, eventfd2, write, fstat
- * and newfstatat (glob, opendir), and reading the folders; a file is one descriptor. */
+ * and newfstatat (glob, opendir), and reading the folders (links are followed as far as that goes); a file is one descriptor. */
 #ifndef VG_NET_TAIL_H
 #define VG_NET_TAIL_H
 
@@ -45,6 +45,7 @@ struct vg_tail_counts {
 	unsigned files;      /* followed now, rotated ones included */
 	unsigned unreadable; /* matched in the last look around, and not allowed */
 	unsigned over;       /* not followed: over a limit of files, sources or memory */
+	uint64_t failed;     /* readings that the system refused; tried again when the file changes */
 	uint64_t changed;    /* found truncated, edited, replaced, deleted */
 	uint64_t zeros;      /* bytes of zeros passed over */
 	uint64_t skipped;    /* bytes not read: see file-skipped */

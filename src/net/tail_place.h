@@ -1,7 +1,8 @@
 /* net/tail_place.h - how far a file was read, kept from one run to the next, and what proves that what was read is still there.
  *
  * The bytes, little-endian: "VGTAIL1\n", u32 files, and for each: u8 flags, u64 inode, u64 birth_ns, then of
- * the name u64 device, u64 inode, u64 birth_ns; u32 cut, u64 at, i64 mtime_ns, 16 bytes of sum, u32 length, the path; then the CRC-32 (zlib) of all before it. */
+ * the name u64 device, u64 inode, u64 birth_ns; u32 cut, u64 at, i64 mtime_ns, 16 bytes of sum, u32 length, the path;
+ * then the CRC-32 (zlib) of all before it. */
 #ifndef VG_NET_TAIL_PLACE_H
 #define VG_NET_TAIL_PLACE_H
 

@@ -634,18 +634,16 @@ what_is_no_file_is_left_alone(void **state)
 	world_end(&w);
 }
 
-/* ---- at random ---- */
+/* ---- at random: VIGIE_TEST_SEED runs one, VIGIE_TEST_RUNS so many ---- */
 
 struct random_run {
 	struct world w;
 	uint64_t random;
 	unsigned next;       /* number of the next line */
 	int fd;              /* the writer's */
-	bool partial;        /* it stands within a line */
 	size_t kept;
 	unsigned rotated;    /* files */
 	bool by_copy;
-	bool fresh;          /* nothing was read of the file as it is now */
 };
 
 static unsigned
@@ -792,11 +790,7 @@ restart(struct random_run *r)
 static void
 step(struct random_run *r)
 {
-	unsigned what = draw(r, 12);
-
-	if (getenv("VIGIE_TEST_TRACE"))
-		print_message("next %u, taken %zu, kept %zu, %s: %u\n", r->next, r->w.b.n, r->kept, r->w.t ? "runs" : "stopped", what);
-	switch (what) {
+	switch (draw(r, 12)) {
 	case 0:
 		if (r->by_copy)
 			rotate_by_copy(r);
@@ -903,9 +897,6 @@ one_run(uint64_t seed, bool by_copy)
 	if (r.w.t == NULL)
 		begin(&r.w);
 	settle(&r);
-	if (getenv("VIGIE_TEST_TRACE"))
-		for (size_t m = 0; m < r.w.b.n; m++)
-			print_message("%zu: %s %.250s\n", m, r.w.b.r[m].id, r.w.b.r[m].raw);
 	expect_in_order(&r);
 	expect_each_once(&r);
 	if (!by_copy)
