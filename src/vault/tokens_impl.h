@@ -1,0 +1,47 @@
+/* vault/tokens_impl.h - what the index's maker and its reader share. */
+#ifndef VG_VAULT_TOKENS_IMPL_H
+#define VG_VAULT_TOKENS_IMPL_H
+
+#include "base/map.h"
+#include "vault/tokens.h"
+#include "vault/words.h"
+
+/* The preamble: magic, u32 key, u32 bytes of the head as stored, u32 blocks, 20 zero bytes, nonce. */
+#define VG_TOKENS_MAGIC "VGTOKEN1"
+#define VG_PREAMBLE_KEY 8
+#define VG_PREAMBLE_HEAD 12
+#define VG_PREAMBLE_BLOCKS 16
+#define VG_PREAMBLE_NONCE 40
+#define VG_HEAD_MAX ((size_t)1 << 20)
+#define VG_HEAD_FIXED 32
+#define VG_ROW_BYTES 52
+#define VG_HASHES_MAX (UINT32_C(1) << 23)
+/* Numbers of the parts. */
+enum { VG_PART_HEAD, VG_PART_WORDS, VG_PART_PAGE };
+
+void vg_tokens_secret(const uint8_t *key, uint8_t out[VG_BLOCK_KEY]);
+/* Append @part, sealed. */
+vg_rc vg_part_seal(const uint8_t *preamble, const uint8_t *secret, uint32_t number, vg_str part, struct vg_buf *out) VG_MUST;
+vg_rc vg_words_unpack(vg_str stored, size_t bytes, struct vg_buf *out) VG_MUST;
+
+/* A word's hash is 32 bits; scaled to 0..hashes-1 it is what pages are sorted by. */
+static inline uint32_t
+vg_word_hash(vg_str word, uint64_t salt)
+{
+	return (uint32_t)(vg_hash64(word, salt) >> 32);
+}
+static inline uint32_t
+vg_page_of(uint32_t npage, uint32_t hashes, uint32_t h32)
+{
+	uint64_t h = (uint64_t)h32 * hashes >> 32;
+
+	return (uint32_t)(h * npage / hashes);
+}
+/* The first scaled hash of a page. */
+static inline uint64_t
+vg_page_first(uint32_t npage, uint32_t hashes, uint32_t number)
+{
+	return ((uint64_t)number * hashes + npage - 1) / npage;
+}
+
+#endif
