@@ -10,16 +10,16 @@ copy(char out[VG_SPEAKER_NAME_MAX], vg_str s)
 }
 
 void
-vg_syslog_init(struct vg_syslog *l, const struct vg_syslog_kind *kind, struct vg_loop *loop, const struct vg_gate *gate, int fd,
+vg_syslogd_init(struct vg_syslogd *l, const struct vg_syslogd_kind *kind, struct vg_loop *loop, const struct vg_gate *gate, int fd,
 	       vg_str tenant, vg_str name)
 {
-	*l = (struct vg_syslog){ .kind = kind, .loop = loop, .gate = gate, .fd = fd };
+	*l = (struct vg_syslogd){ .kind = kind, .loop = loop, .gate = gate, .fd = fd };
 	l->ntenant = copy(l->tenant, tenant);
 	l->nname = copy(l->name, name);
 }
 
 uint32_t
-vg_syslog_source(const struct vg_syslog *l, const uint8_t ip[16], uint8_t proof, vg_str certificate)
+vg_syslogd_source(const struct vg_syslogd *l, const uint8_t ip[16], uint8_t proof, vg_str certificate)
 {
 	char text[VG_PEER_MAX];
 	vg_str address = vg_peer_print(ip, text);
@@ -30,13 +30,13 @@ vg_syslog_source(const struct vg_syslog *l, const uint8_t ip[16], uint8_t proof,
 }
 
 void
-vg_syslog_room(struct vg_syslog *l)
+vg_syslogd_room(struct vg_syslogd *l)
 {
 	l->kind->room(l);
 }
 
 void
-vg_syslog_stop(struct vg_syslog *l)
+vg_syslogd_stop(struct vg_syslogd *l)
 {
 	if (l->stopping)
 		return;
@@ -45,19 +45,19 @@ vg_syslog_stop(struct vg_syslog *l)
 }
 
 bool
-vg_syslog_done(const struct vg_syslog *l)
+vg_syslogd_done(const struct vg_syslogd *l)
 {
 	return l->stopping && l->kind->done(l);
 }
 
-const struct vg_syslog_counts *
-vg_syslog_counts(const struct vg_syslog *l)
+const struct vg_syslogd_counts *
+vg_syslogd_counts(const struct vg_syslogd *l)
 {
 	return &l->counts;
 }
 
 void
-vg_syslog_free(struct vg_syslog *l)
+vg_syslogd_free(struct vg_syslogd *l)
 {
 	if (l)
 		l->kind->free(l);

@@ -4,14 +4,14 @@
 
 #include "net/syslog.h"
 
-struct vg_syslog_kind {
-	void (*room)(struct vg_syslog *l);
-	void (*stop)(struct vg_syslog *l);
-	bool (*done)(const struct vg_syslog *l);
-	void (*free)(struct vg_syslog *l);
+struct vg_syslogd_kind {
+	void (*room)(struct vg_syslogd *l);
+	void (*stop)(struct vg_syslogd *l);
+	bool (*done)(const struct vg_syslogd *l);
+	void (*free)(struct vg_syslogd *l);
 };
-struct vg_syslog { /* the first member of each kind's own */
-	const struct vg_syslog_kind *kind;
+struct vg_syslogd { /* the first member of each kind's own */
+	const struct vg_syslogd_kind *kind;
 	struct vg_loop *loop;
 	const struct vg_gate *gate;
 	int fd;
@@ -19,12 +19,12 @@ struct vg_syslog { /* the first member of each kind's own */
 	char tenant[VG_SPEAKER_NAME_MAX], name[VG_SPEAKER_NAME_MAX];
 	size_t ntenant, nname;
 	bool stopping;
-	struct vg_syslog_counts counts;
+	struct vg_syslogd_counts counts;
 };
 
-void vg_syslog_init(struct vg_syslog *l, const struct vg_syslog_kind *kind, struct vg_loop *loop, const struct vg_gate *gate, int fd,
+void vg_syslogd_init(struct vg_syslogd *l, const struct vg_syslogd_kind *kind, struct vg_loop *loop, const struct vg_gate *gate, int fd,
 		    vg_str tenant, vg_str name);
 /* The gate's number for who sends from @ip; @certificate: the name it proved, or empty. */
-uint32_t vg_syslog_source(const struct vg_syslog *l, const uint8_t ip[16], uint8_t proof, vg_str certificate);
+uint32_t vg_syslogd_source(const struct vg_syslogd *l, const uint8_t ip[16], uint8_t proof, vg_str certificate);
 
 #endif

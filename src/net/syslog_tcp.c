@@ -40,9 +40,9 @@ struct conn {
 	bool over;        /* nothing more will come */
 };
 struct tcp {
-	struct vg_syslog l;
+	struct vg_syslogd l;
 	const struct vg_tls_creds *tls;
-	struct vg_syslog_limits limits;
+	struct vg_syslogd_limits limits;
 	struct link all, waits, bucket[BUCKETS];
 	size_t held, parts; /* bytes of all rests, of all parts */
 	bool tired;         /* no descriptors or memory for more connections: until the next tick */
@@ -164,7 +164,7 @@ conn_name(struct conn *c)
 	vg_str name = c->tls ? vg_tls_peer(c->tls) : VG_NIL;
 
 	if (c->source == VG_GATE_NONE)
-		c->source = vg_syslog_source(&c->t->l, c->ip, name.n ? VG_PROOF_CERTIFICATE : VG_PROOF_NETWORK, name);
+		c->source = vg_syslogd_source(&c->t->l, c->ip, name.n ? VG_PROOF_CERTIFICATE : VG_PROOF_NETWORK, name);
 	return c->source != VG_GATE_NONE;
 }
 
@@ -237,7 +237,7 @@ serve_once(struct conn *c, size_t *n)
 	enum state s;
 
 	*n = 0;
-	if (c->t->held + READ_BYTES > VG_SYSLOG_HELD_MAX)
+	if (c->t->held + READ_BYTES > VG_SYSLOGD_HELD_MAX)
 		return conn_pause(c);
 	*n = c->tls ? read_tls(c) : read_clear(c);
 	if (*n) {
@@ -269,7 +269,7 @@ serve(struct conn *c)
 static void
 check_parts(struct tcp *t)
 {
-	while (t->parts > VG_SYSLOG_PARTS_MAX) {
+	while (t->parts > VG_SYSLOGD_PARTS_MAX) {
 		struct conn *most = NULL;
 		size_t most_bytes = READ_BYTES;
 
@@ -292,7 +292,7 @@ check_parts(struct tcp *t)
 static enum state
 shake_failed(struct conn *c, const char *why)
 {
-	struct vg_syslog_counts *n = &c->t->l.counts;
+	struct vg_syslogd_counts *n = &c->t->l.counts;
 	char text[VG_PEER_MAX];
 
 	(void)vg_peer_print(c->ip, text);
@@ -487,7 +487,7 @@ conn_resume(struct conn *c)
 }
 
 static void
-tcp_room(struct vg_syslog *l)
+tcp_room(struct vg_syslogd *l)
 {
 	struct tcp *t = (struct tcp *)l;
 	struct link now;
@@ -503,7 +503,7 @@ tcp_room(struct vg_syslog *l)
 }
 
 static void
-tcp_stop(struct vg_syslog *l)
+tcp_stop(struct vg_syslogd *l)
 {
 	struct tcp *t = (struct tcp *)l;
 	struct link *next;
@@ -523,13 +523,13 @@ tcp_stop(struct vg_syslog *l)
 }
 
 static bool
-tcp_done(const struct vg_syslog *l)
+tcp_done(const struct vg_syslogd *l)
 {
 	return l->counts.conns_now == 0;
 }
 
 static void
-tcp_free(struct vg_syslog *l)
+tcp_free(struct vg_syslogd *l)
 {
 	struct tcp *t = (struct tcp *)l;
 
@@ -539,7 +539,7 @@ tcp_free(struct vg_syslog *l)
 	free(t);
 }
 
-static const struct vg_syslog_kind kind = { tcp_room, tcp_stop, tcp_done, tcp_free };
+static const struct vg_syslogd_kind kind = { tcp_room, tcp_stop, tcp_done, tcp_free };
 
 /* Accepted connections have these from the socket that listens (tcp(7)). */
 static vg_rc
@@ -554,14 +554,14 @@ set_keepalive(int fd)
 }
 
 static vg_rc
-prepare(struct tcp *t, const struct vg_syslog_limits *limits)
+prepare(struct tcp *t, const struct vg_syslogd_limits *limits)
 {
-	static const struct vg_syslog_limits none;
-	const struct vg_syslog_limits *o = limits ? limits : &none;
+	static const struct vg_syslogd_limits none;
+	const struct vg_syslogd_limits *o = limits ? limits : &none;
 	vg_rc rc;
 
-	t->limits.conns = o->conns ? o->conns : VG_SYSLOG_CONNS;
-	t->limits.conns_per_address = o->conns_per_address ? o->conns_per_address : VG_SYSLOG_CONNS_PER_ADDRESS;
+	t->limits.conns = o->conns ? o->conns : VG_SYSLOGD_CONNS;
+	t->limits.conns_per_address = o->conns_per_address ? o->conns_per_address : VG_SYSLOGD_CONNS_PER_ADDRESS;
 	t->limits.handshake_ms = o->handshake_ms ? o->handshake_ms : VG_TLS_HANDSHAKE_MS;
 	link_init(&t->all);
 	link_init(&t->waits);
@@ -574,15 +574,15 @@ prepare(struct tcp *t, const struct vg_syslog_limits *limits)
 }
 
 vg_rc
-vg_syslog_tcp_new(struct vg_loop *loop, const struct vg_gate *gate, int fd, vg_str tenant, vg_str name, const struct vg_tls_creds *tls,
-		  const struct vg_syslog_limits *limits, struct vg_syslog **out)
+vg_syslogd_tcp_new(struct vg_loop *loop, const struct vg_gate *gate, int fd, vg_str tenant, vg_str name, const struct vg_tls_creds *tls,
+		  const struct vg_syslogd_limits *limits, struct vg_syslogd **out)
 {
 	struct tcp *t = calloc(1, sizeof(*t));
 	vg_rc rc;
 
 	if (t == NULL)
 		return VG_E_NOMEM;
-	vg_syslog_init(&t->l, &kind, loop, gate, fd, tenant, name);
+	vg_syslogd_init(&t->l, &kind, loop, gate, fd, tenant, name);
 	t->tls = tls;
 	if ((rc = prepare(t, limits)) != VG_OK) {
 		int keep = errno;

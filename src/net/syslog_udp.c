@@ -23,7 +23,7 @@ struct control {
 	_Alignas(struct cmsghdr) char bytes[CMSG_SPACE(sizeof(uint32_t))];
 };
 struct udp {
-	struct vg_syslog l;
+	struct vg_syslogd l;
 	char *bytes; /* of BATCH datagrams; owned */
 	struct mmsghdr msg[BATCH];
 	struct iovec iov[BATCH];
@@ -47,7 +47,7 @@ source_of(struct udp *u, const uint8_t ip[16])
 	for (unsigned i = 0; i < SEEN_WAYS; i++)
 		if (set[i].is && memcmp(set[i].ip, ip, 16) == 0)
 			return set[i].source;
-	if ((source = vg_syslog_source(&u->l, ip, VG_PROOF_NONE, VG_NIL)) == VG_GATE_NONE)
+	if ((source = vg_syslogd_source(&u->l, ip, VG_PROOF_NONE, VG_NIL)) == VG_GATE_NONE)
 		return source;
 	s = &set[u->turn++ % SEEN_WAYS];
 	*s = (struct seen){ .source = source, .is = true };
@@ -181,7 +181,7 @@ on_udp(void *ctx, uint32_t events)
 }
 
 static void
-udp_room(struct vg_syslog *l)
+udp_room(struct vg_syslogd *l)
 {
 	struct udp *u = (struct udp *)l;
 
@@ -194,7 +194,7 @@ udp_room(struct vg_syslog *l)
 }
 
 static void
-udp_stop(struct vg_syslog *l)
+udp_stop(struct vg_syslogd *l)
 {
 	struct udp *u = (struct udp *)l;
 
@@ -205,7 +205,7 @@ udp_stop(struct vg_syslog *l)
 }
 
 static bool
-udp_done(const struct vg_syslog *l)
+udp_done(const struct vg_syslogd *l)
 {
 	const struct udp *u = (const struct udp *)l;
 
@@ -213,7 +213,7 @@ udp_done(const struct vg_syslog *l)
 }
 
 static void
-udp_free(struct vg_syslog *l)
+udp_free(struct vg_syslogd *l)
 {
 	struct udp *u = (struct udp *)l;
 
@@ -223,7 +223,7 @@ udp_free(struct vg_syslog *l)
 	free(u);
 }
 
-static const struct vg_syslog_kind kind = { udp_room, udp_stop, udp_done, udp_free };
+static const struct vg_syslogd_kind kind = { udp_room, udp_stop, udp_done, udp_free };
 
 static vg_rc
 prepare(struct udp *u)
@@ -243,14 +243,14 @@ prepare(struct udp *u)
 }
 
 vg_rc
-vg_syslog_udp_new(struct vg_loop *loop, const struct vg_gate *gate, int fd, vg_str tenant, vg_str name, struct vg_syslog **out)
+vg_syslogd_udp_new(struct vg_loop *loop, const struct vg_gate *gate, int fd, vg_str tenant, vg_str name, struct vg_syslogd **out)
 {
 	struct udp *u = calloc(1, sizeof(*u));
 	vg_rc rc;
 
 	if (u == NULL)
 		return VG_E_NOMEM;
-	vg_syslog_init(&u->l, &kind, loop, gate, fd, tenant, name);
+	vg_syslogd_init(&u->l, &kind, loop, gate, fd, tenant, name);
 	if ((rc = prepare(u)) != VG_OK) {
 		int keep = errno;
 

@@ -16,7 +16,7 @@
 struct collect {
 	struct vg_role_env *env;
 	struct vg_sender *sender;
-	struct vg_syslog *syslog[LISTENERS_MAX];
+	struct vg_syslogd *syslog[LISTENERS_MAX];
 	size_t nsyslog;
 	struct vg_http *http[LISTENERS_MAX];
 	size_t nhttp;
@@ -31,7 +31,7 @@ on_room(void *ctx)
 	struct collect *c = ctx;
 
 	for (size_t i = 0; i < c->nsyslog; i++)
-		vg_syslog_room(c->syslog[i]);
+		vg_syslogd_room(c->syslog[i]);
 }
 
 static void
@@ -139,9 +139,9 @@ listen_on(struct collect *c, const struct vg_given *g)
 	if (vg_str_eq(kind, VG_STR("tls")) && (rc = tls_of(c, name, &tls)) != VG_OK)
 		return rc;
 	if (vg_str_eq(kind, VG_STR("udp")))
-		rc = vg_syslog_udp_new(c->env->loop, gate, g->fd, g->text, vg_str_of(name), &c->syslog[c->nsyslog]);
+		rc = vg_syslogd_udp_new(c->env->loop, gate, g->fd, g->text, vg_str_of(name), &c->syslog[c->nsyslog]);
 	else
-		rc = vg_syslog_tcp_new(c->env->loop, gate, g->fd, g->text, vg_str_of(name), tls, NULL, &c->syslog[c->nsyslog]);
+		rc = vg_syslogd_tcp_new(c->env->loop, gate, g->fd, g->text, vg_str_of(name), tls, NULL, &c->syslog[c->nsyslog]);
 	c->nsyslog += rc == VG_OK;
 	return rc;
 }
@@ -194,8 +194,8 @@ on_stop_timer(void *ctx)
 	if (!c->stopping)
 		return;
 	for (size_t i = 0; i < c->nsyslog; i++) {
-		vg_syslog_room(c->syslog[i]);
-		done = done && vg_syslog_done(c->syslog[i]);
+		vg_syslogd_room(c->syslog[i]);
+		done = done && vg_syslogd_done(c->syslog[i]);
 	}
 	if (done || c->stop_turns++ > 100)
 		vg_role_done(c->env);
@@ -207,7 +207,7 @@ stop(struct vg_role_env *e)
 	struct collect *c = e->ctx;
 
 	for (size_t i = 0; i < c->nsyslog; i++)
-		vg_syslog_stop(c->syslog[i]);
+		vg_syslogd_stop(c->syslog[i]);
 	c->stopping = true;
 	if (vg_loop_every(e->loop, 20, on_stop_timer, c) != VG_OK)
 		vg_role_done(e);
@@ -223,7 +223,7 @@ tick(struct vg_role_env *e)
 
 	vg_sender_count(c->sender, &n);
 	for (size_t i = 0; i < c->nsyslog; i++) {
-		const struct vg_syslog_counts *s = vg_syslog_counts(c->syslog[i]);
+		const struct vg_syslogd_counts *s = vg_syslogd_counts(c->syslog[i]);
 
 		conns += s->conns_now;
 		failed += s->handshakes_failed;

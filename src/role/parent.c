@@ -665,7 +665,7 @@ address_of(int fd, char out[VG_ADDRESS_MAX])
 {
 	struct sockaddr_storage ss;
 	socklen_t n = sizeof(ss);
-	struct vg_address a = { .off = false };
+	struct vg_address a = { .given = true };
 
 	out[0] = 0;
 	if (getsockname(fd, (struct sockaddr *)&ss, &n) < 0)

@@ -81,7 +81,7 @@ join_tags(struct trace *t, const struct vg_rule *r)
 }
 
 static vg_rc
-put_signal(struct trace *t, struct vg_signal *s, uint32_t rule)
+put_signal(struct trace *t, struct vg_signal_row *s, uint32_t rule)
 {
 	const struct vg_rule *r = &t->k.program.rule[rule];
 	bool new;
@@ -138,7 +138,7 @@ static vg_rc
 base_signal(struct trace *t, uint32_t rule)
 {
 	const struct vg_found *f = &t->found;
-	struct vg_signal s = { .tenant = f->tenant, .source = f->source, .host = t->event.host, .time_ns = f->time_ns, .first_ns = f->time_ns,
+	struct vg_signal_row s = { .tenant = f->tenant, .source = f->source, .host = t->event.host, .time_ns = f->time_ns, .first_ns = f->time_ns,
 			       .recv_ns = f->recv_ns, .count = 1, .evidence = { f->seq }, .nevidence = 1 };
 	uint32_t at[FIELDS_MAX];
 	size_t n = vg_matched_fields(t->regexes, rule, &t->event, &t->scratch, at, FIELDS_MAX);
@@ -159,7 +159,7 @@ on_correlation(void *ctx, const struct vg_live_signal *x)
 {
 	struct trace *t = ctx;
 	const struct vg_corr_hit *h = &x->hit;
-	struct vg_signal s = { .tenant = x->tenant, .flags = VG_SIGNAL_CORRELATION | (x->late ? VG_SIGNAL_LATE : 0), .time_ns = h->last_ns,
+	struct vg_signal_row s = { .tenant = x->tenant, .flags = VG_SIGNAL_CORRELATION | (x->late ? VG_SIGNAL_LATE : 0), .time_ns = h->last_ns,
 			       .first_ns = h->first_ns, .recv_ns = t->newest_ns, .count = h->count };
 
 	if (!is_reported(t, h->rule))

@@ -19,7 +19,7 @@ vg_signals_open(const char *path, bool read_only, char why[200], sqlite3 **out)
 }
 
 vg_rc
-vg_signal_put(sqlite3 *db, const struct vg_signal *s, bool *new)
+vg_signal_put(sqlite3 *db, const struct vg_signal_row *s, bool *new)
 {
 	vg_str id = vg_str_mem(s->id, sizeof(s->id));
 	struct vg_buf evidence = { 0 };
@@ -46,12 +46,12 @@ vg_signal_withdraw(sqlite3 *db, const uint8_t id[VG_SIGNAL_ID])
 }
 
 static void
-take_row(sqlite3_stmt *st, struct vg_signal *s)
+take_row(sqlite3_stmt *st, struct vg_signal_row *s)
 {
 	vg_str id = vg_db_text(st, 1), evidence = vg_db_text(st, 16);
 	struct vg_cur c = vg_cur_of(evidence.p, evidence.n);
 
-	*s = (struct vg_signal){ .n = (uint64_t)sqlite3_column_int64(st, 0), .tenant = (uint32_t)sqlite3_column_int64(st, 2),
+	*s = (struct vg_signal_row){ .n = (uint64_t)sqlite3_column_int64(st, 0), .tenant = (uint32_t)sqlite3_column_int64(st, 2),
 				 .source = (uint32_t)sqlite3_column_int64(st, 3), .level = (uint8_t)sqlite3_column_int(st, 4),
 				 .flags = (uint8_t)sqlite3_column_int(st, 5), .rule = vg_db_text(st, 6), .title = vg_db_text(st, 7),
 				 .tags = vg_db_text(st, 8), .host = vg_db_text(st, 9), .fields = vg_db_text(st, 10),
@@ -64,7 +64,7 @@ take_row(sqlite3_stmt *st, struct vg_signal *s)
 }
 
 vg_rc
-vg_signals_each(sqlite3 *db, const struct vg_signal_query *q, vg_rc (*each)(void *ctx, const struct vg_signal *s), void *ctx)
+vg_signals_each(sqlite3 *db, const struct vg_signal_query *q, vg_rc (*each)(void *ctx, const struct vg_signal_row *s), void *ctx)
 {
 	sqlite3_stmt *st;
 	char sql[600];
@@ -76,7 +76,7 @@ vg_signals_each(sqlite3 *db, const struct vg_signal_query *q, vg_rc (*each)(void
 	rc = vg_db_prepare(db, &st, sql, "iiiitti", (int64_t)q->after, (int64_t)q->level, (int64_t)q->tenant, (int64_t)q->tenant, q->id, q->id,
 			   q->limit ? (int64_t)q->limit : INT64_MAX);
 	while (rc == VG_OK && (rc = vg_db_rc(sqlite3_step(st))) == VG_OK) {
-		struct vg_signal s;
+		struct vg_signal_row s;
 
 		take_row(st, &s);
 		rc = each(ctx, &s);

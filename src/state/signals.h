@@ -15,7 +15,7 @@ enum vg_signal_flag {
 	VG_SIGNAL_RESENT = 8,      /* its record may be one that came before */
 	VG_SIGNAL_UNPROVED = 16,   /* nothing proves who sent it */
 };
-struct vg_signal {
+struct vg_signal_row {
 	uint64_t n;  /* 1, 2...: the order they were made in */
 	uint8_t id[VG_SIGNAL_ID];
 	uint32_t tenant, source;
@@ -29,7 +29,7 @@ struct vg_signal {
 };
 vg_rc vg_signals_open(const char *path, bool read_only, char why[200], sqlite3 **out) VG_MUST;
 /* @new: it was not there (or was withdrawn).  s->n is not looked at. */
-vg_rc vg_signal_put(sqlite3 *db, const struct vg_signal *s, bool *new) VG_MUST;
+vg_rc vg_signal_put(sqlite3 *db, const struct vg_signal_row *s, bool *new) VG_MUST;
 vg_rc vg_signal_withdraw(sqlite3 *db, const uint8_t id[VG_SIGNAL_ID]) VG_MUST;
 
 struct vg_signal_query {
@@ -40,7 +40,7 @@ struct vg_signal_query {
 	uint32_t tenant;  /* 0: all */
 	vg_str id;        /* hexadecimal, or its beginning (8 at least); empty: all */
 };
-vg_rc vg_signals_each(sqlite3 *db, const struct vg_signal_query *q, vg_rc (*each)(void *ctx, const struct vg_signal *s), void *ctx) VG_MUST;
+vg_rc vg_signals_each(sqlite3 *db, const struct vg_signal_query *q, vg_rc (*each)(void *ctx, const struct vg_signal_row *s), void *ctx) VG_MUST;
 /* A value kept by name; VG_E_NOTFOUND. */
 vg_rc vg_state_get(sqlite3 *db, const char *name, struct vg_buf *out) VG_MUST;
 vg_rc vg_state_set(sqlite3 *db, const char *name, vg_str value) VG_MUST;

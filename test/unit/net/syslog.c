@@ -98,7 +98,7 @@ struct bed {
 	struct fake fake;
 	struct vg_gate gate;
 	struct vg_loop *loop;
-	struct vg_syslog *l;
+	struct vg_syslogd *l;
 	int fd;
 	struct sockaddr_storage at;
 	socklen_t nat;
@@ -129,23 +129,23 @@ udp_bed(void)
 {
 	struct bed *b = bed_new(AF_INET, SOCK_DGRAM);
 
-	assert_int_equal(vg_syslog_udp_new(b->loop, &b->gate, b->fd, VG_STR("acme"), VG_STR("syslog"), &b->l), VG_OK);
+	assert_int_equal(vg_syslogd_udp_new(b->loop, &b->gate, b->fd, VG_STR("acme"), VG_STR("syslog"), &b->l), VG_OK);
 	return b;
 }
 
 static struct bed *
-tcp_bed(const struct vg_syslog_limits *limits)
+tcp_bed(const struct vg_syslogd_limits *limits)
 {
 	struct bed *b = bed_new(AF_INET, SOCK_STREAM);
 
-	assert_int_equal(vg_syslog_tcp_new(b->loop, &b->gate, b->fd, VG_STR("acme"), VG_STR("syslog"), NULL, limits, &b->l), VG_OK);
+	assert_int_equal(vg_syslogd_tcp_new(b->loop, &b->gate, b->fd, VG_STR("acme"), VG_STR("syslog"), NULL, limits, &b->l), VG_OK);
 	return b;
 }
 
 static void
 bed_free(struct bed *b)
 {
-	vg_syslog_free(b->l);
+	vg_syslogd_free(b->l);
 	vg_loop_free(b->loop);
 	close(b->fd);
 	for (unsigned i = 0; i < b->fake.n; i++)
@@ -168,10 +168,10 @@ turn_until(struct bed *b, uint64_t n)
 
 	while (b->fake.taken < n && vg_monotonic_ns() < end) {
 		turn(b, 1);
-		vg_syslog_room(b->l);
+		vg_syslogd_room(b->l);
 	}
 	assert_int_equal(b->fake.taken, n);
-	assert_int_equal(vg_syslog_counts(b->l)->records, n);
+	assert_int_equal(vg_syslogd_counts(b->l)->records, n);
 }
 
 static void
@@ -179,9 +179,9 @@ turn_until_conns(struct bed *b, uint64_t n)
 {
 	int64_t end = vg_monotonic_ns() + 10 * VG_SEC;
 
-	while (vg_syslog_counts(b->l)->conns_now != n && vg_monotonic_ns() < end)
+	while (vg_syslogd_counts(b->l)->conns_now != n && vg_monotonic_ns() < end)
 		turn(b, 1);
-	assert_int_equal(vg_syslog_counts(b->l)->conns_now, n);
+	assert_int_equal(vg_syslogd_counts(b->l)->conns_now, n);
 }
 
 /* A client at 127.0.0.@host, connected. */
@@ -277,7 +277,7 @@ datagrams_in_hand_wait_for_room(void **state)
 	turn(b, 5);
 	offers = b->fake.offers;
 	assert_int_equal(offers, 1); /* not offered again and again */
-	vg_syslog_room(b->l);
+	vg_syslogd_room(b->l);
 	turn(b, 5);
 	assert_int_equal(b->fake.offers, 2);
 	b->fake.full = false;
@@ -307,7 +307,7 @@ a_flood_displaces_its_own(void **state)
 		sent++;
 		say(good, VG_STR("<34>good"));
 		turn(b, 1);
-		vg_syslog_room(b->l);
+		vg_syslogd_room(b->l);
 	}
 	turn_until(b, 160);
 	lost = b->fake.refused[VG_REFUSED_LIMIT];
@@ -347,7 +347,7 @@ a_backlog_keeps_order(void **state)
 		}
 		turn(b, 1);
 		if (round % 3 == 0)
-			vg_syslog_room(b->l);
+			vg_syslogd_room(b->l);
 	}
 	turn_until(b, sent);
 	for (unsigned i = 0; i < b->fake.n; i++) {
@@ -405,14 +405,14 @@ what_the_kernel_drops_is_counted(void **state)
 	b->fake.full = false;
 	for (unsigned i = 0; i < 20; i++) {
 		turn(b, 1);
-		vg_syslog_room(b->l);
+		vg_syslogd_room(b->l);
 	}
 	say(fd, VG_STR("<34>after"));
 	sent++;
 	turn(b, 3);
 	assert_true(b->fake.refused[VG_REFUSED_KERNEL] > 0);
 	assert_int_equal(b->fake.refused[VG_REFUSED_KERNEL] + b->fake.taken, sent);
-	assert_int_equal(vg_syslog_counts(b->l)->kernel_drops, b->fake.refused[VG_REFUSED_KERNEL]);
+	assert_int_equal(vg_syslogd_counts(b->l)->kernel_drops, b->fake.refused[VG_REFUSED_KERNEL]);
 	close(fd);
 	bed_free(b);
 }
@@ -427,11 +427,11 @@ a_stop_reads_the_datagrams_that_came(void **state)
 	for (unsigned i = 0; i < 150; i++)
 		say(fd, VG_STR("<34>one"));
 	b->fake.moody = true;
-	assert_false(vg_syslog_done(b->l));
-	vg_syslog_stop(b->l);
-	for (unsigned i = 0; i < 1000 && !vg_syslog_done(b->l); i++)
-		vg_syslog_room(b->l);
-	assert_true(vg_syslog_done(b->l));
+	assert_false(vg_syslogd_done(b->l));
+	vg_syslogd_stop(b->l);
+	for (unsigned i = 0; i < 1000 && !vg_syslogd_done(b->l); i++)
+		vg_syslogd_room(b->l);
+	assert_true(vg_syslogd_done(b->l));
 	assert_int_equal(b->fake.taken, 150);
 	close(fd);
 	bed_free(b);
@@ -484,12 +484,12 @@ streams_are_cut_into_records(void **state)
 	assert_int_equal(b->fake.n, 2); /* who said nothing is no source */
 	told(b, 0, "acme syslog network 127.0.0.2 127.0.0.2", VG_STR("<34>one\n<34>two\n"));
 	told(b, 1, "acme syslog network 127.0.0.3 127.0.0.3", VG_STR("<34>a\nb\nc\n<34>end\n"));
-	assert_int_equal(vg_syslog_counts(b->l)->bytes, 16 + 20);
+	assert_int_equal(vg_syslogd_counts(b->l)->bytes, 16 + 20);
 	close(lf);
 	close(counted);
 	close(quiet);
 	turn_until_conns(b, 0);
-	assert_int_equal(vg_syslog_counts(b->l)->conns_ever, 3);
+	assert_int_equal(vg_syslogd_counts(b->l)->conns_ever, 3);
 	bed_free(b);
 }
 
@@ -530,7 +530,7 @@ mapped_addresses_are_folded(void **state)
 	int four, six = socket(AF_INET6, SOCK_STREAM, 0);
 
 	(void)state;
-	assert_int_equal(vg_syslog_tcp_new(b->loop, &b->gate, b->fd, VG_STR("acme"), VG_STR("syslog"), NULL, NULL, &b->l), VG_OK);
+	assert_int_equal(vg_syslogd_tcp_new(b->loop, &b->gate, b->fd, VG_STR("acme"), VG_STR("syslog"), NULL, NULL, &b->l), VG_OK);
 	to.sin6_addr = in6addr_loopback;
 	four = client(b, 2);
 	say(four, VG_STR("<34>four\n"));
@@ -569,7 +569,7 @@ nonsense_ends_its_connection(void **state)
 static void
 limits_of_connections(void **state)
 {
-	static const struct vg_syslog_limits limits = { .conns = 5, .conns_per_address = 3 };
+	static const struct vg_syslogd_limits limits = { .conns = 5, .conns_per_address = 3 };
 	struct bed *b = tcp_bed(&limits);
 	int fd[8];
 
@@ -579,13 +579,13 @@ limits_of_connections(void **state)
 	turn_until_conns(b, 3);
 	turn(b, 2);
 	assert_true(closed(fd[3]));
-	assert_int_equal(vg_syslog_counts(b->l)->conns_refused, 1);
+	assert_int_equal(vg_syslogd_counts(b->l)->conns_refused, 1);
 	for (unsigned i = 4; i < 8; i++)
 		fd[i] = client(b, i);
 	turn_until_conns(b, 5);
 	turn(b, 2);
 	assert_true(closed(fd[6]) && closed(fd[7]) && !closed(fd[5]));
-	assert_int_equal(vg_syslog_counts(b->l)->conns_refused, 3);
+	assert_int_equal(vg_syslogd_counts(b->l)->conns_refused, 3);
 	assert_int_equal(b->fake.refused[VG_REFUSED_LIMIT], 3);
 	close(fd[0]); /* its place is free again */
 	turn_until_conns(b, 4);
@@ -696,13 +696,13 @@ nothing_is_lost_when_the_gate_refuses(void **state)
 			more |= sender_push(&x[s], 1 + (round * 7919u + s * 104729u) % 100000);
 		b->fake.full = round % 7 == 3;
 		turn(b, 1);
-		vg_syslog_room(b->l);
+		vg_syslogd_room(b->l);
 	}
 	b->fake.full = false;
 	turn_until(b, SENDERS * RECORDS);
-	while (vg_syslog_counts(b->l)->conns_now) {
+	while (vg_syslogd_counts(b->l)->conns_now) {
 		turn(b, 1);
-		vg_syslog_room(b->l);
+		vg_syslogd_room(b->l);
 	}
 	for (unsigned s = 0; s < SENDERS; s++) {
 		char who[100];
@@ -779,10 +779,10 @@ a_stop_takes_what_is_in_the_sockets(void **state)
 	turn(b, 3);
 	late = client(b, 99); /* not accepted yet */
 	say(late, VG_STR("<34>late"));
-	vg_syslog_stop(b->l);
-	for (unsigned i = 0; i < 1000000 && !vg_syslog_done(b->l); i++)
-		vg_syslog_room(b->l);
-	assert_true(vg_syslog_done(b->l));
+	vg_syslogd_stop(b->l);
+	for (unsigned i = 0; i < 1000000 && !vg_syslogd_done(b->l); i++)
+		vg_syslogd_room(b->l);
+	assert_true(vg_syslogd_done(b->l));
 	assert_int_equal(b->fake.n, SENDERS + 1);
 	for (unsigned i = 0; i < b->fake.n; i++) {
 		unsigned host;
@@ -841,7 +841,7 @@ frames_that_do_not_end_are_bounded(void **state)
 {
 	struct bed *b = tcp_bed(NULL);
 	int fd[40];
-	const struct vg_syslog_counts *n = vg_syslog_counts(b->l);
+	const struct vg_syslogd_counts *n = vg_syslogd_counts(b->l);
 
 	(void)state;
 	flood(b, fd, 40, VG_RECORD_RAW_MAX + 1); /* a buffer of 2 MiB each */
@@ -871,16 +871,16 @@ what_is_held_is_bounded(void **state)
 	b->fake.full = true;
 	flood(b, fd, FLOOD, 80000);
 	turn(b, 20);
-	bytes = vg_syslog_counts(b->l)->bytes;
-	assert_true(bytes <= VG_SYSLOG_HELD_MAX && bytes > VG_SYSLOG_HELD_MAX / 2);
+	bytes = vg_syslogd_counts(b->l)->bytes;
+	assert_true(bytes <= VG_SYSLOGD_HELD_MAX && bytes > VG_SYSLOGD_HELD_MAX / 2);
 	b->fake.full = false;
 	for (unsigned i = 0; i < FLOOD; i++)
 		close(fd[i]);
-	for (unsigned i = 0; i < 20000 && vg_syslog_counts(b->l)->conns_now; i++) {
-		vg_syslog_room(b->l);
+	for (unsigned i = 0; i < 20000 && vg_syslogd_counts(b->l)->conns_now; i++) {
+		vg_syslogd_room(b->l);
 		turn(b, 1);
 	}
-	assert_int_equal(vg_syslog_counts(b->l)->conns_now, 0);
+	assert_int_equal(vg_syslogd_counts(b->l)->conns_now, 0);
 	assert_int_equal(b->fake.taken, FLOOD * 800);
 	bed_free(b);
 }
@@ -890,14 +890,14 @@ what_is_held_is_bounded(void **state)
 static struct test_cert ca, server, firewall;
 
 static struct bed *
-tls_bed(struct vg_tls_creds **creds, const struct vg_syslog_limits *limits)
+tls_bed(struct vg_tls_creds **creds, const struct vg_syslogd_limits *limits)
 {
 	struct bed *b = bed_new(AF_INET, SOCK_STREAM);
 	struct vg_tls_settings s = { .cert = vg_str_of(server.pem), .key = vg_str_of(server.key_pem), .client_ca = vg_str_of(ca.pem) };
 	char why[VG_TLS_WHY_MAX];
 
 	assert_int_equal(vg_tls_creds_new(&s, why, creds), VG_OK);
-	assert_int_equal(vg_syslog_tcp_new(b->loop, &b->gate, b->fd, VG_STR("acme"), VG_STR("syslog-tls"), *creds, limits, &b->l), VG_OK);
+	assert_int_equal(vg_syslogd_tcp_new(b->loop, &b->gate, b->fd, VG_STR("acme"), VG_STR("syslog-tls"), *creds, limits, &b->l), VG_OK);
 	return b;
 }
 
@@ -938,8 +938,8 @@ tls_senders_are_known(void **state)
 		else
 			told(b, i, "acme syslog-tls network 127.0.0.3 127.0.0.3", VG_STR("<34>line\n<34>last\n"));
 	assert_int_equal(b->fake.n, 2);
-	assert_int_equal(vg_syslog_counts(b->l)->handshakes_failed, 1);
-	assert_non_null(strstr(vg_syslog_counts(b->l)->handshake_why, "127.0.0.4: "));
+	assert_int_equal(vg_syslogd_counts(b->l)->handshakes_failed, 1);
+	assert_non_null(strstr(vg_syslogd_counts(b->l)->handshake_why, "127.0.0.4: "));
 	test_client_close(&a);
 	test_client_close(&c);
 	close(one);
@@ -970,7 +970,7 @@ nothing_of_tls_is_lost(void **state)
 		else
 			assert_int_equal(n, GNUTLS_E_AGAIN);
 		turn(b, 1);
-		vg_syslog_room(b->l);
+		vg_syslogd_room(b->l);
 	}
 	turn_until(b, RECORDS);
 	told(b, 0, "acme syslog-tls certificate fw1 127.0.0.3", vg_buf_str(&x.want));
@@ -985,7 +985,7 @@ nothing_of_tls_is_lost(void **state)
 static void
 slow_handshakes_end(void **state)
 {
-	static const struct vg_syslog_limits limits = { .handshake_ms = 100 };
+	static const struct vg_syslogd_limits limits = { .handshake_ms = 100 };
 	struct vg_tls_creds *creds;
 	struct bed *b = tls_bed(&creds, &limits);
 	int good = client(b, 2), slow = client(b, 3);
@@ -996,8 +996,8 @@ slow_handshakes_end(void **state)
 	say(slow, VG_STR("\x16\x03\x01")); /* a hello that does not go on */
 	turn_until_conns(b, 1);
 	assert_true(closed(slow));
-	assert_int_equal(vg_syslog_counts(b->l)->handshakes_failed, 1);
-	assert_string_equal(vg_syslog_counts(b->l)->handshake_why, "127.0.0.3: too slow");
+	assert_int_equal(vg_syslogd_counts(b->l)->handshakes_failed, 1);
+	assert_string_equal(vg_syslogd_counts(b->l)->handshake_why, "127.0.0.3: too slow");
 	assert_true(gnutls_record_send(c.session, "7 <34>one", 9) == 9); /* idle is fine */
 	turn_until(b, 1);
 	test_client_close(&c);

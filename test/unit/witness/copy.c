@@ -44,7 +44,7 @@ setup(void **state)
 	vault = open(home, O_RDONLY | O_DIRECTORY);
 	assert_int_equal(vg_note_key_of_seed(VG_STR("log"), seed, &log_secret), VG_OK);
 	for (uint64_t i = 0; i <= BLOCKS; i++) {
-		struct vg_record r = { 10 * i + 1, 0, 0, VG_STR("text") };
+		struct vg_record r = { .seq = 10 * i + 1, .raw = VG_STR("text") };
 		struct vg_hash leaf;
 
 		point[i] = (struct vg_checkpoint){ .origin = "log", .size = i, .seq = 10 * i + 1, .time_ns = (int64_t)i };
