@@ -24,6 +24,15 @@ const struct vg_command vg_commands[] = {
 	{ "serve", "[OPTIONS]", "the watch: receive logs, keep them, detect",
 	  "Runs until SIGTERM or Ctrl-C, under systemd or in a terminal, as root or as any user.  It prints \"ready\" when it receives.  "
 	  "vigie.yaml(5) has the settings; without one it watches this machine and listens on loopback.", vg_serve_opts, 0, vg_cmd_serve },
+	{ "status", "[OPTIONS]", "is the watch well: roles, sources, queues, disk, checkpoint", "Exits with 1 when it does not run, or a role does not.",
+	  vg_status_opts, 0, vg_cmd_status },
+	{ "signal list", "[OPTIONS]", "what rules and correlations said, the newest last with --format jsonl", NULL, vg_signal_list_opts, 0, vg_cmd_signal_list },
+	{ "signal show", "ID", "one signal, and the records that prove it", NULL, vg_signal_show_opts, 1, vg_cmd_signal_show },
+	{ "source list", "[OPTIONS]", "who sends, how the name is proved, how much was not understood", NULL, vg_source_list_opts, 0, vg_cmd_source_list },
+	{ "source adopt", "ID...", "take new senders among the known ones", NULL, vg_source_opts, 1, vg_cmd_source_adopt },
+	{ "key add", "NAME", "make a key that a source proves itself with over HTTPS", NULL, vg_key_add_opts, 1, vg_cmd_key_add },
+	{ "key list", "[OPTIONS]", "the keys that were given out", NULL, vg_source_list_opts, 0, vg_cmd_key_list },
+	{ "key revoke", "ID", "take a key back", NULL, vg_source_opts, 1, vg_cmd_key_revoke },
 	{ "witness accept", "--state DIR TENANT", "let the new epoch of a log begin, as after a restore", NULL, vg_witness_accept_opts, 1, vg_cmd_witness_accept },
 	{ "witness", "--state DIR --from URL [OPTIONS]", "keep a copy of a watch's vault elsewhere, and tell when it falls silent",
 	  "Pulls checkpoints and sealed segments every few seconds, keeps them append-only, cosigns what is consistent, refuses a log that was "
