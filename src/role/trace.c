@@ -231,13 +231,13 @@ take_batch(struct trace *t, uint64_t next, int64_t newest_ns, struct vg_cur *c)
 {
 	vg_rc rc = begin_transaction(t);
 
+	if (newest_ns > t->newest_ns)
+		t->newest_ns = newest_ns;
 	while (rc == VG_OK && vg_cur_left(c))
 		if ((rc = vg_found_take(c, &t->found)) == VG_OK && t->found.seq < next)
 			rc = one_found(t);
 	t->records += next - t->next;
 	t->next = next;
-	if (newest_ns > t->newest_ns)
-		t->newest_ns = newest_ns;
 	t->heard_ns = vg_monotonic_ns();
 	return rc;
 }
