@@ -85,6 +85,18 @@ vg_role_say(struct vg_role_env *e, int level, const char *fmt, ...)
 }
 
 void
+vg_role_lost(struct vg_role_env *e, unsigned role, unsigned index)
+{
+	struct vg_buf b = { 0 };
+
+	vg_buf_le16(&b, (uint16_t)role);
+	vg_buf_le16(&b, (uint16_t)index);
+	if (b.rc == VG_OK)
+		vg_channel_send(e->parent, VG_MSG_LOST, vg_buf_str(&b));
+	vg_buf_fini(&b);
+}
+
+void
 vg_role_stats(struct vg_role_env *e, struct vg_buf *b)
 {
 	vg_channel_send(e->parent, VG_MSG_STATS, vg_buf_str(b));

@@ -16,6 +16,8 @@
 #include "vault/merkle.h"
 #include "vault/record.h"
 
+#define FOUND_AHEAD ((size_t)8 << 20)
+#define FLUSH_MS 10000
 #define SOURCES_MAX 256 /* of which one batch tells what could not be read */
 
 struct told { /* of one source, in one batch */
@@ -191,6 +193,8 @@ finish_batch(struct detect *d, uint64_t first)
 		vg_buf_le64(&d->done, (uint64_t)d->told[i].skew_ns);
 	}
 	vg_channel_send(d->trace, VG_MSG_FOUND, vg_buf_str(&d->found)); /* first: what is lost with it is asked for again */
+	if (vg_channel_queued(d->trace) > FOUND_AHEAD) /* it is slower than we are: nothing else is to be done */
+		vg_channel_flush(d->trace, FLUSH_MS);
 	vg_channel_send(d->vault, VG_MSG_DONE, vg_buf_str(&d->done));
 	if (d->progress)
 		*d->progress = 0;
@@ -238,10 +242,14 @@ closed(void *ctx, struct vg_channel *c)
 {
 	struct detect *d = ctx;
 
-	if (d->vault == c)
+	if (d->vault == c) {
 		d->vault = NULL;
-	if (d->trace == c)
+		vg_role_lost(d->env, VG_ROLE_VAULT, 0);
+	}
+	if (d->trace == c) {
 		d->trace = NULL;
+		vg_role_lost(d->env, VG_ROLE_TRACE, 0);
+	}
 }
 
 static vg_rc

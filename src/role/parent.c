@@ -31,6 +31,7 @@
 #define SILENT_MS 30000     /* a role that says nothing for so long is ended */
 #define STOP_MS 20000       /* then what is left is killed */
 #define SOCKET_BYTES (1 << 20)
+#define REJOIN_MS 100
 #define STATS_MAX ((size_t)64 << 10)
 
 struct child {
@@ -41,6 +42,7 @@ struct child {
 	int64_t began_ms, heard_ms, next_ms;
 	unsigned backoff_ms, restarts;
 	struct vg_buf stats;
+	int64_t joined_ms[CHILDREN_MAX]; /* when a lost channel to that child was last made anew */
 };
 struct bound { /* a listening socket */
 	char name[64]; /* as the role gets it */
@@ -349,92 +351,6 @@ closed(void *ctx, struct vg_channel *c)
 	}
 }
 
-/* ---- spawning ---- */
-
-static void
-connect_pair(struct child *a, struct child *b)
-{
-	struct child *x[2] = { a, b };
-	int sv[2], size = SOCKET_BYTES;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0) {
-		vg_log(VG_LOG_ERROR, "no channel between %s and %s: %s", vg_role_name(a->role), vg_role_name(b->role), strerror(errno));
-		return;
-	}
-	for (int i = 0; i < 2; i++) {
-		struct vg_buf m = { 0 };
-
-		(void)setsockopt(sv[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-		vg_buf_le16(&m, (uint16_t)x[1 - i]->role);
-		vg_buf_le16(&m, (uint16_t)x[1 - i]->index);
-		if (m.rc == VG_OK && x[i]->channel)
-			vg_channel_send_fd(x[i]->channel, VG_MSG_PEER, vg_buf_str(&m), sv[i]);
-		vg_buf_fini(&m);
-		close(sv[i]);
-	}
-}
-
-static void
-connect_all(struct parent *p, struct child *c)
-{
-	for (size_t e = 0; e < VG_COUNT(edges); e++)
-		for (size_t i = 0; i < p->n; i++) {
-			struct child *x = &p->child[i];
-
-			if (x != c && x->pid && x->channel && ((edges[e].a == c->role && edges[e].b == x->role) || (edges[e].b == c->role && edges[e].a == x->role)))
-				connect_pair(c, x);
-		}
-}
-
-_Noreturn static void
-become(struct parent *p, const struct child *c, int fd)
-{
-	char index[8];
-	char *argv[] = { (char *)(uintptr_t)"vigie", (char *)(uintptr_t)"role", (char *)(uintptr_t)vg_role_name(c->role), index, NULL };
-	sigset_t none;
-
-	snprintf(index, sizeof(index), "%u", c->index);
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (fd != 3) {
-		if (dup2(fd, 3) < 0)
-			_exit(99);
-	} else if (fcntl(3, F_SETFD, 0) < 0) {
-		_exit(99);
-	}
-	(void)execv(p->o->self, argv);
-	_exit(98);
-}
-
-static void
-spawn(struct parent *p, struct child *c)
-{
-	static const struct vg_handler handlers[] = {
-		{ VG_MSG_READY, 0, on_ready }, { VG_MSG_STATS, STATS_MAX, on_stats }, { VG_MSG_SAY, 4096, on_say }, { VG_MSG_GONE, 0, on_gone }, { 0, 0, NULL },
-	};
-	struct vg_channel_ops ops = { handlers, closed, p };
-	int sv[2];
-
-	c->next_ms = now_ms() + c->backoff_ms;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0)
-		return;
-	fflush(NULL);
-	if ((c->pid = fork()) == 0)
-		become(p, c, sv[1]);
-	close(sv[1]);
-	if (c->pid < 0 || vg_channel_new(p->loop, sv[0], &ops, &c->channel) != VG_OK) {
-		vg_log(VG_LOG_ERROR, "%s cannot be started: %s", vg_role_name(c->role), strerror(errno));
-		c->pid = 0;
-		return;
-	}
-	c->ready = c->gone = false;
-	c->began_ms = c->heard_ms = now_ms();
-	give_all(p, c);
-	connect_all(p, c);
-	vg_channel_send(c->channel, VG_MSG_GO, VG_NIL);
-}
-
 static void
 say_ended(const struct child *c, int status)
 {
@@ -469,6 +385,119 @@ reap(struct parent *p)
 										c->backoff_ms * 2;
 			c->next_ms = now_ms() + c->backoff_ms;
 		}
+}
+
+/* ---- channels between roles ---- */
+
+static void
+connect_pair(struct child *a, struct child *b)
+{
+	struct child *x[2] = { a, b };
+	int sv[2], size = SOCKET_BYTES;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0) {
+		vg_log(VG_LOG_ERROR, "no channel between %s and %s: %s", vg_role_name(a->role), vg_role_name(b->role), strerror(errno));
+		return;
+	}
+	for (int i = 0; i < 2; i++) {
+		struct vg_buf m = { 0 };
+
+		(void)setsockopt(sv[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+		vg_buf_le16(&m, (uint16_t)x[1 - i]->role);
+		vg_buf_le16(&m, (uint16_t)x[1 - i]->index);
+		if (m.rc == VG_OK && x[i]->channel)
+			vg_channel_send_fd(x[i]->channel, VG_MSG_PEER, vg_buf_str(&m), sv[i]);
+		vg_buf_fini(&m);
+		close(sv[i]);
+	}
+}
+
+/* Both ends tell it, and so does each side of a role that died: one new channel will do. */
+static vg_rc
+on_lost(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct parent *p = ctx;
+	struct child *c = child_of(p, from);
+	unsigned role = vg_cur_le16(body), index = vg_cur_le16(body);
+
+	if (fd >= 0 || body->rc != VG_OK || c == NULL)
+		return VG_E_FORMAT;
+	for (size_t i = 0; i < p->n && !p->stopping; i++) {
+		struct child *x = &p->child[i];
+		int64_t *last = x < c ? &x->joined_ms[c - p->child] : &c->joined_ms[i];
+
+		if (x->role != role || x->index != index || x == c || now_ms() - *last < REJOIN_MS)
+			continue;
+		*last = now_ms();
+		reap(p); /* one that died gets its channels when it begins again */
+		if (x->pid && x->channel && c->pid && c->channel)
+			connect_pair(c, x);
+	}
+	return VG_OK;
+}
+
+static void
+connect_all(struct parent *p, struct child *c)
+{
+	for (size_t e = 0; e < VG_COUNT(edges); e++)
+		for (size_t i = 0; i < p->n; i++) {
+			struct child *x = &p->child[i];
+
+			if (x != c && x->pid && x->channel && ((edges[e].a == c->role && edges[e].b == x->role) || (edges[e].b == c->role && edges[e].a == x->role)))
+				connect_pair(c, x);
+		}
+}
+
+/* ---- spawning ---- */
+
+_Noreturn static void
+become(struct parent *p, const struct child *c, int fd)
+{
+	char index[8];
+	char *argv[] = { (char *)(uintptr_t)"vigie", (char *)(uintptr_t)"role", (char *)(uintptr_t)vg_role_name(c->role), index, NULL };
+	sigset_t none;
+
+	snprintf(index, sizeof(index), "%u", c->index);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (fd != 3) {
+		if (dup2(fd, 3) < 0)
+			_exit(99);
+	} else if (fcntl(3, F_SETFD, 0) < 0) {
+		_exit(99);
+	}
+	(void)execv(p->o->self, argv);
+	_exit(98);
+}
+
+static void
+spawn(struct parent *p, struct child *c)
+{
+	static const struct vg_handler handlers[] = {
+		{ VG_MSG_READY, 0, on_ready }, { VG_MSG_STATS, STATS_MAX, on_stats }, { VG_MSG_SAY, 4096, on_say }, { VG_MSG_GONE, 0, on_gone },
+		{ VG_MSG_LOST, 4, on_lost }, { 0, 0, NULL },
+	};
+	struct vg_channel_ops ops = { handlers, closed, p };
+	int sv[2];
+
+	c->next_ms = now_ms() + c->backoff_ms;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0)
+		return;
+	fflush(NULL);
+	if ((c->pid = fork()) == 0)
+		become(p, c, sv[1]);
+	close(sv[1]);
+	if (c->pid < 0 || vg_channel_new(p->loop, sv[0], &ops, &c->channel) != VG_OK) {
+		vg_log(VG_LOG_ERROR, "%s cannot be started: %s", vg_role_name(c->role), strerror(errno));
+		c->pid = 0;
+		return;
+	}
+	c->ready = c->gone = false;
+	c->began_ms = c->heard_ms = now_ms();
+	give_all(p, c);
+	connect_all(p, c);
+	vg_channel_send(c->channel, VG_MSG_GO, VG_NIL);
 }
 
 static void

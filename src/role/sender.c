@@ -12,6 +12,7 @@
 #define BATCHES_MAX 4096
 #define NAMES_BYTES ((size_t)64 << 20)
 #define RECORD_HEAD 20
+#define SEND_AHEAD ((size_t)2 << 20)
 
 struct batch {
 	char *bytes; /* owned: the message */
@@ -34,7 +35,7 @@ struct vg_sender {
 	uint64_t sender;     /* our name for ourselves; 0: records have ids */
 	uint64_t number;     /* of the last batch that was made */
 	struct batch batch[BATCHES_MAX]; /* a ring: made and not kept */
-	size_t first, n;
+	size_t first, n, sent; /* sent: of them, to this vault */
 	size_t queued;       /* their bytes */
 	struct vg_buf now;   /* the batch that is being filled */
 	struct vg_buf out;
@@ -60,6 +61,18 @@ begin_batch(struct vg_sender *s)
 	vg_buf_le64(&s->now, s->number + 1);
 }
 
+/* What is made goes, but no more of it waits in the channel than that keeps the vault at work. */
+static void
+push(struct vg_sender *s)
+{
+	tell_sources(s);
+	while (s->ready && s->sent < s->n && vg_channel_queued(s->vault) < SEND_AHEAD) {
+		const struct batch *b = &s->batch[(s->first + s->sent++) % BATCHES_MAX];
+
+		vg_channel_send(s->vault, VG_MSG_RECORDS, vg_str_mem(b->bytes, b->n));
+	}
+}
+
 /* What was filled becomes a batch, and goes. */
 static void
 flush(struct vg_sender *s)
@@ -73,9 +86,7 @@ flush(struct vg_sender *s)
 	s->queued += b->n;
 	s->now = (struct vg_buf){ 0 };
 	begin_batch(s);
-	tell_sources(s);
-	if (s->ready)
-		vg_channel_send(s->vault, VG_MSG_RECORDS, vg_str_mem(b->bytes, b->n));
+	push(s);
 }
 
 static void
@@ -202,6 +213,7 @@ drop_kept(struct vg_sender *s, uint64_t number)
 		free(b->bytes);
 		s->first = (s->first + 1) % BATCHES_MAX;
 		s->n--;
+		s->sent -= s->sent > 0;
 	}
 	if (s->count.kept != kept)
 		s->ops.kept(s->ops.ctx, s->count.kept);
@@ -221,6 +233,7 @@ on_kept(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	if (fd >= 0 || body->rc != VG_OK || number > s->number)
 		return VG_E_FORMAT;
 	drop_kept(s, number);
+	push(s);
 	return VG_OK;
 }
 
@@ -235,12 +248,8 @@ on_from(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 		return VG_E_FORMAT;
 	drop_kept(s, number);
 	s->ready = true;
-	tell_sources(s);
-	for (size_t i = 0; i < s->n; i++) {
-		const struct batch *b = &s->batch[(s->first + i) % BATCHES_MAX];
-
-		vg_channel_send(s->vault, VG_MSG_RECORDS, vg_str_mem(b->bytes, b->n));
-	}
+	s->sent = 0;
+	push(s);
 	return VG_OK;
 }
 
@@ -252,6 +261,7 @@ closed(void *ctx, struct vg_channel *c)
 	if (s->vault == c) {
 		s->vault = NULL;
 		s->ready = false;
+		vg_role_lost(s->env, VG_ROLE_VAULT, 0);
 	}
 }
 
@@ -261,6 +271,7 @@ on_timer(void *ctx)
 	struct vg_sender *s = ctx;
 
 	flush(s);
+	push(s);
 	tell_refused(s);
 }
 

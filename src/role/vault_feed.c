@@ -132,29 +132,34 @@ suspect(struct vault *v, uint64_t seq)
 	v->next_suspect = (v->next_suspect + 1) % VAULT_SUSPECTS;
 }
 
+/* Its batches are given to others; the record that it died over is a suspect. */
+static void
+forget_detect(struct vault *v, struct vault_detect *d)
+{
+	uint64_t seq = d->progress ? *d->progress : 0;
+
+	for (unsigned k = 0; k < d->n; k++) {
+		if (d->generation[k] != v->generation)
+			continue;
+		if (seq >= d->at_work[k].first && seq < d->at_work[k].next)
+			suspect(v, seq);
+		if (v->nagain < VAULT_AGAIN_MAX)
+			v->again[v->nagain++] = d->at_work[k];
+	}
+	d->channel = NULL;
+	d->n = 0;
+}
+
 static void
 detect_closed(void *ctx, struct vg_channel *c)
 {
 	struct vault *v = ctx;
 
-	for (int i = 0; i < VAULT_DETECT_MAX; i++) {
-		struct vault_detect *d = &v->detect[i];
-		uint64_t seq;
-
-		if (d->channel != c)
-			continue;
-		seq = d->progress ? *d->progress : 0;
-		for (unsigned k = 0; k < d->n; k++) {
-			if (d->generation[k] != v->generation)
-				continue;
-			if (seq >= d->at_work[k].first && seq < d->at_work[k].next)
-				suspect(v, seq);
-			if (v->nagain < VAULT_AGAIN_MAX)
-				v->again[v->nagain++] = d->at_work[k];
+	for (int i = 0; i < VAULT_DETECT_MAX; i++)
+		if (v->detect[i].channel == c) {
+			forget_detect(v, &v->detect[i]);
+			vg_role_lost(v->env, VG_ROLE_DETECT, (unsigned)i);
 		}
-		d->channel = NULL;
-		d->n = 0;
-	}
 }
 
 /* What could not be read of a source. */
@@ -212,7 +217,7 @@ vault_detect_new(struct vault *v, unsigned index, int fd)
 	if (d->channel) { /* the one before was told dead to the parent first */
 		struct vg_channel *old = d->channel;
 
-		detect_closed(v, old);
+		forget_detect(v, d);
 		vg_channel_free(old);
 	}
 	if ((rc = vg_channel_new(v->env->loop, fd, &ops, &d->channel)) == VG_OK)
@@ -272,6 +277,7 @@ trace_closed(void *ctx, struct vg_channel *c)
 	if (v->trace == c) {
 		v->trace = NULL;
 		v->trace_known = false;
+		vg_role_lost(v->env, VG_ROLE_TRACE, 0);
 	}
 }
 
@@ -284,10 +290,9 @@ vault_trace_new(struct vault *v, int fd)
 	vg_rc rc;
 
 	if (v->trace) {
-		struct vg_channel *old = v->trace;
-
-		trace_closed(v, old);
-		vg_channel_free(old);
+		vg_channel_free(v->trace);
+		v->trace = NULL;
+		v->trace_known = false;
 	}
 	if ((rc = vg_channel_new(v->env->loop, fd, &ops, &c)) == VG_OK)
 		v->trace = c;

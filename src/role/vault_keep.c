@@ -223,8 +223,10 @@ seal_closed(void *ctx, struct vg_channel *c)
 {
 	struct vault *v = ctx;
 
-	if (v->seal == c)
+	if (v->seal == c) {
 		v->seal = NULL;
+		vg_role_lost(v->env, VG_ROLE_SEAL, 0);
+	}
 	for (size_t i = 0; i < v->ntenant; i++)
 		v->tenant[i].asked = false;
 }
