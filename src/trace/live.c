@@ -103,7 +103,7 @@ new_tenant(struct vg_live *l, uint32_t id, const vg_str *state, struct vg_live_t
 	vg_live_dirty_init(&t->late);
 	t->eager = vg_live_correlator(l, vg_live_on_eager, t);
 	if (state)
-		rc = vg_correlator_load(l->p, l->o.tenant_bytes, vg_live_on_settled, t, *state, &lost, &t->settled);
+		rc = vg_correlator_load(l->p, &l->id, l->o.tenant_bytes, vg_live_on_settled, t, *state, &lost, &t->settled);
 	else
 		t->settled = vg_live_correlator(l, vg_live_on_settled, t);
 	if (rc == VG_OK && (!t->eager || !t->settled))
@@ -574,7 +574,7 @@ vg_live_save(struct vg_live *l, struct vg_buf *b)
 		vg_buf_le64(b, (uint64_t)t->lost_ns);
 		at = b->n;
 		vg_buf_le32(b, 0);
-		vg_correlator_save(t->settled, b);
+		vg_correlator_save(t->settled, &l->id, b);
 		if (b->rc != VG_OK)
 			return b->rc;
 		if (b->n - at - 4 > UINT32_MAX)

@@ -26,8 +26,8 @@
 #define VG_LIVE_TENANT_BYTES ((size_t)48 << 20) /* of one correlator */
 #define VG_LIVE_BYTES ((size_t)160 << 20)   /* of all of them */
 #define VG_LIVE_DIRTY_BYTES ((size_t)16 << 20)  /* names of a tenant's groups to be made anew; over it: all of them */
-#define VG_LIVE_TOLD_MAX 100000             /* signals of one run over stored hits */
-#define VG_LIVE_STEP_HITS 50000             /* settled at a time */
+#define VG_LIVE_TOLD_MAX 30000              /* signals of one run over stored hits */
+#define VG_LIVE_STEP_HITS 20000             /* settled at a time */
 #define VG_LIVE_REPAIR_NS VG_SEC            /* between two repairs, at least; and they take at most a fifth of the time: */
 #define VG_LIVE_HIT_COST_NS INT64_C(3000)   /* so long takes a stored hit, about (measured: bench/live.c) */
 #define VG_LIVE_ID_BYTES 16

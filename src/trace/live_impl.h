@@ -3,7 +3,6 @@
 #define VG_TRACE_LIVE_IMPL_H
 
 #include "base/map.h"
-#include "detect/identity.h"
 #include "trace/live.h"
 
 #define VG_LIVE_TIME_FAR_NS (INT64_C(1) << 62) /* no hit is further from 1970: differences fit */

@@ -15,6 +15,7 @@ struct stream_rules {
 	char *blob;
 	struct vg_keys *keys;
 	struct vg_program p;
+	struct vg_identity id;
 	uint32_t base[3]; /* rows of a, b, c */
 };
 
@@ -58,7 +59,7 @@ stream_rules_init(struct stream_rules *r, const char *correlations)
 	if (r->blob == NULL)
 		abort();
 	memcpy(r->blob, b.p, b.n);
-	if (vg_program_load((vg_str){ r->blob, b.n }, r->keys, &r->p) != VG_OK || r->p.ndiag) {
+	if (vg_program_load((vg_str){ r->blob, b.n }, r->keys, &r->p) != VG_OK || vg_identity_of(&r->p, &r->id) != VG_OK || r->p.ndiag) {
 		for (uint32_t i = 0; i < r->p.ndiag; i++)
 			fprintf(stderr, "%.*s\n", VG_STR_ARG(vg_program_str(&r->p, r->p.diag[i].text)));
 		abort();
@@ -76,6 +77,7 @@ stream_rules_init(struct stream_rules *r, const char *correlations)
 static inline void
 stream_rules_fini(struct stream_rules *r)
 {
+	vg_identity_fini(&r->id);
 	vg_keys_free(r->keys);
 	free(r->blob);
 }
