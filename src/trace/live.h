@@ -28,6 +28,7 @@
 #define VG_LIVE_DIRTY_BYTES ((size_t)16 << 20)  /* names of a tenant's groups to be made anew; over it: all of them */
 #define VG_LIVE_TOLD_MAX 30000              /* signals of one run over stored hits */
 #define VG_LIVE_STEP_HITS 20000             /* settled at a time */
+#define VG_LIVE_LOOKBACK_HITS 500000        /* stored hits that are searched for where a late hit's groups were empty */
 #define VG_LIVE_REPAIR_NS VG_SEC            /* between two repairs, at least; and they take at most a fifth of the time: */
 #define VG_LIVE_HIT_COST_NS INT64_C(3000)   /* so long takes a stored hit, about (measured: bench/live.c) */
 #define VG_LIVE_ID_BYTES 16
@@ -88,6 +89,7 @@ struct vg_live_counts { /* since it was made; nothing is lost that is not counte
 	uint64_t hits, again;     /* taken; and that were stored already */
 	uint64_t disorder, late;  /* hits that came behind a newer one of their groups; that came behind the settled time */
 	uint64_t told, withdrawn;
+	uint64_t unclean;         /* runs over late hits that began where groups were not empty: over VG_LIVE_LOOKBACK_HITS, or hits are gone */
 	uint64_t replayed;        /* hits read again from the store */
 	uint64_t refused;         /* hits: too large, no fields, too many tenants, too many stored */
 	uint64_t expired;         /* stored hits dropped because there were too many (not by age) */

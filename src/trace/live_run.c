@@ -576,6 +576,7 @@ look_at(void *ctx, uint32_t row, int64_t time_ns, uint64_t seq)
 	vg_rc rc = vg_correlator_route(l->plain, row, &l->event, &l->route);
 
 	(void)seq;
+	b->r->nhit++;
 	if (rc != VG_OK || !choose_parts(b->r))
 		return rc;
 	if (b->before_ns == VG_TIME_NONE ? time_ns - b->from_ns >= b->span_ns : time_ns - b->before_ns > b->span_ns)
@@ -597,7 +598,8 @@ span_of(const struct vg_live *l, uint32_t part)
 }
 
 /* Where to begin, so that the groups of r->only are empty before: at the newest such place not behind @first_ns.  Where the stored hits
- * do not reach back so far, what is said in the span behind their beginning hangs on hits that are gone, and does not count. */
+ * do not reach back so far, or it would take too long, what is said in the span behind the beginning hangs on hits that are not seen,
+ * and does not count. */
 static vg_rc
 find_begin(struct vg_live_run *r, int64_t span_ns, int64_t first_ns)
 {
@@ -623,12 +625,13 @@ find_begin(struct vg_live_run *r, int64_t span_ns, int64_t first_ns)
 		if (rc != VG_OK || b.begin_ns != VG_TIME_NONE)
 			return rc;
 		to_ns = b.from_ns;
-		if (to_ns > floor_ns)
-			continue;
-		r->begin_ns = floor_ns < first_ns ? floor_ns : first_ns;
-		if (t->lost_ns != VG_TIME_NONE)
-			r->counts_ns = t->lost_ns + span_ns;
-		return VG_OK;
+		if (to_ns <= floor_ns || r->nhit > VG_LIVE_LOOKBACK_HITS)
+			break;
+	}
+	r->begin_ns = to_ns < first_ns ? to_ns : first_ns;
+	if (rc == VG_OK && (t->lost_ns != VG_TIME_NONE || to_ns > floor_ns)) {
+		r->counts_ns = to_ns + span_ns;
+		t->l->n.unclean++;
 	}
 	return rc;
 }
