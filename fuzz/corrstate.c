@@ -64,11 +64,9 @@ new_live(void)
 static void
 feed(struct vg_correlator *c, size_t from, size_t to)
 {
-	for (size_t i = from; i < to; i++) {
-		stream_event(&event, &hits[i]);
-		if (vg_correlator_hit(c, rules.base[hits[i].base], hits[i].time_ns, &event, i + 1) != VG_OK)
+	for (size_t i = from; i < to; i++)
+		if (stream_feed(c, &rules, &event, &hits[i], i + 1) != VG_OK)
 			abort();
-	}
 }
 
 static void

@@ -544,8 +544,12 @@ vg_live_counts(const struct vg_live *l, struct vg_live_counts *out)
 {
 	*out = l->n;
 	out->dropped += l->gone_dropped;
-	for (size_t i = 0; i < l->ntenant; i++)
-		out->dropped += vg_correlator_dropped(l->tenant[i]->settled) + vg_correlator_dropped(l->tenant[i]->eager);
+	for (size_t i = 0; i < l->ntenant; i++) {
+		const struct vg_live_tenant *t = l->tenant[i];
+
+		out->dropped += vg_correlator_dropped(t->settled) + vg_correlator_dropped(t->eager);
+		out->bytes += vg_correlator_bytes(t->settled) + vg_correlator_bytes(t->eager);
+	}
 }
 
 /* ---- kept over restarts ---- */

@@ -94,6 +94,7 @@ struct vg_live_counts { /* since it was made; nothing is lost that is not counte
 	uint64_t refused;         /* hits: too large, no fields, too many tenants, too many stored */
 	uint64_t expired;         /* stored hits dropped because there were too many (not by age) */
 	uint64_t dropped;         /* groups, matches, signals over a limit of memory */
+	size_t bytes;             /* held now, by groups */
 	uint64_t forgotten;       /* groups left out at load: their correlations changed, or are gone */
 };
 
@@ -113,7 +114,8 @@ void vg_live_counts(const struct vg_live *l, struct vg_live_counts *out);
 
 /* All that is not in the store, as bytes: "VGLV", u32 version (1), u64 newest seq, u32 tenants, then a tenant: u32 tenant, i64 settled
  * time, i64 time before which stored hits were dropped (both VG_TIME_NONE: none), u32 length and bytes of the correlator's state.
- * Save it in the transaction that commits the hits up to the newest seq, or a later one.  Late hits are worked off first. */
+ * Save it between records, in the transaction that commits the hits up to the newest seq, or a later one.  Late hits are worked off
+ * first. */
 #define VG_LIVE_VERSION 1
 vg_rc vg_live_save(struct vg_live *l, struct vg_buf *b) VG_MUST;
 /* Into a new one, as the first call.  Then hits with a seq over @seq come (again).  VG_E_FORMAT: no state, or damaged; it is then as

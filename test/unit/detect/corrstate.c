@@ -46,8 +46,7 @@ end(struct run *x)
 static void
 take(struct run *x, struct vg_correlator *c, const struct stream_hit *h)
 {
-	stream_event(&x->event, h);
-	assert_int_equal(vg_correlator_hit(c, x->r->base[h->base], h->time_ns, &x->event, h->index + 1), VG_OK);
+	assert_int_equal(stream_feed(c, x->r, &x->event, h, h->index + 1), VG_OK);
 }
 
 static void
