@@ -14,10 +14,10 @@
 /* ---- groups to be made anew ---- */
 
 void
-vg_live_dirty_init(struct vg_live_dirty *d)
+vg_live_dirty_init(struct vg_live_dirty *d, size_t limit_bytes)
 {
 	*d = (struct vg_live_dirty){ 0 };
-	vg_map_init(&d->keys, VG_LIVE_DIRTY_BYTES);
+	vg_map_init(&d->keys, limit_bytes);
 }
 
 void
@@ -42,9 +42,11 @@ vg_live_dirty_reset(struct vg_live_dirty *d, uint32_t npart)
 		d->first_ns[i] = INT64_MAX;
 		d->last_ns[i] = INT64_MIN;
 	}
-	if (d->keys.n) {
+	if (d->keys.cap) {
+		size_t limit_bytes = d->keys.keys.limit_bytes;
+
 		vg_map_fini(&d->keys);
-		vg_map_init(&d->keys, VG_LIVE_DIRTY_BYTES);
+		vg_map_init(&d->keys, limit_bytes);
 	}
 	d->all = d->any = false;
 	return VG_OK;
@@ -99,8 +101,8 @@ new_tenant(struct vg_live *l, uint32_t id, const vg_str *state, struct vg_live_t
 	t->l = l;
 	t->id = id;
 	t->settled_ns = t->loaded_ns = t->lost_ns = VG_TIME_NONE;
-	vg_live_dirty_init(&t->pending);
-	vg_live_dirty_init(&t->late);
+	vg_live_dirty_init(&t->pending, l->o.dirty_bytes);
+	vg_live_dirty_init(&t->late, l->o.dirty_bytes);
 	t->eager = vg_live_correlator(l, vg_live_on_eager, t);
 	if (state)
 		rc = vg_correlator_load(l->p, &l->id, l->o.tenant_bytes, vg_live_on_settled, t, *state, &lost, &t->settled);
@@ -222,6 +224,8 @@ take_options(struct vg_live *l, const struct vg_live_options *o)
 		l->o.tenant_bytes = VG_LIVE_TENANT_BYTES;
 	if (l->o.bytes == 0)
 		l->o.bytes = VG_LIVE_BYTES;
+	if (l->o.dirty_bytes == 0)
+		l->o.dirty_bytes = VG_LIVE_DIRTY_BYTES;
 }
 
 vg_rc

@@ -83,7 +83,7 @@ struct vg_live_out {
 struct vg_live_options { /* 0: the named default */
 	int64_t wait_ns, keep_ns;
 	uint64_t hits_max;       /* of a tenant */
-	size_t tenant_bytes, bytes;
+	size_t tenant_bytes, bytes, dirty_bytes;
 };
 struct vg_live_counts { /* since it was made; nothing is lost that is not counted here */
 	uint64_t hits, again;     /* taken; and that were stored already */
