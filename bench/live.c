@@ -74,10 +74,10 @@ play(const char *what, const struct stream_rules *r, struct stream_hit *h, size_
 	struct vg_buf wire = { 0 };
 	struct vg_arena arena;
 	struct vg_event e;
-	struct vg_hits *hits;
+	struct vg_hits *hits = NULL;
 	struct vg_live_store store;
 	struct vg_live *l;
-	sqlite3 *db;
+	sqlite3 *db = NULL;
 	int64_t begin_ns, last_ns = 0, worst_ns = 0;
 
 	must(fd >= 0 && sqlite3_open(path, &db) == SQLITE_OK && vg_hits_open(db, &hits) == VG_OK);
