@@ -64,11 +64,9 @@ new_live(void)
 static void
 feed(struct vg_correlator *c, size_t from, size_t to)
 {
-	for (size_t i = from; i < to; i++) {
-		stream_event(&event, &hits[i]);
-		if (vg_correlator_hit(c, rules.base[hits[i].base], hits[i].time_ns, &event, i + 1) != VG_OK)
+	for (size_t i = from; i < to; i++)
+		if (stream_feed(c, &rules, &event, &hits[i], i + 1) != VG_OK)
 			abort();
-	}
 }
 
 static void
@@ -104,7 +102,7 @@ prepare(void)
 		abort();
 	feed(c, 0, HITS / 2);
 	feed_live(l, 0, HITS / 2);
-	vg_correlator_save(c, &sound);
+	vg_correlator_save(c, &rules.id, &sound);
 	if (vg_live_tick(l, hits[0].time_ns, 0) != VG_OK || vg_live_save(l, &sound_live) != VG_OK)
 		abort();
 	vg_correlator_free(c);
@@ -114,18 +112,21 @@ prepare(void)
 static void
 correlator(vg_str s)
 {
-	struct vg_correlator *c = NULL;
-	struct vg_buf b = { 0 };
+	struct vg_correlator *c = NULL, *again = NULL;
+	struct vg_buf b = { 0 }, same = { 0 };
 
-	if (vg_correlator_load(&rules.p, LIMIT, on_hit, NULL, s, NULL, &c) != VG_OK)
+	if (vg_correlator_load(&rules.p, &rules.id, LIMIT, on_hit, NULL, s, NULL, &c) != VG_OK)
 		return;
+	vg_correlator_save(c, &rules.id, &b);
+	assert(vg_correlator_load(&rules.p, &rules.id, LIMIT, on_hit, NULL, vg_buf_str(&b), NULL, &again) == VG_OK);
+	vg_correlator_save(again, &rules.id, &same);
+	assert(b.rc == VG_OK && vg_str_eq(vg_buf_str(&b), vg_buf_str(&same)));
 	feed(c, HITS / 2, HITS);
-	vg_correlator_save(c, &b);
-	assert(b.rc == VG_OK && vg_correlator_end(c) == VG_OK);
+	assert(vg_correlator_end(c) == VG_OK);
 	vg_correlator_free(c);
-	assert(vg_correlator_load(&rules.p, LIMIT, on_hit, NULL, vg_buf_str(&b), NULL, &c) == VG_OK);
-	vg_correlator_free(c);
+	vg_correlator_free(again);
 	vg_buf_fini(&b);
+	vg_buf_fini(&same);
 }
 
 static void
@@ -136,12 +137,13 @@ live(vg_str s)
 	uint64_t seq;
 
 	if (vg_live_load(l, s, &seq) == VG_OK) {
+		struct vg_live *again = new_live();
+
+		assert(vg_live_save(l, &b) == VG_OK && vg_live_load(again, vg_buf_str(&b), &seq) == VG_OK);
+		vg_live_free(again);
 		feed_live(l, HITS / 2, HITS);
-		if (vg_live_tick(l, hits[HITS - 1].time_ns, 0) != VG_OK || vg_live_save(l, &b) != VG_OK)
+		if (vg_live_tick(l, hits[HITS - 1].time_ns, 0) != VG_OK)
 			abort();
-		vg_live_free(l);
-		l = new_live();
-		assert(vg_live_load(l, vg_buf_str(&b), &seq) == VG_OK);
 	}
 	vg_live_free(l);
 	vg_buf_fini(&b);

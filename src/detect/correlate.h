@@ -3,8 +3,8 @@
 #ifndef VG_DETECT_CORRELATE_H
 #define VG_DETECT_CORRELATE_H
 
+#include "detect/identity.h"
 #include "event/event.h"
-#include "rule/program.h"
 
 /* A group's state is bounded: over these limits the oldest is dropped, and counted. */
 #define VG_CORR_GROUPS_MAX 200000
@@ -102,11 +102,11 @@ vg_rc vg_correlator_hit_eager(struct vg_correlator *c, uint32_t rule, int64_t ti
  * entries, each i64 time, u64 token, and of all but event_count u64 value. */
 #define VG_CORR_STATE_VERSION 1
 
-/* Append the state.  Check b->rc. */
-void vg_correlator_save(const struct vg_correlator *c, struct vg_buf *b);
+/* Append the state; @id is that of its program.  Check b->rc. */
+void vg_correlator_save(const struct vg_correlator *c, const struct vg_identity *id, struct vg_buf *b);
 /* A correlator of @p that goes on from @blob.  What belongs to correlations that @p has not, or has otherwise, is left out: @lost
  * groups (may be NULL).  VG_E_FORMAT: no state, or damaged.  VG_E_NOMEM. */
-vg_rc vg_correlator_load(const struct vg_program *p, size_t limit_bytes, vg_corr_fn *fn, void *ctx, vg_str blob, uint64_t *lost,
-			 struct vg_correlator **out) VG_MUST;
+vg_rc vg_correlator_load(const struct vg_program *p, const struct vg_identity *id, size_t limit_bytes, vg_corr_fn *fn, void *ctx, vg_str blob,
+			 uint64_t *lost, struct vg_correlator **out) VG_MUST;
 
 #endif

@@ -4,7 +4,6 @@
 
 #include "base/cur.h"
 #include "detect/correlate_impl.h"
-#include "detect/identity.h"
 
 #define MAGIC "VGCS"
 #define FIRED 1
@@ -118,20 +117,16 @@ put_group(struct vg_buf *b, const struct vg_corr *k, const struct vg_corr_group 
 }
 
 void
-vg_correlator_save(const struct vg_correlator *c, struct vg_buf *b)
+vg_correlator_save(const struct vg_correlator *c, const struct vg_identity *id, struct vg_buf *b)
 {
-	struct vg_identity id;
-
-	if (b->rc != VG_OK || (b->rc = vg_identity_of(c->p, &id)) != VG_OK)
-		return;
 	vg_buf_puts(b, MAGIC);
 	vg_buf_le32(b, VG_CORR_STATE_VERSION);
 	vg_buf_le32(b, c->p->ncorr);
-	for (uint32_t i = 0; i < c->p->ncorr; i++) {
+	for (uint32_t i = 0; i < c->p->ncorr && b->rc == VG_OK; i++) {
 		size_t at;
 		uint32_t n = 0, bytes;
 
-		vg_buf_mem(b, id.corr[i], VG_CORR_ID_BYTES);
+		vg_buf_mem(b, id->corr[i], VG_CORR_ID_BYTES);
 		at = b->n;
 		vg_buf_le64(b, 0);
 		for (uint32_t g = c->queue[i].oldest; g != VG_CORR_NIL; g = c->group[g].newer) {
@@ -152,7 +147,6 @@ vg_correlator_save(const struct vg_correlator *c, struct vg_buf *b)
 		memcpy(b->p + at, &bytes, sizeof(bytes));
 		memcpy(b->p + at + 4, &n, sizeof(n));
 	}
-	vg_identity_fini(&id);
 }
 
 /* ---- from bytes ---- */
@@ -278,6 +272,8 @@ take_state(struct vg_correlator *c, const struct vg_identity *id, struct vg_cur 
 		struct vg_cur groups = vg_cur_sub(in, bytes);
 		int64_t used_ns = -TIME_FAR_NS;
 
+		if (in->rc != VG_OK)
+			break;
 		if (corr == VG_CORR_NIL) {
 			*lost += n;
 			continue;
@@ -295,18 +291,14 @@ take_state(struct vg_correlator *c, const struct vg_identity *id, struct vg_cur 
 }
 
 vg_rc
-vg_correlator_load(const struct vg_program *p, size_t limit_bytes, vg_corr_fn *fn, void *ctx, vg_str blob, uint64_t *lost,
-		   struct vg_correlator **out)
+vg_correlator_load(const struct vg_program *p, const struct vg_identity *id, size_t limit_bytes, vg_corr_fn *fn, void *ctx, vg_str blob,
+		   uint64_t *lost, struct vg_correlator **out)
 {
 	struct vg_correlator *c = vg_correlator_new(p, limit_bytes, fn, ctx);
 	struct vg_cur in = vg_cur_of(blob.p, blob.n);
-	struct vg_identity id = { NULL, NULL };
 	uint64_t none = 0;
-	vg_rc rc = c ? vg_identity_of(p, &id) : VG_E_NOMEM;
+	vg_rc rc = c ? take_state(c, id, &in, &none) : VG_E_NOMEM;
 
-	if (rc == VG_OK)
-		rc = take_state(c, &id, &in, &none);
-	vg_identity_fini(&id);
 	if (rc != VG_OK) {
 		vg_correlator_free(c);
 		return rc == VG_E_TRUNC ? VG_E_FORMAT : rc;

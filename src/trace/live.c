@@ -14,10 +14,10 @@
 /* ---- groups to be made anew ---- */
 
 void
-vg_live_dirty_init(struct vg_live_dirty *d)
+vg_live_dirty_init(struct vg_live_dirty *d, size_t limit_bytes)
 {
 	*d = (struct vg_live_dirty){ 0 };
-	vg_map_init(&d->keys, VG_LIVE_DIRTY_BYTES);
+	vg_map_init(&d->keys, limit_bytes);
 }
 
 void
@@ -42,9 +42,11 @@ vg_live_dirty_reset(struct vg_live_dirty *d, uint32_t npart)
 		d->first_ns[i] = INT64_MAX;
 		d->last_ns[i] = INT64_MIN;
 	}
-	if (d->keys.n) {
+	if (d->keys.cap) {
+		size_t limit_bytes = d->keys.keys.limit_bytes;
+
 		vg_map_fini(&d->keys);
-		vg_map_init(&d->keys, VG_LIVE_DIRTY_BYTES);
+		vg_map_init(&d->keys, limit_bytes);
 	}
 	d->all = d->any = false;
 	return VG_OK;
@@ -99,11 +101,11 @@ new_tenant(struct vg_live *l, uint32_t id, const vg_str *state, struct vg_live_t
 	t->l = l;
 	t->id = id;
 	t->settled_ns = t->loaded_ns = t->lost_ns = VG_TIME_NONE;
-	vg_live_dirty_init(&t->pending);
-	vg_live_dirty_init(&t->late);
+	vg_live_dirty_init(&t->pending, l->o.dirty_bytes);
+	vg_live_dirty_init(&t->late, l->o.dirty_bytes);
 	t->eager = vg_live_correlator(l, vg_live_on_eager, t);
 	if (state)
-		rc = vg_correlator_load(l->p, l->o.tenant_bytes, vg_live_on_settled, t, *state, &lost, &t->settled);
+		rc = vg_correlator_load(l->p, &l->id, l->o.tenant_bytes, vg_live_on_settled, t, *state, &lost, &t->settled);
 	else
 		t->settled = vg_live_correlator(l, vg_live_on_settled, t);
 	if (rc == VG_OK && (!t->eager || !t->settled))
@@ -222,6 +224,8 @@ take_options(struct vg_live *l, const struct vg_live_options *o)
 		l->o.tenant_bytes = VG_LIVE_TENANT_BYTES;
 	if (l->o.bytes == 0)
 		l->o.bytes = VG_LIVE_BYTES;
+	if (l->o.dirty_bytes == 0)
+		l->o.dirty_bytes = VG_LIVE_DIRTY_BYTES;
 }
 
 vg_rc
@@ -544,8 +548,12 @@ vg_live_counts(const struct vg_live *l, struct vg_live_counts *out)
 {
 	*out = l->n;
 	out->dropped += l->gone_dropped;
-	for (size_t i = 0; i < l->ntenant; i++)
-		out->dropped += vg_correlator_dropped(l->tenant[i]->settled) + vg_correlator_dropped(l->tenant[i]->eager);
+	for (size_t i = 0; i < l->ntenant; i++) {
+		const struct vg_live_tenant *t = l->tenant[i];
+
+		out->dropped += vg_correlator_dropped(t->settled) + vg_correlator_dropped(t->eager);
+		out->bytes += vg_correlator_bytes(t->settled) + vg_correlator_bytes(t->eager);
+	}
 }
 
 /* ---- kept over restarts ---- */
@@ -574,7 +582,7 @@ vg_live_save(struct vg_live *l, struct vg_buf *b)
 		vg_buf_le64(b, (uint64_t)t->lost_ns);
 		at = b->n;
 		vg_buf_le32(b, 0);
-		vg_correlator_save(t->settled, b);
+		vg_correlator_save(t->settled, &l->id, b);
 		if (b->rc != VG_OK)
 			return b->rc;
 		if (b->n - at - 4 > UINT32_MAX)

@@ -26,8 +26,9 @@
 #define VG_LIVE_TENANT_BYTES ((size_t)48 << 20) /* of one correlator */
 #define VG_LIVE_BYTES ((size_t)160 << 20)   /* of all of them */
 #define VG_LIVE_DIRTY_BYTES ((size_t)16 << 20)  /* names of a tenant's groups to be made anew; over it: all of them */
-#define VG_LIVE_TOLD_MAX 100000             /* signals of one run over stored hits */
-#define VG_LIVE_STEP_HITS 50000             /* settled at a time */
+#define VG_LIVE_TOLD_MAX 30000              /* signals of one run over stored hits */
+#define VG_LIVE_STEP_HITS 20000             /* settled at a time */
+#define VG_LIVE_LOOKBACK_HITS 500000        /* stored hits that are searched for where a late hit's groups were empty */
 #define VG_LIVE_REPAIR_NS VG_SEC            /* between two repairs, at least; and they take at most a fifth of the time: */
 #define VG_LIVE_HIT_COST_NS INT64_C(3000)   /* so long takes a stored hit, about (measured: bench/live.c) */
 #define VG_LIVE_ID_BYTES 16
@@ -82,16 +83,18 @@ struct vg_live_out {
 struct vg_live_options { /* 0: the named default */
 	int64_t wait_ns, keep_ns;
 	uint64_t hits_max;       /* of a tenant */
-	size_t tenant_bytes, bytes;
+	size_t tenant_bytes, bytes, dirty_bytes;
 };
 struct vg_live_counts { /* since it was made; nothing is lost that is not counted here */
 	uint64_t hits, again;     /* taken; and that were stored already */
 	uint64_t disorder, late;  /* hits that came behind a newer one of their groups; that came behind the settled time */
 	uint64_t told, withdrawn;
+	uint64_t unclean;         /* runs over late hits that began where groups were not empty: over VG_LIVE_LOOKBACK_HITS, or hits are gone */
 	uint64_t replayed;        /* hits read again from the store */
 	uint64_t refused;         /* hits: too large, no fields, too many tenants, too many stored */
 	uint64_t expired;         /* stored hits dropped because there were too many (not by age) */
 	uint64_t dropped;         /* groups, matches, signals over a limit of memory */
+	size_t bytes;             /* held now, by groups */
 	uint64_t forgotten;       /* groups left out at load: their correlations changed, or are gone */
 };
 
@@ -111,7 +114,8 @@ void vg_live_counts(const struct vg_live *l, struct vg_live_counts *out);
 
 /* All that is not in the store, as bytes: "VGLV", u32 version (1), u64 newest seq, u32 tenants, then a tenant: u32 tenant, i64 settled
  * time, i64 time before which stored hits were dropped (both VG_TIME_NONE: none), u32 length and bytes of the correlator's state.
- * Save it in the transaction that commits the hits up to the newest seq, or a later one.  Late hits are worked off first. */
+ * Save it between records, in the transaction that commits the hits up to the newest seq, or a later one.  Late hits are worked off
+ * first. */
 #define VG_LIVE_VERSION 1
 vg_rc vg_live_save(struct vg_live *l, struct vg_buf *b) VG_MUST;
 /* Into a new one, as the first call.  Then hits with a seq over @seq come (again).  VG_E_FORMAT: no state, or damaged; it is then as

@@ -3,7 +3,6 @@
 #define VG_TRACE_LIVE_IMPL_H
 
 #include "base/map.h"
-#include "detect/identity.h"
 #include "trace/live.h"
 
 #define VG_LIVE_TIME_FAR_NS (INT64_C(1) << 62) /* no hit is further from 1970: differences fit */
@@ -57,7 +56,7 @@ struct vg_live {
 	struct vg_live_counts n;
 };
 
-void vg_live_dirty_init(struct vg_live_dirty *d);
+void vg_live_dirty_init(struct vg_live_dirty *d, size_t limit_bytes);
 void vg_live_dirty_fini(struct vg_live_dirty *d);
 vg_rc vg_live_dirty_reset(struct vg_live_dirty *d, uint32_t npart) VG_MUST;
 void vg_live_dirty_add(struct vg_live_dirty *d, vg_str key);

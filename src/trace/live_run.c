@@ -7,7 +7,7 @@
 #include "event/wire.h"
 #include "trace/live_impl.h"
 
-#define RUN_BYTES ((size_t)64 << 20) /* of the texts of a run's signals */
+#define RUN_BYTES ((size_t)16 << 20) /* of the texts of a run's signals */
 #define GROUPS_BYTES ((size_t)32 << 20)
 #define LOOKBACK_MAX 8               /* a search for a group's beginning reads at most so many spans at once */
 
@@ -315,40 +315,19 @@ struct compare {
 	struct vg_live_run *r;
 	struct vg_map said;  /* ids */
 	struct vg_map group; /* that the run is about, when it is not about all */
-	bool grouped;
+	bool grouped, named;
 	bool all_slow;       /* slow ones are compared too */
 	struct vg_buf gone;  /* struct vg_live_told */
 };
 
-static vg_rc
-on_told(void *ctx, const struct vg_live_told *told)
-{
-	struct compare *m = ctx;
-	const struct vg_live *l = m->r->t->l;
-	uint32_t corr = 0;
-
-	while (corr < l->p->ncorr && memcmp(l->id.corr[corr], told->corr, sizeof(told->corr)) != 0)
-		corr++;
-	if (corr == l->p->ncorr) /* of other rules than today's: it stands */
-		return VG_OK;
-	if (vg_correlator_slow(l->plain, corr) && !m->all_slow)
-		return VG_OK;
-	if (m->r->part != UINT32_MAX && vg_correlator_part(l->plain, corr) != m->r->part)
-		return VG_OK;
-	if (m->grouped && vg_map_find(&m->group, vg_str_mem(told->group, sizeof(told->group))) == VG_MAP_NONE)
-		return VG_OK;
-	if (vg_map_find(&m->said, vg_str_mem(told->id, sizeof(told->id))) == VG_MAP_NONE)
-		vg_buf_mem(&m->gone, told, sizeof(*told));
-	return m->gone.rc;
-}
-
+/* Only when something was told: it takes a hash a group. */
 static vg_rc
 name_groups(struct compare *m)
 {
 	const struct vg_live_dirty *d = m->r->only;
 
-	m->grouped = d && !d->all;
-	for (size_t i = 0; m->grouped && i < d->keys.cap; i++) {
+	m->named = true;
+	for (size_t i = 0; i < d->keys.cap; i++) {
 		const struct vg_map_slot *s = &d->keys.slot[i];
 		uint8_t group[VG_LIVE_ID_BYTES];
 		uint32_t corr;
@@ -361,6 +340,31 @@ name_groups(struct compare *m)
 			return VG_E_NOMEM;
 	}
 	return VG_OK;
+}
+
+static vg_rc
+on_told(void *ctx, const struct vg_live_told *told)
+{
+	struct compare *m = ctx;
+	const struct vg_live *l = m->r->t->l;
+	uint32_t corr = 0;
+	vg_rc rc;
+
+	while (corr < l->p->ncorr && memcmp(l->id.corr[corr], told->corr, sizeof(told->corr)) != 0)
+		corr++;
+	if (corr == l->p->ncorr) /* of other rules than today's: it stands */
+		return VG_OK;
+	if (vg_correlator_slow(l->plain, corr) && !m->all_slow)
+		return VG_OK;
+	if (m->r->part != UINT32_MAX && vg_correlator_part(l->plain, corr) != m->r->part)
+		return VG_OK;
+	if (m->grouped && !m->named && (rc = name_groups(m)) != VG_OK)
+		return rc;
+	if (m->grouped && vg_map_find(&m->group, vg_str_mem(told->group, sizeof(told->group))) == VG_MAP_NONE)
+		return VG_OK;
+	if (vg_map_find(&m->said, vg_str_mem(told->id, sizeof(told->id))) == VG_MAP_NONE)
+		vg_buf_mem(&m->gone, told, sizeof(*told));
+	return m->gone.rc;
 }
 
 static vg_rc
@@ -384,7 +388,7 @@ static vg_rc
 compare(struct vg_live_run *r, int64_t from_ns, int64_t to_ns, bool all_slow)
 {
 	struct vg_live *l = r->t->l;
-	struct compare m = { .r = r, .all_slow = all_slow };
+	struct compare m = { .r = r, .all_slow = all_slow, .grouped = r->only && !r->only->all };
 	vg_rc rc = VG_OK;
 
 	vg_map_init(&m.said, GROUPS_BYTES);
@@ -392,8 +396,6 @@ compare(struct vg_live_run *r, int64_t from_ns, int64_t to_ns, bool all_slow)
 	for (size_t i = 0; i < r->nsaid && rc == VG_OK; i++)
 		if (vg_map_add(&m.said, vg_str_mem(r->said[i].s.id, VG_LIVE_ID_BYTES), 0, NULL) == VG_MAP_NONE)
 			rc = VG_E_NOMEM;
-	if (rc == VG_OK && !r->over)
-		rc = name_groups(&m);
 	if (rc == VG_OK && !r->over)
 		rc = l->store.each_told(l->store.ctx, r->t->id, from_ns, to_ns, on_told, &m);
 	if (rc == VG_OK)
@@ -574,6 +576,7 @@ look_at(void *ctx, uint32_t row, int64_t time_ns, uint64_t seq)
 	vg_rc rc = vg_correlator_route(l->plain, row, &l->event, &l->route);
 
 	(void)seq;
+	b->r->nhit++;
 	if (rc != VG_OK || !choose_parts(b->r))
 		return rc;
 	if (b->before_ns == VG_TIME_NONE ? time_ns - b->from_ns >= b->span_ns : time_ns - b->before_ns > b->span_ns)
@@ -595,7 +598,8 @@ span_of(const struct vg_live *l, uint32_t part)
 }
 
 /* Where to begin, so that the groups of r->only are empty before: at the newest such place not behind @first_ns.  Where the stored hits
- * do not reach back so far, what is said in the span behind their beginning hangs on hits that are gone, and does not count. */
+ * do not reach back so far, or it would take too long, what is said in the span behind the beginning hangs on hits that are not seen,
+ * and does not count. */
 static vg_rc
 find_begin(struct vg_live_run *r, int64_t span_ns, int64_t first_ns)
 {
@@ -605,6 +609,10 @@ find_begin(struct vg_live_run *r, int64_t span_ns, int64_t first_ns)
 
 	if (floor_ns == VG_TIME_NONE)
 		rc = t->l->store.nth(t->l->store.ctx, t->id, 0, &floor_ns);
+	if (rc == VG_E_NOTFOUND) {
+		floor_ns = first_ns;
+		rc = VG_OK;
+	}
 	for (int64_t spans = 1; rc == VG_OK; spans = spans < LOOKBACK_MAX ? 2 * spans : spans) {
 		struct lookback b = { r, floor_ns, span_ns, VG_TIME_NONE, VG_TIME_NONE };
 
@@ -617,12 +625,13 @@ find_begin(struct vg_live_run *r, int64_t span_ns, int64_t first_ns)
 		if (rc != VG_OK || b.begin_ns != VG_TIME_NONE)
 			return rc;
 		to_ns = b.from_ns;
-		if (to_ns > floor_ns)
-			continue;
-		r->begin_ns = floor_ns < first_ns ? floor_ns : first_ns;
-		if (t->lost_ns != VG_TIME_NONE)
-			r->counts_ns = t->lost_ns + span_ns;
-		return VG_OK;
+		if (to_ns <= floor_ns || r->nhit > VG_LIVE_LOOKBACK_HITS)
+			break;
+	}
+	r->begin_ns = to_ns < first_ns ? to_ns : first_ns;
+	if (rc == VG_OK && (t->lost_ns != VG_TIME_NONE || to_ns > floor_ns)) {
+		r->counts_ns = to_ns + span_ns;
+		t->l->n.unclean++;
 	}
 	return rc;
 }

@@ -46,8 +46,7 @@ end(struct run *x)
 static void
 take(struct run *x, struct vg_correlator *c, const struct stream_hit *h)
 {
-	stream_event(&x->event, h);
-	assert_int_equal(vg_correlator_hit(c, x->r->base[h->base], h->time_ns, &x->event, h->index + 1), VG_OK);
+	assert_int_equal(stream_feed(c, x->r, &x->event, h, h->index + 1), VG_OK);
 }
 
 static void
@@ -68,12 +67,12 @@ cut(struct run *x, struct vg_correlator *c)
 	struct vg_buf b = { 0 }, again = { 0 };
 	uint64_t lost = 1;
 
-	vg_correlator_save(c, &b);
+	vg_correlator_save(c, &x->r->id, &b);
 	vg_correlator_free(c);
 	assert_int_equal(b.rc, VG_OK);
-	assert_int_equal(vg_correlator_load(&x->r->p, LIMIT, on_hit, x, vg_buf_str(&b), &lost, &c), VG_OK);
+	assert_int_equal(vg_correlator_load(&x->r->p, &x->r->id, LIMIT, on_hit, x, vg_buf_str(&b), &lost, &c), VG_OK);
 	assert_int_equal(lost, 0);
-	vg_correlator_save(c, &again);
+	vg_correlator_save(c, &x->r->id, &again);
 	assert_true(vg_str_eq(vg_buf_str(&b), vg_buf_str(&again)));
 	vg_buf_fini(&b);
 	vg_buf_fini(&again);
@@ -166,11 +165,11 @@ changed_correlations_are_forgotten(void **state)
 	take(&x, c, &hit[0]);
 	take(&x, c, &hit[1]);
 	assert_int_equal(x.said.n, 0);
-	vg_correlator_save(c, &b);
+	vg_correlator_save(c, &r.id, &b);
 	vg_correlator_free(c);
 	end(&x);
 	begin(&x, &other);
-	assert_int_equal(vg_correlator_load(&other.p, LIMIT, on_hit, &x, vg_buf_str(&b), &lost, &c), VG_OK);
+	assert_int_equal(vg_correlator_load(&other.p, &other.id, LIMIT, on_hit, &x, vg_buf_str(&b), &lost, &c), VG_OK);
 	assert_true(lost >= 5);
 	take(&x, c, &hit[2]);
 	assert_int_equal(x.said.n, 1);
@@ -197,18 +196,18 @@ damage_is_refused(void **state)
 	c = vg_correlator_new(&r.p, LIMIT, on_hit, &x);
 	for (size_t i = 0; i < 60; i++)
 		take(&x, c, &h[i]);
-	vg_correlator_save(c, &b);
+	vg_correlator_save(c, &r.id, &b);
 	for (size_t n = 0; n < b.n; n++) {
 		char *part = malloc(n + 1);
 
 		memcpy(part, b.p, n);
 		part = realloc(part, n ? n : 1);
-		assert_int_equal(vg_correlator_load(&r.p, LIMIT, on_hit, &x, (vg_str){ part, n }, NULL, &out), VG_E_FORMAT);
+		assert_int_equal(vg_correlator_load(&r.p, &r.id, LIMIT, on_hit, &x, (vg_str){ part, n }, NULL, &out), VG_E_FORMAT);
 		free(part);
 	}
 	for (size_t i = 0; i < b.n; i++) { /* a flipped bit is refused, or is another state that can be gone on with */
 		b.p[i] ^= (char)(1 << i % 8);
-		if (vg_correlator_load(&r.p, LIMIT, on_hit, &x, vg_buf_str(&b), NULL, &out) == VG_OK) {
+		if (vg_correlator_load(&r.p, &r.id, LIMIT, on_hit, &x, vg_buf_str(&b), NULL, &out) == VG_OK) {
 			assert_int_equal(vg_correlator_end(out), VG_OK);
 			vg_correlator_free(out);
 		}

@@ -15,6 +15,7 @@ struct stream_rules {
 	char *blob;
 	struct vg_keys *keys;
 	struct vg_program p;
+	struct vg_identity id;
 	uint32_t base[3]; /* rows of a, b, c */
 };
 
@@ -58,7 +59,7 @@ stream_rules_init(struct stream_rules *r, const char *correlations)
 	if (r->blob == NULL)
 		abort();
 	memcpy(r->blob, b.p, b.n);
-	if (vg_program_load((vg_str){ r->blob, b.n }, r->keys, &r->p) != VG_OK || r->p.ndiag) {
+	if (vg_program_load((vg_str){ r->blob, b.n }, r->keys, &r->p) != VG_OK || vg_identity_of(&r->p, &r->id) != VG_OK || r->p.ndiag) {
 		for (uint32_t i = 0; i < r->p.ndiag; i++)
 			fprintf(stderr, "%.*s\n", VG_STR_ARG(vg_program_str(&r->p, r->p.diag[i].text)));
 		abort();
@@ -76,6 +77,7 @@ stream_rules_init(struct stream_rules *r, const char *correlations)
 static inline void
 stream_rules_fini(struct stream_rules *r)
 {
+	vg_identity_fini(&r->id);
 	vg_keys_free(r->keys);
 	free(r->blob);
 }
@@ -83,7 +85,7 @@ stream_rules_fini(struct stream_rules *r)
 struct stream_hit {
 	int64_t time_ns, arrives_ns;
 	uint32_t index;          /* in order of time */
-	uint8_t base;            /* 0..2: a, b, c */
+	uint8_t base, end;       /* rules that it matches, from and up to: 0..2 for a, b, c */
 	char u[8], v[8], n[8];   /* empty: absent */
 };
 
@@ -124,6 +126,7 @@ stream_make(uint64_t seed, size_t n, int64_t every_ns)
 			snprintf(h[i].v, sizeof(h[i].v), "v%u", (unsigned)(stream_random(&seed) % 4));
 		if (stream_random(&seed) % 13)
 			snprintf(h[i].n, sizeof(h[i].n), "%u.%u", (unsigned)(stream_random(&seed) % 10), (unsigned)(stream_random(&seed) % 10));
+		h[i].end = h[i].base < 2 && stream_random(&seed) % 20 == 0 ? (uint8_t)(h[i].base + 1) : h[i].base;
 	}
 	return h;
 }
@@ -142,6 +145,18 @@ stream_event(struct vg_event *e, const struct stream_hit *h)
 		rc = vg_event_add(e, VG_STR("n"), VG_KIND_FLOAT, vg_str_of(h->n));
 	if (rc != VG_OK)
 		abort();
+}
+
+/* All matches of one record. */
+static inline vg_rc
+stream_feed(struct vg_correlator *c, const struct stream_rules *r, struct vg_event *e, const struct stream_hit *h, uint64_t token)
+{
+	vg_rc rc = VG_OK;
+
+	stream_event(e, h);
+	for (uint8_t b = h->base; b <= h->end && rc == VG_OK; b++)
+		rc = vg_correlator_hit(c, r->base[b], h->time_ns, e, token);
+	return rc;
 }
 
 /* A signal as a line, its evidence by index of the matches: @of[token] is one, @of NULL: the token less one. */
