@@ -136,7 +136,7 @@ is_first(struct vg_follow *f, const struct vg_tail_stat *st)
 {
 	if (f->before == NULL)
 		return true;
-	if (st->size == 0 && !f->rotated)
+	if (st->size == 0 && f->now.at == 0 && !f->rotated)
 		return false; /* as yet nobody writes to it */
 	if (!f->before->last) {
 		f->before->last = f->before->ready = true;
@@ -199,7 +199,7 @@ vg_tail_take_turn(struct vg_tail *t, struct vg_follow *f)
 	if (vg_tail_stat_fd(f->fd, &st) != VG_OK)
 		return VG_TURN_BROKEN;
 	if (!is_first(f, &st))
-		return st.size || f->rotated ? VG_TURN_AGAIN : VG_TURN_IDLE;
+		return st.size || f->now.at || f->rotated ? VG_TURN_AGAIN : VG_TURN_IDLE;
 	if (st.ctime_ns != f->seen_ctime_ns || st.size != f->seen_size)
 		f->grown_ns = vg_monotonic_ns();
 	f->seen_size = st.size;

@@ -340,6 +340,14 @@ an_erased_file_is_told(void **state)
 	until(&w, 6);
 	assert_non_null(strstr(w.b.r[4].raw, "\"truncated\""));
 	expect_at(&w, 5, "x");
+	move(&w, "a.log", "a.log.1");
+	append(&w, "a.log", "y\n");
+	until(&w, 7);
+	stop(&w);
+	overwrite(&w, "a.log", ""); /* also when there is another one to be read first */
+	begin(&w);
+	until(&w, 8);
+	assert_non_null(strstr(w.b.r[7].raw, "\"truncated\""));
 	expect_ids_apart(&w);
 	world_end(&w);
 }
