@@ -1,8 +1,7 @@
-/* http_run [--delay-ms N] [--room N] [--full-ms N] [--cert FILE --key FILE [--client-ca FILE]] - the HTTPS intake alone, on a port of loopback that it
- * prints first ("port 12345"), for real clients to be tried against.  Keys: id "k1", secret "s3cret", source "dc1", tenant "acme".
+/* http_run [--delay-ms N] [--room N] [--full-ms N] [--cert FILE --key FILE [--client-ca FILE]] - the HTTPS intake alone, on a port of
+ * loopback that it prints first ("port 12345"), for real clients to be tried against.  Keys: id "k1", secret "s3cret", source "dc1", tenant "acme".
  * Each record is a line: source, tenant, proof, id, raw, with tabs between.  They are kept after --delay-ms; --room: so many are
- * taken, and --full-ms: none so long.
- * It ends with its standard input. */
+ * taken, and --full-ms: none so long.  It ends with its standard input. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/sha.h>
@@ -152,7 +151,7 @@ main(int argc, char **argv)
 	struct vg_gate gate = { &r, on_source, on_take, on_taken, on_refused };
 	struct vg_auth_key k = { .id = VG_STR("k1"), .tenant = VG_STR("acme"), .source = VG_STR("dc1") };
 	struct vg_http_options o = { .tenant = VG_STR("acme") };
-	struct vg_watch *in;
+	struct vg_watch *in = NULL;
 	vg_rc rc;
 
 	options_read(argc, argv, &r, &o);
