@@ -65,7 +65,8 @@ vg_auth_set(struct vg_auth *a, const struct vg_auth_key *key, size_t n)
 	if (n > VG_AUTH_KEYS_MAX)
 		return VG_E_LIMIT;
 	vg_arena_init(&t.arena, SIZE_MAX);
-	t.key = vg_arena_array(&t.arena, struct vg_auth_key, n);
+	if (n)
+		t.key = vg_arena_array(&t.arena, struct vg_auth_key, n);
 	ok = t.key != NULL || n == 0;
 	for (size_t i = 0; ok && i < n; i++)
 		ok = copy_key(&t.arena, &key[i], &t.key[i]);

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/time.h"
@@ -16,6 +17,7 @@
 #define POOL_BYTES ((size_t)65536) /* of a connection, for libmicrohttpd: head, and what it reads at once */
 #define SPARE 32                   /* connections that may be there until those which make room are gone */
 #define SWEEP_MS 250
+#define HOLD_MS 1000               /* before we hang up on who would come back at once */
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 static void
@@ -38,7 +40,7 @@ void
 vg_http_phase(struct conn *c, enum phase p)
 {
 	const struct vg_http_options *o = &c->h->o;
-	unsigned ms = p == PHASE_BEGIN || p == PHASE_HEAD ? o->head_ms : p == PHASE_IDLE ? o->idle_ms : o->request_ms;
+	unsigned ms = p == PHASE_BEGIN || p == PHASE_HEAD ? o->head_ms : p == PHASE_IDLE ? o->idle_ms : p == PHASE_HOLD ? HOLD_MS : o->request_ms;
 
 	if (p == PHASE_HEAD && c->phase == PHASE_BEGIN) /* its time is running already */
 		return;
@@ -199,12 +201,13 @@ on_completed(void *ctx, struct MHD_Connection *mhd, void **own, enum MHD_Request
 static void
 late(struct vg_http *h, struct conn *c)
 {
-	h->n.timeouts += c->phase != PHASE_IDLE;
-	if (c->phase == PHASE_KEPT) {
-		c->r->lost = true; /* perhaps it is kept after all: it will be sent again */
+	if (c->phase == PHASE_HOLD || c->phase == PHASE_KEPT) {
+		c->r->lost = c->phase == PHASE_KEPT; /* perhaps it is kept after all: it will be sent again */
+		h->n.timeouts += c->phase == PHASE_KEPT;
 		vg_http_request_resume(c->r);
 		return;
 	}
+	h->n.timeouts += c->phase != PHASE_IDLE;
 	if (c->phase != PHASE_IDLE)
 		h->gate->refused(h->gate->ctx, c->r ? c->r->source : VG_GATE_NONE, VG_REFUSED_LIMIT, 1);
 	vg_http_cut(c);
@@ -343,6 +346,7 @@ vg_http_new(struct vg_loop *l, const struct vg_gate *gate, const struct vg_http_
 	if ((rc = options_copy(h, o)) != VG_OK)
 		goto fail;
 	options_default(&h->o);
+	tzset(); /* now, while files may be opened: gmtime_r(3) reads the zone once */
 	if ((rc = daemon_start(h)) != VG_OK || (rc = watches_new(h)) != VG_OK || (rc = vg_loop_every(l, SWEEP_MS, on_sweep, h)) != VG_OK)
 		goto fail;
 	*out = h;
@@ -359,14 +363,17 @@ vg_http_free(struct vg_http *h)
 
 	if (h == NULL)
 		return;
-	vg_watch_free(h->again);
 	vg_watch_free(h->watch);
 	if (h->d) {
 		vg_http_lost(h);
+		for (struct conn *c = h->conns; c; c = c->next)
+			if (c->phase == PHASE_HOLD) /* none may be suspended */
+				vg_http_request_resume(c->r);
 		(void)MHD_run(h->d);
 		close(MHD_quiesce_daemon(h->d)); /* or it would shut down what others may still listen on */
 		MHD_stop_daemon(h->d);
 	}
+	vg_watch_free(h->again);
 	if (h->again_fd >= 0)
 		close(h->again_fd);
 	free(h->strings);

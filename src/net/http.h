@@ -8,9 +8,11 @@
  * deflate or zstd (net/inflate.h).
  *
  * An answer waits until its records are kept: the request notes vg_gate.taken() behind its last record, and vg_http_kept() answers it.
- * Where the gate has no room, what was not taken is answered 429, item by item.
+ * Where the gate has no room, what was not taken is answered 429, item by item.  A sender without a User-Agent (rsyslog) gets no answer
+ * where others are told to send again: we hang up, or it would drop its records.
  *
- * libmicrohttpd runs in our loop, without threads, files or names.  Calls it and GnuTLS make beyond read, write, close, epoll_ctl and
+ * libmicrohttpd runs in our loop, without threads, files or names; vg_http_new() reads the zone (tzset(3)), or the first Date header
+ * would.  Calls it and GnuTLS make beyond read, write, close, epoll_ctl and
  * epoll_wait: accept4, recvfrom, sendto, sendmsg, setsockopt, shutdown, mmap, munmap, brk, madvise, clock_gettime, getrandom, futex;
  * vg_http_new() also makes an epoll descriptor and two eventfds. */
 #ifndef VG_NET_HTTP_H

@@ -2,10 +2,11 @@
 
 #include "base/rc.h"
 
-enum { HOST, LENGTH, TRANSFER, EXPECT, AUTHORIZATION, CODING, ONCE };
+enum { HOST, LENGTH, TRANSFER, EXPECT, AUTHORIZATION, CODING, AGENT, ONCE };
 static const vg_str once_names[ONCE] = { /* what may stand there once */
 	[HOST] = VG_STR_INIT("Host"), [LENGTH] = VG_STR_INIT("Content-Length"), [TRANSFER] = VG_STR_INIT("Transfer-Encoding"),
 	[EXPECT] = VG_STR_INIT("Expect"), [AUTHORIZATION] = VG_STR_INIT("Authorization"), [CODING] = VG_STR_INIT("Content-Encoding"),
+	[AGENT] = VG_STR_INIT("User-Agent"),
 };
 struct walk {
 	const char *at; /* where the next name begins */
@@ -140,5 +141,6 @@ vg_http_head_read(struct MHD_Connection *c, const struct vg_http_line *line, str
 		return 400;
 	out->authorization = w.value[AUTHORIZATION];
 	out->coding = w.value[CODING];
+	out->agent = w.seen[AGENT];
 	return check_body(&w, is_11, out);
 }

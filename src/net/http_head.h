@@ -33,7 +33,7 @@ bool vg_http_uri_good(vg_str uri);
 struct vg_http_head { /* values borrow from the connection, until the request is over */
 	vg_str authorization, coding;
 	uint64_t length; /* Content-Length; 0 when there is none */
-	bool chunked, expect;
+	bool chunked, expect, agent; /* agent: there is a User-Agent */
 };
 /* 0, or the status to refuse the request with: 400, 414, 417, 431, 501. */
 unsigned vg_http_head_read(struct MHD_Connection *c, const struct vg_http_line *line, struct vg_http_head *out);

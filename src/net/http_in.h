@@ -16,6 +16,7 @@ enum phase { /* what a connection is waiting for; each has its time */
 	PHASE_HEAD,
 	PHASE_BODY,
 	PHASE_KEPT,  /* the vault */
+	PHASE_HOLD,  /* time to pass before we hang up */
 	PHASE_ANSWER,
 };
 enum client_cert { CERT_UNKNOWN, CERT_NONE, CERT_GOOD, CERT_BAD };
@@ -43,6 +44,7 @@ struct request {
 	char index[VG_ROUTE_INDEX_MAX];
 	size_t index_n;
 	bool began, ended;   /* its head was read; its body is over */
+	bool hangs_up;       /* it ends without an answer */
 	unsigned status;     /* refused with, before its body; 0: not */
 	uint32_t source;
 	int64_t recv_ns, begin_ns;
@@ -83,7 +85,7 @@ unsigned vg_http_who(struct request *r, bool source);
 struct request *vg_http_request_new(struct conn *c, const char *uri);
 void vg_http_request_free(struct request *r);
 enum MHD_Result vg_http_request_step(struct request *r, const char *method, const char *version, const char *data, size_t *n);
-/* Out of the queue, to be answered. */
+/* One of PHASE_KEPT or PHASE_HOLD goes on in the next turn. */
 void vg_http_request_resume(struct request *r);
 
 #endif

@@ -1,5 +1,6 @@
 /* One request: its head is judged, its body fed on as it comes, and its answer waits until what it brought is kept. */
 #include <stdlib.h>
+#include <sys/epoll.h>
 
 #include "base/time.h"
 #include "net/http_in.h"
@@ -11,21 +12,22 @@ static const struct answer {
 	unsigned status;
 	const char *type, *reason;
 	const char *header, *value; /* NULL: none */
+	bool again; /* what was refused is to be sent again */
 } answers[] = {
-	{ 400, "illegal_argument_exception", "not a request that can be understood", NULL, NULL },
+	{ 400, "illegal_argument_exception", "not a request that can be understood", NULL, NULL, false },
 	{ 401, "security_exception", "a key is needed, and none of ours was given", MHD_HTTP_HEADER_WWW_AUTHENTICATE,
-	  "Basic realm=\"vigie\", charset=\"UTF-8\", ApiKey, Bearer realm=\"vigie\"" },
-	{ 403, "security_exception", "the client certificate is none of ours, or is not valid now", NULL, NULL },
-	{ 404, "resource_not_found_exception", "nothing is there", NULL, NULL },
-	{ 405, "illegal_argument_exception", "this cannot be asked there", MHD_HTTP_HEADER_ALLOW, NULL },
-	{ 413, "content_too_large_exception", "over the limit", NULL, NULL },
-	{ 414, "illegal_argument_exception", "the path is too long", NULL, NULL },
-	{ 415, "illegal_argument_exception", "a coding that is not known", MHD_HTTP_HEADER_ACCEPT_ENCODING, "gzip, deflate, zstd" },
-	{ 417, "illegal_argument_exception", "this cannot be expected", NULL, NULL },
-	{ 429, "es_rejected_execution_exception", "too much at once, send it again later", MHD_HTTP_HEADER_RETRY_AFTER, "1" },
-	{ 431, "illegal_argument_exception", "the head is too large", NULL, NULL },
-	{ 501, "illegal_argument_exception", "a transfer coding that is not known", NULL, NULL },
-	{ 503, "unavailable_shards_exception", "not kept, send it again", MHD_HTTP_HEADER_RETRY_AFTER, "5" },
+	  "Basic realm=\"vigie\", charset=\"UTF-8\", ApiKey, Bearer realm=\"vigie\"", false },
+	{ 403, "security_exception", "the client certificate is none of ours, or is not valid now", NULL, NULL, false },
+	{ 404, "resource_not_found_exception", "nothing is there", NULL, NULL, false },
+	{ 405, "illegal_argument_exception", "this cannot be asked there", MHD_HTTP_HEADER_ALLOW, NULL, false },
+	{ 413, "content_too_large_exception", "over the limit", NULL, NULL, false },
+	{ 414, "illegal_argument_exception", "the path is too long", NULL, NULL, false },
+	{ 415, "illegal_argument_exception", "a coding that is not known", MHD_HTTP_HEADER_ACCEPT_ENCODING, "gzip, deflate, zstd", false },
+	{ 417, "illegal_argument_exception", "this cannot be expected", NULL, NULL, false },
+	{ 429, "es_rejected_execution_exception", "too much at once, send it again later", MHD_HTTP_HEADER_RETRY_AFTER, "1", true },
+	{ 431, "illegal_argument_exception", "the head is too large", NULL, NULL, false },
+	{ 501, "illegal_argument_exception", "a transfer coding that is not known", NULL, NULL, false },
+	{ 503, "unavailable_shards_exception", "not kept, send it again", MHD_HTTP_HEADER_RETRY_AFTER, "5", true },
 };
 
 struct request *
@@ -119,9 +121,11 @@ enqueue(struct request *r)
 void
 vg_http_request_resume(struct request *r)
 {
-	unqueue(r);
+	if (r->conn->phase == PHASE_KEPT)
+		unqueue(r);
 	vg_http_phase(r->conn, PHASE_ANSWER);
 	MHD_resume_connection(r->conn->c);
+	vg_watch_set(r->conn->h->again, EPOLLOUT); /* without threads libmicrohttpd wakes nobody */
 }
 
 void
@@ -178,6 +182,26 @@ answer_of(unsigned status)
 	return &answers[i];
 }
 
+/* Instead of an answer that says "again", senders that name no User-Agent see us hang up: that is rsyslog 8.2302, which drops what was
+ * answered 429 or 503, the whole or an item, whatever the body, and which sends all of it again, once and at once, when we hang up
+ * (tried).  So it is held for a while. */
+static bool
+hangs_up(const struct request *r, bool again)
+{
+	return again && r->route == VG_ROUTE_BULK && !r->head.agent;
+}
+
+static enum MHD_Result
+hang_up(struct request *r)
+{
+	if (!r->ended) /* it has more to say: there is no time to hold it */
+		return MHD_NO;
+	r->hangs_up = true;
+	vg_http_phase(r->conn, PHASE_HOLD);
+	MHD_suspend_connection(r->conn->c);
+	return MHD_YES;
+}
+
 /* The answer to lines says how many of them were taken, whatever else there is to say. */
 static enum MHD_Result
 answer_refusal(struct request *r, unsigned status)
@@ -186,6 +210,8 @@ answer_refusal(struct request *r, unsigned status)
 	const char *value = status == 405 ? vg_route_methods(r->route) : a->value;
 	struct vg_buf b = { 0 };
 
+	if (hangs_up(r, a->again))
+		return hang_up(r);
 	vg_buf_putc(&b, '{');
 	if (r->records && r->bulk.mode == VG_BULK_LINES)
 		vg_buf_printf(&b, "\"taken\":%u,", r->lost ? 0 : r->bulk.count[VG_BULK_TAKEN]);
@@ -231,6 +257,8 @@ answer_records(struct request *r)
 		return answer_refusal(r, broken);
 	if (r->bulk.items == 0 && !lines)
 		return answer_refusal(r, 400);
+	if (hangs_up(r, r->bulk.count[VG_BULK_FULL] != 0))
+		return hang_up(r);
 	if (lines)
 		vg_buf_printf(&b, "{\"taken\":%u}", taken);
 	else
@@ -400,6 +428,8 @@ finish(struct request *r)
 {
 	struct vg_http *h = r->conn->h;
 
+	if (r->hangs_up)
+		return MHD_NO;
 	if (!r->ended)
 		body_end(r);
 	if (r->status)

@@ -8,6 +8,7 @@
 static const vg_str empties[] = {
 	VG_STR_INIT("_ilm"), VG_STR_INIT("_index_template"), VG_STR_INIT("_component_template"), VG_STR_INIT("_template"),
 	VG_STR_INIT("_data_stream"), VG_STR_INIT("_ingest"), VG_STR_INIT("_nodes"), VG_STR_INIT("_xpack"), VG_STR_INIT("_logstash"),
+	VG_STR_INIT("_cat"),
 };
 static const char *const methods[VG_ROUTES] = {
 	[VG_ROUTE_NONE] = "",

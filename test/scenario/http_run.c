@@ -1,7 +1,7 @@
-/* http_run [--delay-ms N] [--room N] [--cert FILE --key FILE [--client-ca FILE]] - the HTTPS intake alone, on a port of loopback that it
- * prints first ("port 12345"), for real clients to be tried against.  Keys: id "k1", secret "s3cret", source "dc1", tenant "acme".
- * Each record is a line: source, tenant, proof, id, raw, with tabs between.  They are kept after --delay-ms; --room: so many are taken.
- * It ends with its standard input. */
+/* http_run [--delay-ms N] [--room N] [--full-ms N] [--cert FILE --key FILE [--client-ca FILE]] - the HTTPS intake alone, on a port of
+ * loopback that it prints first ("port 12345"), for real clients to be tried against.  Keys: id "k1", secret "s3cret", source "dc1", tenant "acme".
+ * Each record is a line: source, tenant, proof, id, raw, with tabs between.  They are kept after --delay-ms; --room: so many are
+ * taken, and --full-ms: none so long.  It ends with its standard input. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/sha.h>
@@ -19,7 +19,7 @@ struct run {
 	struct vg_loop *l;
 	struct vg_http *h;
 	uint64_t taken, room, told;
-	int64_t delay_ns, since_ns;
+	int64_t delay_ns, since_ns, full_ns;
 	char source[800];
 };
 
@@ -46,7 +46,7 @@ on_take(void *ctx, uint32_t source, int64_t recv_ns, vg_str id, vg_str raw)
 
 	(void)source;
 	(void)recv_ns;
-	if (r->taken == r->room)
+	if (r->taken == r->room || vg_monotonic_ns() < r->full_ns)
 		return false;
 	printf("%s\t%.*s\t", r->source, VG_STR_ARG(id));
 	fwrite(raw.p, 1, raw.n, stdout);
@@ -117,6 +117,8 @@ options_read(int argc, char **argv, struct run *r, struct vg_http_options *o)
 			r->delay_ns = strtoll(value, NULL, 10) * 1000000;
 		else if (strcmp(name, "--room") == 0)
 			r->room = strtoull(value, NULL, 10);
+		else if (strcmp(name, "--full-ms") == 0)
+			r->full_ns = vg_monotonic_ns() + strtoll(value, NULL, 10) * 1000000;
 		else if (strcmp(name, "--cert") == 0)
 			o->certificate = file(value);
 		else if (strcmp(name, "--key") == 0)
@@ -149,7 +151,7 @@ main(int argc, char **argv)
 	struct vg_gate gate = { &r, on_source, on_take, on_taken, on_refused };
 	struct vg_auth_key k = { .id = VG_STR("k1"), .tenant = VG_STR("acme"), .source = VG_STR("dc1") };
 	struct vg_http_options o = { .tenant = VG_STR("acme") };
-	struct vg_watch *in;
+	struct vg_watch *in = NULL;
 	vg_rc rc;
 
 	options_read(argc, argv, &r, &o);

@@ -22,7 +22,7 @@
 #include "net/http.h"
 
 #define KEY "Authorization: Bearer s3cret\r\n"
-#define HOST "Host: h\r\n"
+#define HOST "Host: h\r\nUser-Agent: test\r\n"
 
 struct rig {
 	struct vg_loop *l;

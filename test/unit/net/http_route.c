@@ -28,6 +28,7 @@ every_path_has_its_route(void **state)
 		{ "/_nodes/_all/http", VG_ROUTE_EMPTY, "" },
 		{ "/_nodes", VG_ROUTE_EMPTY, "" },
 		{ "/_xpack", VG_ROUTE_EMPTY, "" },
+		{ "/_cat/health", VG_ROUTE_EMPTY, "" },
 		{ "/_bulk", VG_ROUTE_BULK, "" },
 		{ "/_bulk/", VG_ROUTE_BULK, "" },
 		{ "/logs/_bulk", VG_ROUTE_BULK, "logs" },
