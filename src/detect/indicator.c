@@ -34,9 +34,9 @@ struct pass {
 	void *ctx;
 	vg_rc rc;
 	const struct vg_field *field; /* that is looked through */
-	struct asked asked[ASKED_MAX];
+	struct asked *asked; /* ASKED_MAX */
 	uint32_t nasked;
-	uint32_t given[VG_INDICATOR_HITS_MAX]; /* entries */
+	uint32_t *given;     /* VG_INDICATOR_HITS_MAX entries */
 	uint32_t ngiven;
 	size_t url_end;  /* of the URL that was looked up last, in the value at hand */
 	uint32_t nested; /* that began before it */
@@ -676,16 +676,11 @@ vg_rc
 vg_indicators_match(const struct vg_indicators *x, const struct vg_event *e, int64_t now_ns, vg_indicator_fn *hit, void *ctx)
 {
 	int64_t now_s = now_ns / VG_SEC;
-	struct pass p; /* not cleared as a whole: that would cost more than a lookup */
+	struct asked asked[ASKED_MAX]; /* not cleared: that would cost more than a lookup */
+	uint32_t given[VG_INDICATOR_HITS_MAX];
+	struct pass p = { .x = x, .e = e, .hit = hit, .ctx = ctx, .asked = asked, .given = given,
+			  .now_s = now_s < 0 ? 0 : now_s > UINT32_MAX ? UINT32_MAX : (uint32_t)now_s };
 
-	p.x = x;
-	p.e = e;
-	p.now_s = now_s < 0 ? 0 : now_s > UINT32_MAX ? UINT32_MAX : (uint32_t)now_s;
-	p.hit = hit;
-	p.ctx = ctx;
-	p.rc = VG_OK;
-	p.field = NULL;
-	p.nasked = p.ngiven = p.kinds = p.nested = 0;
 	for (unsigned k = 0; k < VG_IOC_KINDS; k++)
 		p.kinds |= (unsigned)(x->count[k] > 0) << k;
 	if (p.kinds == 0)
