@@ -47,6 +47,8 @@ walk_all(const struct vg_program *p)
 		else
 			assert(p->corr[r->corr].rule == i);
 	}
+	for (uint32_t i = 0; i < p->nfilter; i++)
+		assert(p->filter[i].reason.off + (size_t)p->filter[i].reason.len <= p->ntext);
 	for (uint32_t i = 0; i < p->ncorr; i++) {
 		const struct vg_corr *c = &p->corr[i];
 

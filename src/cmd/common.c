@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -134,8 +135,9 @@ read_vars(const char *path, char *text, struct vg_rule_var *var, size_t *n)
 int
 vg_load_knowledge(const struct vg_args *a, struct vg_knowledge *out)
 {
-	const struct vg_opt_value *rules = vg_arg_list(a, "--rules"), *vars = vg_arg_list(a, "--var");
+	const struct vg_opt_value *rules = vg_arg_list(a, "--rules"), *vars = vg_arg_list(a, "--var"), *exceptions = vg_arg_list(a, "--exceptions");
 	struct vg_knowledge_options o = { .rules = rules->text, .nrules = rules->n,
+					  .exceptions = exceptions->text, .nexceptions = exceptions->n, .now_ns = (int64_t)time(NULL) * VG_SEC,
 					  .no_default_rules = vg_arg_set(a, "--only-rules"),
 					  .no_cache = vg_arg_set(a, "--no-cache"),
 					  .portable = vg_arg_set(a, "--portable") };

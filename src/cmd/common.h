@@ -9,6 +9,7 @@
 #define VG_RULE_OPTIONS \
 	{ "--rules", VG_OPT_LIST, "DIR", "rules to use besides ours and the SigmaHQ trees found (may be repeated)" }, \
 	{ "--only-rules", VG_OPT_FLAG, NULL, "only the rules that --rules names" }, \
+	{ "--exceptions", VG_OPT_LIST, "DIR", "filters that say who made them, why and until when (may be repeated)" }, \
 	{ "--var", VG_OPT_LIST, "NAME=VALUE", "a value for %NAME% of rules that expand (may be repeated)" }, \
 	{ "--vars", VG_OPT_TEXT, "FILE", "such values from a file, NAME=VALUE a line" }
 
@@ -27,7 +28,7 @@ bool vg_output_open(struct vg_output *o, const char *path);
 bool vg_output_close(struct vg_output *o, bool keep);
 /* Walk all operands.  VG_EXIT_OK, or another exit code when it was told why not. */
 int vg_gather_files(const struct vg_args *a, struct vg_file_list *out);
-/* Rules and packs, by --rules, --only-rules, --var, --vars, --no-cache, --portable.  As above. */
+/* Rules and packs, by --rules, --only-rules, --exceptions, --var, --vars, --no-cache, --portable.  As above. */
 int vg_load_knowledge(const struct vg_args *a, struct vg_knowledge *out);
 /* The same for a command whose operands are files or folders of rules: when there are any, only those are read. */
 int vg_load_rules(const struct vg_args *a, struct vg_knowledge *out);

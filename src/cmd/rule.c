@@ -43,6 +43,7 @@ vg_cmd_rule_check(const struct vg_args *a)
 		if (jsonl(a)) {
 			json_member(&b, "file", vg_program_str(p, d->file), true);
 			vg_buf_printf(&b, ",\"line\":%u,\"refused\":%s", d->line, d->fatal ? "true" : "false");
+			vg_buf_printf(&b, ",\"note\":%s", d->note ? "true" : "false");
 			json_member(&b, "id", vg_program_str(p, d->id), false);
 			json_member(&b, "reason", vg_str_of(vg_diag_reason_name(d->reason)), false);
 			json_member(&b, "text", vg_program_str(p, d->text), false);
@@ -50,7 +51,7 @@ vg_cmd_rule_check(const struct vg_args *a)
 			continue;
 		}
 		vg_buf_safe(&b, vg_program_str(p, d->file));
-		vg_buf_printf(&b, ":%u: %s: %s: ", d->line, d->fatal ? "refused" : "warning", vg_diag_reason_name(d->reason));
+		vg_buf_printf(&b, ":%u: %s: %s: ", d->line, d->fatal ? "refused" : d->note ? "note" : "warning", vg_diag_reason_name(d->reason));
 		vg_buf_safe(&b, vg_program_str(p, d->text));
 		vg_buf_putc(&b, '\n');
 	}

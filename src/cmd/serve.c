@@ -45,23 +45,18 @@ read_settings(const struct vg_args *a, const char *state, struct vg_settings *ou
 }
 
 static int
-check(struct vg_settings *s)
+check(const char *state, struct vg_settings *s)
 {
-	struct vg_knowledge k;
-	int code = VG_EXIT_OK;
+	struct vg_house house = { .dir = -1, .lock = -1 };
+	struct vg_knowledge_summary n;
+	int fd;
 
-	if (vg_serve_rules(s, &k) != VG_OK)
+	snprintf(house.path, sizeof(house.path), "%s", state);
+	if (vg_serve_rules(&house, s, &fd, &n) != VG_OK)
 		return VG_EXIT_FOUND;
-	for (uint32_t i = 0; i < k.program.ndiag; i++)
-		if (k.program.diag[i].fatal && s->rules.only) {
-			const struct vg_diag *d = &k.program.diag[i];
-
-			vg_log(VG_LOG_ERROR, "%.*s:%u: %.*s", VG_STR_ARG(vg_program_str(&k.program, d->file)), d->line, VG_STR_ARG(vg_program_str(&k.program, d->text)));
-			code = VG_EXIT_FOUND;
-		}
-	printf("vigie: the settings are good; %u rules and correlations (`vigie rule check` says more of them)\n", k.program.nrule);
-	vg_knowledge_fini(&k);
-	return code;
+	close(fd);
+	printf("vigie: the settings are good; %u rules, %u correlations, %u exceptions (`vigie rule check` says more of them)\n", n.rules, n.correlations, n.filters);
+	return VG_EXIT_OK;
 }
 
 static int
@@ -107,7 +102,7 @@ vg_cmd_serve(const struct vg_args *a)
 			vg_settings_fini(&s);
 			return VG_EXIT_USAGE;
 		}
-	code = vg_arg_set(a, "--check") ? check(&s) : serve(state, &s, vg_arg_set(a, "--quiet"));
+	code = vg_arg_set(a, "--check") ? check(state, &s) : serve(state, &s, vg_arg_set(a, "--quiet"));
 	vg_settings_fini(&s);
 	return code;
 }

@@ -13,6 +13,7 @@
 #define ASKED_MAX 32
 #define NAME_MAX_BYTES 1024  /* of a whole value that is looked up */
 #define ADDRESS_BYTES 45     /* of an address as text: v6 with a v4 tail */
+#define NESTED_MAX 8         /* URLs that begin inside one: each is hashed anew, and a megabyte of "a://" must not take a second */
 #define LOCAL_MAX 64         /* of a mail address before its @ (RFC 5321, 4.5.3.1.1) */
 
 #define KIND(k) (1u << VG_IOC_##k)
@@ -33,10 +34,12 @@ struct pass {
 	void *ctx;
 	vg_rc rc;
 	const struct vg_field *field; /* that is looked through */
-	struct asked asked[ASKED_MAX];
+	struct asked *asked; /* ASKED_MAX */
 	uint32_t nasked;
-	uint32_t given[VG_INDICATOR_HITS_MAX]; /* entries */
+	uint32_t *given;     /* VG_INDICATOR_HITS_MAX entries */
 	uint32_t ngiven;
+	size_t url_end;  /* of the URL that was looked up last, in the value at hand */
+	uint32_t nested; /* that began before it */
 };
 
 /* --- loading --- */
@@ -347,10 +350,15 @@ ask_url(struct pass *p, vg_str s, size_t from)
 	vg_str url = vg_str_skip(s, from);
 	size_t n = 0, query;
 
+	p->nested = from < p->url_end ? p->nested + 1 : 0;
+	if (p->nested > NESTED_MAX)
+		return;
 	while (n < url.n && n < VG_IOC_VALUE_MAX && is(url.p[n], C_URL))
 		n++;
 	while (n && strchr(".,;:!?)]", url.p[n - 1]))
 		n--;
+	if (p->nested == 0)
+		p->url_end = from + n;
 	url = vg_str_cut(url, n);
 	query = vg_str_chr(url, '?');
 	if ((n = vg_ioc_url_key(url, buf)) > 0)
@@ -614,6 +622,7 @@ scan(struct pass *p, vg_str s)
 {
 	size_t named = 0, hexed = 0, base = 0; /* named, hexed: what is before was looked at */
 
+	p->url_end = 0;
 	for (size_t at = 0; at < s.n && p->rc == VG_OK; at += BLOCK) {
 		struct marks m = marks_of(s.n - at >= BLOCK ? whole_block(s.p + at) : short_block(vg_str_skip(s, at)));
 
@@ -667,16 +676,11 @@ vg_rc
 vg_indicators_match(const struct vg_indicators *x, const struct vg_event *e, int64_t now_ns, vg_indicator_fn *hit, void *ctx)
 {
 	int64_t now_s = now_ns / VG_SEC;
-	struct pass p; /* not cleared as a whole: that would cost more than a lookup */
+	struct asked asked[ASKED_MAX]; /* not cleared: that would cost more than a lookup */
+	uint32_t given[VG_INDICATOR_HITS_MAX];
+	struct pass p = { .x = x, .e = e, .hit = hit, .ctx = ctx, .asked = asked, .given = given,
+			  .now_s = now_s < 0 ? 0 : now_s > UINT32_MAX ? UINT32_MAX : (uint32_t)now_s };
 
-	p.x = x;
-	p.e = e;
-	p.now_s = now_s < 0 ? 0 : now_s > UINT32_MAX ? UINT32_MAX : (uint32_t)now_s;
-	p.hit = hit;
-	p.ctx = ctx;
-	p.rc = VG_OK;
-	p.field = NULL;
-	p.nasked = p.ngiven = p.kinds = 0;
 	for (unsigned k = 0; k < VG_IOC_KINDS; k++)
 		p.kinds |= (unsigned)(x->count[k] > 0) << k;
 	if (p.kinds == 0)

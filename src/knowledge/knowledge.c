@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <openssl/evp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -20,20 +21,24 @@
 #endif
 
 #define DEPTH_MAX 32
-#define MAGIC "VGKNOW01"
+#define MAGIC "VGKNOW02"
 
 /* Texts read so far, before anything looks into them. */
 struct text {
 	char *path;   /* owned; as shown to people */
 	size_t at, n; /* in bundle.bytes */
 	int tree;     /* of which license: 0 ours, 1 Sigma's, 2 unknown */
+	enum vg_origin origin;
 	bool pack;
 };
 struct bundle {
 	struct vg_buf bytes;
 	struct text *text; /* owned */
-	size_t n, cap, unread;
+	size_t n, cap;
+	uint32_t unread, unread_given;
+	enum vg_origin origin; /* of what is read now */
 	char first_unread[400];
+	bool ours_only; /* no rules but ours */
 	char *why;
 };
 
@@ -98,6 +103,7 @@ add_file(struct bundle *b, int dirfd, const char *name, const char *path, int tr
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		if (fd >= 0)
 			close(fd);
+		b->unread_given += b->origin == VG_ORIGIN_GIVEN || b->origin == VG_ORIGIN_EXCEPTION;
 		if (b->unread++ == 0)
 			snprintf(b->first_unread, sizeof(b->first_unread), "%.300s: cannot be read: %s", path, strerror(errno));
 		return VG_OK; /* one file less; `rule check` shows what loaded */
@@ -121,7 +127,7 @@ add_file(struct bundle *b, int dirfd, const char *name, const char *path, int tr
 		b->cap = cap;
 	}
 	t = &b->text[b->n];
-	*t = (struct text){ .path = strdup(path), .at = b->bytes.n, .tree = tree, .pack = pack };
+	*t = (struct text){ .path = strdup(path), .at = b->bytes.n, .tree = tree, .origin = b->origin, .pack = pack };
 	while (t->path && vg_buf_reserve(&b->bytes, (size_t)st.st_size + 1) &&
 	       (k = read(fd, b->bytes.p + b->bytes.n, (size_t)st.st_size + 1)) > 0) {
 		b->bytes.n += (size_t)k;
@@ -176,11 +182,13 @@ add_tree(struct bundle *b, int at, const char *name, const char *path, int tree,
 		struct stat st;
 		int k = snprintf(sub, sizeof(sub), "%s/%s", path, names[i]);
 
-		if (rc == VG_OK && k > 0 && (size_t)k < sizeof(sub) && fstatat(fd, names[i], &st, 0) == 0) {
-			if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX)
+		if (rc == VG_OK && k > 0 && (size_t)k < sizeof(sub)) {
+			bool rule = has_suffix(names[i], ".yml") || has_suffix(names[i], ".yaml");
+			bool there = fstatat(fd, names[i], &st, 0) == 0;
+
+			if (there && S_ISDIR(st.st_mode) && depth < DEPTH_MAX)
 				rc = add_tree(b, fd, names[i], sub, tree, pack, depth + 1);
-			else if (S_ISREG(st.st_mode) &&
-				 (has_suffix(names[i], ".yml") || has_suffix(names[i], ".yaml")))
+			else if (rule && (!there || S_ISREG(st.st_mode))) /* a link to nothing is told */
 				rc = add_file(b, fd, names[i], sub, tree, pack);
 		}
 		free(names[i]);
@@ -249,11 +257,27 @@ add_rules(struct bundle *b, const char *dir, int tree, bool given)
 	return rc;
 }
 
+/* SigmaHQ's rules: where the environment says, else where they are usually found. */
 static vg_rc
-gather(const struct vg_knowledge_options *o, struct bundle *b, bool *ours_only)
+gather_found(struct bundle *b)
+{
+	const char *home = getenv("HOME"), *env = getenv("VIGIE_SIGMA");
+	char path[PATH_MAX + 32];
+	vg_rc rc;
+
+	b->origin = VG_ORIGIN_FOUND;
+	if (env && *env)
+		return add_rules(b, env, 2, true);
+	snprintf(path, sizeof(path), "%s/.local/share/vigie/sigma", home ? home : "");
+	if (home && (rc = add_rules(b, path, 2, false)) != VG_OK)
+		return rc;
+	return add_rules(b, "/usr/share/vigie/sigma", 2, false);
+}
+
+static vg_rc
+gather(const struct vg_knowledge_options *o, struct bundle *b)
 {
 	char path[PATH_MAX + 16];
-	const char *home = getenv("HOME"), *env = getenv("VIGIE_SIGMA");
 	size_t ours = 0;
 	vg_rc rc;
 
@@ -268,22 +292,20 @@ gather(const struct vg_knowledge_options *o, struct bundle *b, bool *ours_only)
 		if ((rc = add_tree(b, AT_FDCWD, path, "rules", 0, false, 0)) != VG_OK && rc != VG_E_SYS)
 			return rc;
 		ours = b->n;
-		if (env && *env && (rc = add_rules(b, env, 2, true)) != VG_OK)
+		if ((rc = gather_found(b)) != VG_OK)
 			return rc;
-		if (!(env && *env)) {
-			snprintf(path, sizeof(path), "%s/.local/share/vigie/sigma", home ? home : "");
-			if (home && (rc = add_rules(b, path, 2, false)) != VG_OK)
-				return rc;
-			if ((rc = add_rules(b, "/usr/share/vigie/sigma", 2, false)) != VG_OK)
-				return rc;
-		}
 	}
+	b->origin = VG_ORIGIN_GIVEN;
 	for (size_t i = 0; i < o->nrules; i++)
 		if ((rc = add_rules(b, o->rules[i], 2, true)) != VG_OK)
 			return rc;
-	*ours_only = ours && b->n == ours;
+	b->ours_only = ours && b->n == ours;
+	b->origin = VG_ORIGIN_EXCEPTION;
+	for (size_t i = 0; i < o->nexceptions; i++)
+		if ((rc = add_rules(b, o->exceptions[i], 0, true)) != VG_OK)
+			return rc;
 	if (b->unread > 1)
-		snprintf(b->why, 400, "%zu files of rules or packs cannot be read, the first: %.250s", b->unread, b->first_unread);
+		snprintf(b->why, 400, "%u files of rules or packs cannot be read, the first: %.250s", b->unread, b->first_unread);
 	else if (b->unread)
 		snprintf(b->why, 400, "%.300s", b->first_unread);
 	return VG_OK;
@@ -327,7 +349,7 @@ digest_key(const struct vg_knowledge_options *o, const struct bundle *b, unsigne
 		ok &= EVP_DigestUpdate(c, o->var[i].value.p, o->var[i].value.n);
 	}
 	for (size_t i = 0; i < b->n; i++) {
-		uint64_t v[3] = { b->text[i].n, (uint64_t)b->text[i].tree, b->text[i].pack };
+		uint64_t v[4] = { b->text[i].n, (uint64_t)b->text[i].tree, b->text[i].pack, b->text[i].origin };
 
 		ok &= EVP_DigestUpdate(c, v, sizeof(v));
 		ok &= EVP_DigestUpdate(c, b->text[i].path, strlen(b->text[i].path) + 1);
@@ -338,14 +360,18 @@ digest_key(const struct vg_knowledge_options *o, const struct bundle *b, unsigne
 	return ok && n == 32;
 }
 
-/* The blob: magic, the key, SHA-256 of all sections, four sections as (offset, length). */
+/* The blob: magic, the key, SHA-256 of all behind it, the sections as (offset, length).  What it depends on beside the key is the
+ * time: filters expire. */
 enum { SEC_PROGRAM, SEC_INDEX, SEC_PACKS, SECTIONS };
 struct head {
 	char magic[8];
 	unsigned char key[32], sum[32];
 	uint64_t at[SECTIONS], n[SECTIONS];
 	uint64_t size;
+	int64_t valid_from_ns, valid_until_ns;
+	uint32_t pack_problems, ours_only;
 };
+#define SUMMED offsetof(struct head, at) /* where what the sum covers begins */
 #define ALIGN 64
 
 struct compile {
@@ -368,7 +394,7 @@ section(struct vg_buf *out, struct head *h, int which, const struct vg_buf *byte
 static void
 pack_problem(void *ctx, const struct vg_pack_problem *p)
 {
-	(void)ctx;
+	++*(uint32_t *)ctx;
 	fprintf(stderr, "vigie: WARNING: pack %.*s line %u: %s\n", VG_STR_ARG(p->path), p->line, p->text);
 }
 
@@ -381,28 +407,32 @@ compile_all(void *ctx)
 	static const vg_str license[] = { VG_STR_INIT("Apache-2.0"), VG_STR_INIT("DRL 1.1"), VG_STR_INIT("") };
 	struct vg_rule_text *rt = calloc(b->n + 1, sizeof(*rt));
 	struct vg_pack_text *pt = calloc(b->n + 1, sizeof(*pt));
+	struct vg_rules_options ro = { c->o->var, c->o->nvar, NULL, c->o->now_ns };
 	struct vg_buf out = { 0 }, program = { 0 }, index = { 0 }, packs = { 0 };
 	struct vg_program p;
 	struct vg_keys *keys = vg_keys_new();
-	struct head h = { .magic = MAGIC };
+	struct head h = { .magic = MAGIC, .ours_only = b->ours_only };
+	uint8_t *origin = calloc(b->n + 1, 1);
 	size_t nr = 0, np = 0;
 	unsigned len = 0;
 	char *aligned = NULL;
 	vg_rc rc;
 
-	if (rt == NULL || pt == NULL || keys == NULL)
+	if (rt == NULL || pt == NULL || origin == NULL || keys == NULL)
 		return VG_E_NOMEM;
 	for (size_t i = 0; i < b->n; i++) {
 		vg_str text = vg_str_mem(b->bytes.p + b->text[i].at, b->text[i].n);
 		vg_str path = vg_str_of(b->text[i].path);
 
+		origin[nr] = (uint8_t)b->text[i].origin;
 		if (b->text[i].pack)
 			pt[np++] = (struct vg_pack_text){ path, text };
 		else
 			rt[nr++] = (struct vg_rule_text){ path, text, license[b->text[i].tree] };
 	}
-	if ((rc = vg_packs_compile(pt, np, &packs, pack_problem, NULL)) != VG_OK ||
-	    (rc = vg_rules_compile(rt, nr, c->o->var, c->o->nvar, &program)) != VG_OK)
+	ro.origin = origin;
+	if ((rc = vg_packs_compile(pt, np, &packs, pack_problem, &h.pack_problems)) != VG_OK ||
+	    (rc = vg_rules_compile_with(rt, nr, &ro, &program)) != VG_OK)
 		return rc;
 	if (posix_memalign((void **)&aligned, ALIGN, program.n + ALIGN) != 0)
 		return VG_E_NOMEM;
@@ -417,44 +447,63 @@ compile_all(void *ctx)
 	if (out.rc != VG_OK)
 		return out.rc;
 	h.size = out.n;
+	h.valid_from_ns = p.valid_from_ns;
+	h.valid_until_ns = p.valid_until_ns;
 	memcpy(h.key, c->key, sizeof(h.key));
-	if (!EVP_Digest(out.p + sizeof(h), out.n - sizeof(h), h.sum, &len, EVP_sha256(), NULL))
+	memcpy(out.p, &h, sizeof(h));
+	if (!EVP_Digest(out.p + SUMMED, out.n - SUMMED, h.sum, &len, EVP_sha256(), NULL))
 		return VG_E_SYS;
 	memcpy(out.p, &h, sizeof(h));
 	return vg_pwrite_all(c->fd, vg_buf_str(&out), 0);
 }
 
-/* Map @fd and check that it is what it says.  @sum: a file from disk may be damaged. */
+/* Map @fd and check that it is a blob. */
 static vg_rc
-map_blob(int fd, const unsigned char key[32], bool sum, vg_str *out)
+map_blob(int fd, vg_str *out)
 {
 	struct stat st;
 	struct head h;
-	unsigned char d[32];
-	unsigned n = 0;
 	char *p;
 
 	if (fstat(fd, &st) < 0)
 		return VG_E_SYS;
-	if ((size_t)st.st_size < sizeof(h) || (uint64_t)st.st_size > (uint64_t)1 << 31)
+	if (st.st_size < (off_t)sizeof(h) || (uint64_t)st.st_size > (uint64_t)1 << 31)
 		return VG_E_REFUSED;
 	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED)
 		return VG_E_SYS;
 	memcpy(&h, p, sizeof(h));
-	if (memcmp(h.magic, MAGIC, 8) != 0 || (key && memcmp(h.key, key, 32) != 0) || h.size != (uint64_t)st.st_size)
+	if (memcmp(h.magic, MAGIC, 8) != 0 || h.size != (uint64_t)st.st_size)
 		goto refused;
 	for (int i = 0; i < SECTIONS; i++)
 		if (h.at[i] % ALIGN || h.at[i] < sizeof(h) || h.at[i] > h.size || h.n[i] > h.size - h.at[i])
 			goto refused;
-	if (sum && (!EVP_Digest(p + sizeof(h), (size_t)st.st_size - sizeof(h), d, &n, EVP_sha256(), NULL) ||
-		    memcmp(d, h.sum, 32) != 0))
-		goto refused;
 	*out = vg_str_mem(p, (size_t)st.st_size);
 	return VG_OK;
 refused:
 	munmap(p, (size_t)st.st_size);
 	return VG_E_REFUSED;
+}
+
+static void
+unmap_blob(vg_str *blob)
+{
+	if (blob->p)
+		munmap((void *)(uintptr_t)blob->p, blob->n);
+	*blob = VG_NIL;
+}
+
+/* Was it made of the same, and would it be the same now?  A file from disk may be damaged. */
+static bool
+fits(vg_str blob, const unsigned char key[32], int64_t now_ns)
+{
+	unsigned char d[32];
+	unsigned n = 0;
+	struct head h;
+
+	memcpy(&h, blob.p, sizeof(h));
+	return memcmp(h.key, key, 32) == 0 && h.valid_from_ns <= now_ns && now_ns < h.valid_until_ns &&
+	       EVP_Digest(blob.p + SUMMED, blob.n - SUMMED, d, &n, EVP_sha256(), NULL) && memcmp(d, h.sum, 32) == 0;
 }
 
 static vg_str
@@ -466,43 +515,72 @@ section_of(vg_str blob, int which)
 	return vg_str_mem(blob.p + h.at[which], h.n[which]);
 }
 
-static bool
-cached(const char *path, const unsigned char key[32], vg_str *out)
-{
-	int fd = vg_cache_open(path);
-	bool ok = fd >= 0 && map_blob(fd, key, true, out) == VG_OK;
+/* A descriptor, and what is behind it. */
+struct made {
+	int fd;
+	vg_str blob; /* mapped */
+};
 
-	if (fd >= 0)
-		close(fd);
-	return ok;
+static void
+unmake(struct made *m)
+{
+	unmap_blob(&m->blob);
+	if (m->fd >= 0)
+		close(m->fd);
+	m->fd = -1;
+}
+
+static bool
+cached(const char *path, const unsigned char key[32], int64_t now_ns, struct made *m)
+{
+	*m = (struct made){ .fd = vg_cache_open(path) };
+	if (m->fd >= 0 && map_blob(m->fd, &m->blob) == VG_OK && fits(m->blob, key, now_ns))
+		return true;
+	unmake(m);
+	return false;
+}
+
+static int
+new_memory(char why[400])
+{
+	int fd = memfd_create("vigie-rules", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		snprintf(why, 400, "no memory for the compiled rules: %s", strerror(errno));
+	return fd;
 }
 
 static vg_rc
-make_blob(struct compile *c, vg_str *out, char why[400])
+make_blob(struct compile *c, struct made *m, char why[400])
 {
 	static const struct vg_sandbox_limits limits = { .data_bytes = (size_t)1 << 30, .cpu_s = 120,
 							 .file_bytes = (size_t)1 << 30 };
 	char died[160] = "";
 	vg_rc rc;
 
-	if ((c->fd = memfd_create("vigie-rules", MFD_CLOEXEC)) < 0) {
-		snprintf(why, 400, "no memory for the compiled rules: %s", strerror(errno));
+	*m = (struct made){ .fd = new_memory(why) };
+	if ((c->fd = m->fd) < 0)
 		return VG_E_SYS;
-	}
 	rc = vg_sandbox_run(compile_all, c, &limits, 180, died);
 	if (rc == VG_OK)
-		rc = map_blob(c->fd, c->key, false, out);
-	if (rc != VG_OK)
+		rc = map_blob(m->fd, &m->blob);
+	if (rc == VG_OK && !fits(m->blob, c->key, c->o->now_ns))
+		rc = VG_E_REFUSED;
+	if (rc != VG_OK) {
 		snprintf(why, 400, "the rules could not be compiled: %s%s%s", vg_rc_name(rc), died[0] ? ": " : "", died);
-	close(c->fd);
+		unmake(m);
+	}
 	return rc;
 }
 
 static vg_rc
 load_blob(struct vg_knowledge *k)
 {
+	struct head h;
 	vg_rc rc;
 
+	memcpy(&h, k->blob.p, sizeof(h));
+	k->ours_only = h.ours_only != 0;
 	if ((k->keys = vg_keys_new()) == NULL)
 		return VG_E_NOMEM;
 	if ((rc = vg_program_load(section_of(k->blob, SEC_PROGRAM), k->keys, &k->program)) != VG_OK ||
@@ -518,63 +596,164 @@ unload(struct vg_knowledge *k)
 	vg_index_free(k->index);
 	vg_packs_free(k->packs);
 	vg_keys_free(k->keys);
-	if (k->blob.p)
-		munmap((void *)(uintptr_t)k->blob.p, k->blob.n);
+	unmap_blob(&k->blob);
 	*k = (struct vg_knowledge){ 0 };
+}
+
+/* Read the texts, and make their blob or find it in the cache.  @out: loaded; it owns the mapping then. */
+static vg_rc
+obtain(const struct vg_knowledge_options *o, struct bundle *b, struct made *m, struct vg_knowledge *out)
+{
+	struct compile c = { .o = o, .b = b };
+	char path[PATH_MAX] = "";
+	vg_rc rc;
+
+	*m = (struct made){ .fd = -1 };
+	*out = (struct vg_knowledge){ 0 };
+	b->why[0] = 0;
+	if ((rc = gather(o, b)) != VG_OK)
+		return rc;
+	if (!digest_key(o, b, c.key)) {
+		snprintf(b->why, 400, "SHA-256 is not available in libcrypto");
+		return VG_E_SYS;
+	}
+	if (!o->no_cache && vg_cache_path(c.key, path) && cached(path, c.key, o->now_ns, m)) {
+		out->blob = m->blob;
+		if ((rc = load_blob(out)) == VG_OK) {
+			out->from_cache = true;
+			m->blob = VG_NIL;
+			return VG_OK;
+		}
+		m->blob = VG_NIL;
+		unload(out); /* made by something else: made anew */
+		unmake(m);
+	}
+	if ((rc = make_blob(&c, m, b->why)) != VG_OK)
+		return rc;
+	out->blob = m->blob;
+	m->blob = VG_NIL;
+	if ((rc = load_blob(out)) != VG_OK) {
+		snprintf(b->why, 400, "the compiled rules could not be loaded: %s", vg_rc_name(rc));
+		unload(out);
+		unmake(m);
+	} else if (path[0]) {
+		vg_cache_write(path, out->blob);
+	}
+	return rc;
+}
+
+static void
+forget(struct bundle *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		free(b->text[i].path);
+	free(b->text);
+	vg_buf_fini(&b->bytes);
 }
 
 vg_rc
 vg_knowledge_load(const struct vg_knowledge_options *o, struct vg_knowledge *out, char why[400])
 {
 	struct bundle b = { .why = why, .bytes = { .limit_bytes = VG_KNOWLEDGE_BYTES_MAX + 4096 } };
-	struct compile c = { .o = o, .b = &b };
-	char path[PATH_MAX] = "";
-	vg_rc rc;
+	struct made m;
+	vg_rc rc = obtain(o, &b, &m, out);
 
-	*out = (struct vg_knowledge){ 0 };
-	why[0] = 0;
-	if ((rc = gather(o, &b, &out->ours_only)) != VG_OK)
-		goto out;
-	rc = VG_E_SYS;
-	if (!digest_key(o, &b, c.key)) {
-		snprintf(why, 400, "SHA-256 is not available in libcrypto");
-		goto out;
-	}
-	if (!o->no_cache && vg_cache_path(c.key, path) && cached(path, c.key, &out->blob)) {
-		if (load_blob(out) == VG_OK) {
-			out->from_cache = true;
-			rc = VG_OK;
-			goto out;
-		}
-		unload(out); /* made by something else: made anew */
-	}
-	if ((rc = make_blob(&c, &out->blob, why)) != VG_OK)
-		goto out;
-	if ((rc = load_blob(out)) != VG_OK) {
-		snprintf(why, 400, "the compiled rules could not be loaded: %s", vg_rc_name(rc));
-		unload(out);
-		goto out;
-	}
-	if (path[0])
-		vg_cache_write(path, out->blob);
-out:
-	for (size_t i = 0; i < b.n; i++)
-		free(b.text[i].path);
-	free(b.text);
-	vg_buf_fini(&b.bytes);
+	unmake(&m);
+	forget(&b);
 	return rc;
 }
 
-int
-vg_knowledge_share(const struct vg_knowledge *k)
+void
+vg_knowledge_fini(struct vg_knowledge *k)
 {
-	int fd = memfd_create("vigie-rules", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	unload(k);
+}
 
-	if (fd >= 0 && (vg_pwrite_all(fd, k->blob, 0) != VG_OK || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)) {
-		close(fd);
-		fd = -1;
+static void
+summarise(const struct vg_program *p, struct vg_knowledge_summary *out)
+{
+	for (uint32_t i = 0; i < p->nrule; i++)
+		*(p->rule[i].kind == VG_RULE_CORRELATION ? &out->correlations : &out->rules) += 1;
+	for (uint32_t i = 0; i < p->nfilter; i++)
+		out->filters += p->filter[i].nrule > 0;
+	for (uint32_t i = 0; i < p->ndiag; i++) {
+		const struct vg_diag *d = &p->diag[i];
+
+		*(d->fatal ? &out->refused : d->note ? &out->notes : &out->warnings) += 1;
+		out->refused_given += d->fatal && (d->origin == VG_ORIGIN_GIVEN || d->origin == VG_ORIGIN_EXCEPTION);
 	}
-	return fd;
+	out->valid_until_ns = p->valid_until_ns;
+}
+
+/* Memory that holds @blob: what is behind @fd, or, when that is a file that others may write, a copy in its place.  Nobody can change
+ * it from here on. */
+static vg_rc
+seal(int *fd, vg_str blob, bool copy, char why[400])
+{
+	if (copy) {
+		int mem = new_memory(why);
+
+		if (mem < 0)
+			return VG_E_SYS;
+		close(*fd);
+		*fd = mem;
+		if (vg_pwrite_all(mem, blob, 0) != VG_OK) {
+			snprintf(why, 400, "no memory for the compiled rules: %s", strerror(errno));
+			return VG_E_SYS;
+		}
+	}
+	if (fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0)
+		return VG_OK;
+	snprintf(why, 400, "the compiled rules could not be sealed: %s", strerror(errno));
+	return VG_E_SYS;
+}
+
+vg_rc
+vg_knowledge_make(const struct vg_knowledge_options *o, int *fd, struct vg_knowledge_summary *out, char why[400])
+{
+	struct bundle b = { .why = why, .bytes = { .limit_bytes = VG_KNOWLEDGE_BYTES_MAX + 4096 } };
+	struct vg_knowledge k;
+	struct made m;
+	struct head h;
+	vg_rc rc = obtain(o, &b, &m, &k);
+
+	*fd = -1;
+	*out = (struct vg_knowledge_summary){ 0 };
+	if (rc == VG_OK) {
+		memcpy(&h, k.blob.p, sizeof(h));
+		summarise(&k.program, out);
+		out->pack_problems = h.pack_problems;
+		out->unread = b.unread;
+		out->unread_given = b.unread_given;
+		out->from_cache = k.from_cache;
+		if (o->sealed)
+			rc = seal(&m.fd, k.blob, k.from_cache, why);
+		unload(&k);
+	}
+	if (rc == VG_OK) {
+		*fd = m.fd;
+		m.fd = -1;
+	}
+	unmake(&m);
+	forget(&b);
+	return rc;
+}
+
+vg_rc
+vg_knowledge_diags(int fd, vg_knowledge_diag_fn *told, void *ctx)
+{
+	struct vg_keys *keys = vg_keys_new();
+	struct vg_program p;
+	vg_str blob = VG_NIL;
+	vg_rc rc = keys ? map_blob(fd, &blob) : VG_E_NOMEM;
+
+	if (rc == VG_OK)
+		rc = vg_program_load(section_of(blob, SEC_PROGRAM), keys, &p);
+	for (uint32_t i = 0; rc == VG_OK && i < p.ndiag; i++)
+		told(ctx, &p, &p.diag[i]);
+	unmap_blob(&blob);
+	vg_keys_free(keys);
+	return rc;
 }
 
 vg_rc
@@ -584,17 +763,13 @@ vg_knowledge_open(int fd, struct vg_knowledge *out, char why[400])
 
 	*out = (struct vg_knowledge){ 0 };
 	why[0] = 0;
-	if ((rc = map_blob(fd, NULL, true, &out->blob)) == VG_OK && (rc = load_blob(out)) != VG_OK)
+	if ((rc = map_blob(fd, &out->blob)) == VG_OK)
+		rc = load_blob(out);
+	if (rc != VG_OK) {
+		snprintf(why, 400, "the compiled rules could not be loaded: %s", vg_rc_name(rc));
 		unload(out);
-	if (rc != VG_OK)
-		snprintf(why, 400, "the compiled rules could not be loaded: %s", rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
+	}
 	return rc;
-}
-
-void
-vg_knowledge_fini(struct vg_knowledge *k)
-{
-	unload(k);
 }
 
 vg_rc

@@ -1,4 +1,5 @@
-/* knowledge/knowledge.h - rules and packs, ready to run: found, read, compiled in a sandbox, kept in a cache on disk. */
+/* knowledge/knowledge.h - rules and packs, ready to run: found, read, compiled in a sandbox, kept in a cache on disk.  What is made is
+ * one blob behind a descriptor: a parent makes it, and processes that it starts open it. */
 #ifndef VG_KNOWLEDGE_KNOWLEDGE_H
 #define VG_KNOWLEDGE_KNOWLEDGE_H
 
@@ -15,9 +16,13 @@ struct vg_knowledge_options {
 	const char *const *rules; /* folders or files of --rules */
 	size_t nrules;
 	bool no_default_rules;    /* only what --rules names */
+	const char *const *exceptions; /* folders or files of filters with author, reason and expiry (rule/compile.h) */
+	size_t nexceptions;
+	int64_t now_ns;           /* filters that expired before are not applied; 0: none expires */
 	const struct vg_rule_var *var;
 	size_t nvar;
 	bool no_cache;
+	bool sealed;              /* vg_knowledge_make(): in memory that nobody can change, not the file of the cache */
 	bool portable;            /* no Hyperscan */
 };
 struct vg_knowledge {
@@ -33,10 +38,31 @@ struct vg_knowledge {
 /* VG_E_NOTFOUND: a folder of --rules is not there; other errors likewise told in @why, one line for a person.  VG_OK with @why: some
  * file could not be read, and the rest is used. */
 vg_rc vg_knowledge_load(const struct vg_knowledge_options *o, struct vg_knowledge *out, char why[400]) VG_MUST;
-/* The same for other processes: a sealed descriptor of it, the caller's; -1 (errno).  And what they make of it. */
-int vg_knowledge_share(const struct vg_knowledge *k);
-vg_rc vg_knowledge_open(int fd, struct vg_knowledge *out, char why[400]) VG_MUST;
 void vg_knowledge_fini(struct vg_knowledge *k);
+
+/* What was made. */
+struct vg_knowledge_summary {
+	uint32_t rules, correlations, filters /* applied */;
+	uint32_t refused, warnings, notes; /* diagnostics of the program */
+	uint32_t refused_given;            /* of those refused: of files that were given (rules, exceptions) */
+	uint32_t unread, unread_given;     /* files that could not be read */
+	uint32_t pack_problems;
+	int64_t valid_until_ns;            /* then a filter expires, and it should be made anew; INT64_MAX: none does */
+	bool from_cache;
+};
+/* Is all that was given in use?  If not, the set before should be kept as a whole. */
+static inline bool
+vg_knowledge_whole(const struct vg_knowledge_summary *s)
+{
+	return s->refused_given == 0 && s->unread_given == 0;
+}
+/* Make the blob and leave it behind @fd, which is the caller's; errors as above. */
+vg_rc vg_knowledge_make(const struct vg_knowledge_options *o, int *fd, struct vg_knowledge_summary *out, char why[400]) VG_MUST;
+/* Each diagnostic of the blob behind @fd: what was refused, and why. */
+typedef void vg_knowledge_diag_fn(void *ctx, const struct vg_program *p, const struct vg_diag *d);
+vg_rc vg_knowledge_diags(int fd, vg_knowledge_diag_fn *told, void *ctx) VG_MUST;
+/* Map the blob behind @fd, which stays the caller's and may be closed, and load it; checked, as any outside bytes. */
+vg_rc vg_knowledge_open(int fd, struct vg_knowledge *out, char why[400]) VG_MUST;
 
 /* The texts of our packs alone, for whoever compiles them itself, in a sandbox.  @text and @bytes are the caller's to free
  * (vg_pack_texts_free); the texts borrow from @bytes. */

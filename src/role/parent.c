@@ -39,6 +39,7 @@ struct child {
 	pid_t pid; /* 0: not running */
 	struct vg_channel *channel;
 	bool ready, stopping, gone, silent_ok;
+	bool asked; /* to end, and to begin with new rules */
 	int64_t began_ms, heard_ms, next_ms;
 	unsigned backoff_ms, restarts;
 	struct vg_buf stats;
@@ -66,6 +67,7 @@ struct parent {
 	int64_t keys_version;
 	int signals;
 	struct vg_watch *watch;
+	int64_t valid_until_ns; /* then an exception ends, and the rules are made anew */
 	bool told_ready, stopping;
 	int stage; /* of stopping */
 	int64_t stop_ms;
@@ -377,9 +379,14 @@ reap(struct parent *p)
 			c->channel = NULL;
 			if (p->stopping)
 				continue;
+			c->ready = false;
+			if (c->asked) {
+				c->asked = false;
+				c->next_ms = now_ms();
+				continue;
+			}
 			say_ended(c, status);
 			c->restarts++;
-			c->ready = false;
 			c->backoff_ms = now_ms() - c->began_ms > HEALTHY_MS || c->backoff_ms == 0 ? BACKOFF_MIN_MS :
 					c->backoff_ms * 2 > BACKOFF_MAX_MS	      ? BACKOFF_MAX_MS :
 										c->backoff_ms * 2;
@@ -570,6 +577,108 @@ on_stopping(void *ctx)
 	}
 }
 
+/* ---- rules ---- */
+
+static void
+tell_diag(void *ctx, const struct vg_program *p, const struct vg_diag *d)
+{
+	(void)ctx;
+	if (d->fatal && d->origin) /* of what was given; SigmaHQ's own are for `vigie rule check` */
+		vg_log(VG_LOG_ERROR, "%.*s:%u: %.*s", VG_STR_ARG(vg_program_str(p, d->file)), d->line, VG_STR_ARG(vg_program_str(p, d->text)));
+	else if (d->note && d->origin)
+		vg_log(VG_LOG_WARNING, "%.*s:%u: %.*s", VG_STR_ARG(vg_program_str(p, d->file)), d->line, VG_STR_ARG(vg_program_str(p, d->text)));
+}
+
+static char *
+path_in(const struct vg_house *h, vg_str given, const char *name)
+{
+	char path[4400];
+
+	if (given.n)
+		return strndup(given.p, given.n);
+	snprintf(path, sizeof(path), "%s/%s", h->path, name);
+	return access(path, F_OK) == 0 ? strdup(path) : NULL;
+}
+
+vg_rc
+vg_serve_rules(struct vg_house *h, const struct vg_settings *s, int *fd, struct vg_knowledge_summary *out)
+{
+	const char **folder = calloc(s->rules.folders.n + 1, sizeof(*folder));
+	char *exceptions = path_in(h, s->rules.exceptions, "exceptions");
+	const char *exception[1] = { exceptions };
+	struct vg_knowledge_options o = { .rules = folder, .no_default_rules = s->rules.only, .exceptions = exception, .nexceptions = exceptions ? 1 : 0,
+					  .now_ns = vg_clock_ns(), .sealed = true };
+	char why[400];
+	vg_rc rc = VG_E_NOMEM;
+
+	for (; folder && o.nrules < s->rules.folders.n; o.nrules++)
+		if ((folder[o.nrules] = strndup(s->rules.folders.item[o.nrules].p, s->rules.folders.item[o.nrules].n)) == NULL)
+			goto out;
+	if (folder == NULL)
+		goto out;
+	rc = vg_knowledge_make(&o, fd, out, why);
+	if (why[0])
+		vg_log(rc == VG_OK ? VG_LOG_WARNING : VG_LOG_ERROR, "rules: %s", why);
+	if (rc != VG_OK)
+		goto out;
+	rc = vg_knowledge_diags(*fd, tell_diag, NULL);
+	if (rc == VG_OK && !vg_knowledge_whole(out)) {
+		vg_log(VG_LOG_ERROR, "rules: %u rules and %u files that were given cannot be used", out->refused_given, out->unread_given);
+		rc = VG_E_REFUSED;
+	}
+	if (rc != VG_OK)
+		close(*fd);
+out:
+	for (size_t i = 0; i < o.nrules; i++)
+		free((void *)(uintptr_t)folder[i]);
+	free(folder);
+	free(exceptions);
+	return rc;
+}
+
+static vg_rc
+prepare_rules(struct parent *p)
+{
+	struct vg_knowledge_summary n;
+	vg_rc rc = vg_serve_rules(p->o->house, p->o->settings, &p->knowledge, &n);
+
+	if (rc != VG_OK)
+		return rc;
+	p->valid_until_ns = n.valid_until_ns;
+	if (!p->o->quiet)
+		printf("vigie: %u rules, %u correlations, %u exceptions%s\n", n.rules, n.correlations, n.filters,
+		       n.rules < 1000 ? " (SigmaHQ's rules were not found: see `vigie help hunt`)" : "");
+	return VG_OK;
+}
+
+/* A new set takes the place of the old one as a whole, or not at all.  Those that work with it begin anew, from where they were. */
+static void
+reload(struct parent *p)
+{
+	struct vg_knowledge_summary n;
+	int fd;
+
+	p->valid_until_ns = INT64_MAX;
+	if (vg_serve_rules(p->o->house, p->o->settings, &fd, &n) != VG_OK) {
+		vg_log(VG_LOG_ERROR, "the new rules are refused; the old ones work on");
+		return;
+	}
+	close(p->knowledge);
+	p->knowledge = fd;
+	p->valid_until_ns = n.valid_until_ns;
+	vg_log(VG_LOG_INFO, "new rules: %u rules, %u correlations, %u exceptions", n.rules, n.correlations, n.filters);
+	for (size_t i = 0; i < p->n; i++) {
+		struct child *c = &p->child[i];
+
+		if ((c->role == VG_ROLE_DETECT || c->role == VG_ROLE_TRACE) && c->pid && c->channel) {
+			c->asked = true;
+			vg_channel_send(c->channel, VG_MSG_STOP, VG_NIL);
+		}
+	}
+}
+
+/* ---- signals ---- */
+
 static void
 on_signal(void *ctx, uint32_t events)
 {
@@ -580,6 +689,9 @@ on_signal(void *ctx, uint32_t events)
 	while (read(p->signals, &s, sizeof(s)) == (ssize_t)sizeof(s)) {
 		if (s.ssi_signo == SIGCHLD) {
 			reap(p);
+		} else if (s.ssi_signo == SIGHUP) {
+			if (!p->stopping)
+				reload(p);
 		} else if (!p->stopping) {
 			p->stopping = true;
 			p->stop_ms = now_ms();
@@ -682,6 +794,8 @@ on_second(void *ctx)
 	struct parent *p = ctx;
 
 	look_at_keys(p);
+	if (vg_clock_ns() >= p->valid_until_ns && !p->stopping)
+		reload(p);
 	write_status(p);
 	if (p->told_ready)
 		(void)sd_notify(0, "WATCHDOG=1");
@@ -823,46 +937,6 @@ bind_all(struct parent *p)
 	return rc;
 }
 
-vg_rc
-vg_serve_rules(const struct vg_settings *s, struct vg_knowledge *out)
-{
-	const char **folder = calloc(s->rules.folders.n + 1, sizeof(*folder));
-	struct vg_knowledge_options o = { .rules = folder, .nrules = s->rules.folders.n, .no_default_rules = s->rules.only };
-	char why[400];
-	vg_rc rc = VG_E_NOMEM;
-
-	for (size_t i = 0; folder && i < s->rules.folders.n; i++)
-		if ((folder[i] = strndup(s->rules.folders.item[i].p, s->rules.folders.item[i].n)) == NULL)
-			goto out;
-	if (folder && (rc = vg_knowledge_load(&o, out, why)) != VG_OK)
-		vg_log(VG_LOG_ERROR, "rules: %s", why);
-	else if (folder && why[0])
-		vg_log(VG_LOG_WARNING, "rules: %s", why);
-out:
-	for (size_t i = 0; folder && i < s->rules.folders.n; i++)
-		free((void *)(uintptr_t)folder[i]);
-	free(folder);
-	return rc;
-}
-
-static vg_rc
-prepare_rules(struct parent *p)
-{
-	struct vg_knowledge k;
-	vg_rc rc = vg_serve_rules(p->o->settings, &k);
-
-	if (rc != VG_OK)
-		return rc;
-	if ((p->knowledge = vg_knowledge_share(&k)) < 0) {
-		vg_log(VG_LOG_ERROR, "no memory for the rules: %s", strerror(errno));
-		rc = VG_E_SYS;
-	} else if (!p->o->quiet) {
-		printf("vigie: %u rules and correlations%s\n", k.program.nrule, k.ours_only ? " (ours; SigmaHQ's were not found: see `vigie help hunt`)" : "");
-	}
-	vg_knowledge_fini(&k);
-	return rc;
-}
-
 static vg_rc
 prepare_folders(struct parent *p)
 {
@@ -940,6 +1014,7 @@ run(struct parent *p)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || (p->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
 		return VG_E_SYS;
 	if ((rc = vg_watch_new(p->loop, p->signals, EPOLLIN, on_signal, p, &p->watch)) != VG_OK || (rc = vg_loop_every(p->loop, 50, on_supervise, p)) != VG_OK ||

@@ -13,7 +13,8 @@ struct vg_serve_options {
 };
 /* Run until SIGTERM or SIGINT.  VG_OK: stopped, and nothing was lost.  Else it was told. */
 vg_rc vg_serve(const struct vg_serve_options *o) VG_MUST;
-/* The rules as the settings say; told when it cannot be. */
-vg_rc vg_serve_rules(const struct vg_settings *s, struct vg_knowledge *out) VG_MUST;
+/* The rules and exceptions as the settings say, behind @fd, which is the caller's.  What is wrong with them is told, each in a line; VG_E_REFUSED:
+ * something that the administrator gave is not in use. */
+vg_rc vg_serve_rules(struct vg_house *h, const struct vg_settings *s, int *fd, struct vg_knowledge_summary *out) VG_MUST;
 
 #endif

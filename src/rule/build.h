@@ -22,14 +22,17 @@
 struct vg_build {
 	struct vg_buf text, key, rule, node, child, item, value, corr, refs, groupby, need, list, diag;
 	struct vg_buf filtered; /* compile.c: filters of base rules */
+	struct vg_buf filter, titled; /* filters; titled: compile.c, rules by title */
 	struct vg_map strings;  /* text -> offset in text */
 	struct vg_map byname;   /* id or name -> rule row */
+	struct vg_map bytitle;  /* title -> first rule row that has it */
 	struct vg_keys *keys;
 	struct vg_map items;    /* what an item is -> its row */
 	struct vg_arena tmp;    /* of the text at hand */
 	struct vg_arena scratch; /* of the item at hand */
 	const struct vg_rule_var *var;
 	size_t nvar;
+	int64_t now_ns, valid_from_ns, valid_until_ns;
 	vg_rc rc;               /* memory; checked at the end */
 
 	/* the document at hand */
@@ -37,6 +40,7 @@ struct vg_build {
 	vg_str file, id;
 	uint32_t line;
 	uint32_t nvalue;        /* values of its items */
+	enum vg_origin origin;
 	bool refused;           /* told once a document */
 };
 
@@ -53,6 +57,8 @@ uint32_t vg_build_node(struct vg_build *b, enum vg_op op, const uint32_t *child,
 uint32_t vg_build_leaf(struct vg_build *b, enum vg_op op, uint32_t first);
 /* Refuse the document: once, with words.  Gives VG_E_FORMAT. */
 vg_rc vg_build_refuse(struct vg_build *b, enum vg_diag_reason why, uint32_t line, const char *fmt, ...) VG_PRINTF(4, 5);
+/* Nothing is wrong, and it should be known. */
+void vg_build_note(struct vg_build *b, enum vg_diag_reason why, const char *fmt, ...) VG_PRINTF(3, 4);
 void vg_build_warn(struct vg_build *b, enum vg_diag_reason why, uint32_t line, const char *fmt, ...) VG_PRINTF(4, 5);
 
 /* value.c: "Field|modifier..." and its value to a node. */

@@ -53,13 +53,14 @@ vg_build_leaf(struct vg_build *b, enum vg_op op, uint32_t first)
 	return VG_ROWS(b->node, struct vg_node) - 1;
 }
 
-static void VG_PRINTF(5, 0)
-diag(struct vg_build *b, enum vg_diag_reason why, uint32_t line, bool fatal, const char *fmt, va_list ap)
+static void VG_PRINTF(3, 0)
+diag(struct vg_build *b, struct vg_diag d, const char *fmt, va_list ap)
 {
-	struct vg_diag d = { .line = line ? line : b->line, .fatal = fatal, .reason = (uint8_t)why };
 	char text[400];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
+	d.line = d.line ? d.line : b->line;
+	d.origin = (uint8_t)b->origin;
 	d.file = vg_build_text(b, b->file);
 	d.id = vg_build_text(b, b->id);
 	d.text = vg_build_text(b, vg_str_of(text));
@@ -73,7 +74,7 @@ vg_build_refuse(struct vg_build *b, enum vg_diag_reason why, uint32_t line, cons
 
 	if (!b->refused) {
 		va_start(ap, fmt);
-		diag(b, why, line, true, fmt, ap);
+		diag(b, (struct vg_diag){ .reason = (uint8_t)why, .line = line, .fatal = 1 }, fmt, ap);
 		va_end(ap);
 	}
 	b->refused = true;
@@ -86,7 +87,17 @@ vg_build_warn(struct vg_build *b, enum vg_diag_reason why, uint32_t line, const 
 	va_list ap;
 
 	va_start(ap, fmt);
-	diag(b, why, line, false, fmt, ap);
+	diag(b, (struct vg_diag){ .reason = (uint8_t)why, .line = line }, fmt, ap);
+	va_end(ap);
+}
+
+void
+vg_build_note(struct vg_build *b, enum vg_diag_reason why, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	diag(b, (struct vg_diag){ .reason = (uint8_t)why, .note = 1 }, fmt, ap);
 	va_end(ap);
 }
 
@@ -362,34 +373,102 @@ same_part(struct vg_build *b, struct vg_slice has, vg_str want)
 	return want.n == 0 || has.len == 0 || vg_str_ieq(vg_build_str(b, has), want);
 }
 
-static uint32_t
-filter_row(struct vg_build *b, const struct vg_yaml *ls, uint32_t row, uint32_t node)
-{
-	const struct vg_rule *r = row == VG_MAP_NONE ? NULL : vg_build_rule(b, row);
-	struct filtered f = { row, node };
+/* Rules that one filter meets. */
+struct meeting {
+	const struct vg_yaml *logsource;
+	uint32_t node, hit;
+	uint8_t *met; /* a bit a rule */
+};
 
-	if (VG_ROWS(b->filtered, struct filtered) >= VG_FILTERED_MAX || r == NULL || r->kind != VG_RULE_BASE || !same_part(b, r->product, vg_yaml_text(ls, "product")) ||
+static void
+filter_row(struct vg_build *b, struct meeting *m, uint32_t row)
+{
+	const struct vg_yaml *ls = m->logsource;
+	const struct vg_rule *r = row == VG_MAP_NONE ? NULL : vg_build_rule(b, row);
+	struct filtered f = { row, m->node };
+
+	if (r == NULL || r->kind != VG_RULE_BASE || m->met[row / 8] >> (row % 8) & 1 || !same_part(b, r->product, vg_yaml_text(ls, "product")) ||
 	    !same_part(b, r->category, vg_yaml_text(ls, "category")) || !same_part(b, r->service, vg_yaml_text(ls, "service")))
-		return 0;
+		return;
+	if (VG_ROWS(b->filtered, struct filtered) >= VG_FILTERED_MAX)
+		return;
+	m->met[row / 8] |= (uint8_t)(1u << (row % 8));
+	m->hit++;
 	vg_buf_mem(&b->filtered, &f, sizeof(f));
-	return 1;
+}
+
+/* Rules of one title follow each other. */
+struct titled {
+	uint32_t next; /* VG_MAP_NONE: the last */
+	uint32_t last; /* of the first one: the last */
+};
+
+static void
+learn_titles(struct vg_build *b)
+{
+	for (uint32_t i = 0; i < VG_ROWS(b->rule, struct vg_rule) && b->titled.rc == VG_OK; i++) {
+		uint32_t first = vg_map_add(&b->bytitle, vg_build_str(b, vg_build_rule(b, i)->title), i, NULL);
+		struct titled one = { VG_MAP_NONE, i }, *t;
+
+		vg_buf_mem(&b->titled, &one, sizeof(one));
+		t = (struct titled *)(void *)b->titled.p;
+		if (first == VG_MAP_NONE) {
+			b->rc = VG_E_NOMEM;
+		} else if (first != i && b->titled.rc == VG_OK) {
+			t[t[first].last].next = i;
+			t[first].last = i;
+		}
+	}
+	if (b->titled.rc != VG_OK)
+		b->rc = b->titled.rc;
 }
 
 static void
-take_filter(struct vg_build *b, const struct vg_yaml *doc)
+filter_named(struct vg_build *b, struct meeting *m, vg_str name, uint32_t line)
 {
-	const struct vg_yaml *f = vg_yaml_get(doc, VG_STR("filter")), *ls = vg_yaml_get(doc, VG_STR("logsource"));
-	const struct vg_yaml *rules = vg_yaml_get(f, VG_STR("rules"));
-	struct vg_yaml *detection = vg_arena_new(&b->tmp, struct vg_yaml), **tail;
-	uint32_t root, hit = 0;
-	vg_str aggregation;
+	const struct titled *t = (const struct titled *)(const void *)b->titled.p;
+	uint32_t row = vg_map_find(&b->byname, name);
 
-	if (detection == NULL)
-		return;
-	if (rules == NULL || rules->kind == VG_YAML_NULL || rules->kind == VG_YAML_MAP) {
-		(void)vg_build_refuse(b, VG_DIAG_SCHEMA, 0, "a filter must name its rules, or say any");
+	if (row != VG_MAP_NONE) {
+		filter_row(b, m, base_of(b, row));
 		return;
 	}
+	if ((row = vg_map_find(&b->bytitle, name)) == VG_MAP_NONE)
+		vg_build_warn(b, VG_DIAG_REFERENCE, line, "no rule has the id, name or title '%.*s'", VG_STR_ARG(name));
+	for (; row != VG_MAP_NONE && b->rc == VG_OK; row = t[row].next)
+		filter_row(b, m, base_of(b, row));
+}
+
+static vg_rc
+meet(struct vg_build *b, const struct vg_yaml *rules, struct meeting *m)
+{
+	if ((m->met = vg_arena_zalloc(&b->tmp, VG_ROWS(b->rule, struct vg_rule) / 8 + 1, 1)) == NULL)
+		return vg_build_refuse(b, VG_DIAG_LIMIT, 0, "it takes more memory than a filter may");
+	if (rules->kind == VG_YAML_SCALAR && vg_str_ieq(rules->text, VG_STR("any"))) {
+		for (uint32_t i = 0; i < VG_ROWS(b->rule, struct vg_rule); i++)
+			filter_row(b, m, i);
+	} else {
+		for (const struct vg_yaml *c = rules->kind == VG_YAML_LIST ? rules->child : rules; c;
+		     c = rules->kind == VG_YAML_LIST ? c->next : NULL)
+			filter_named(b, m, c->text, c->line);
+	}
+	if (VG_ROWS(b->filtered, struct filtered) >= VG_FILTERED_MAX)
+		return vg_build_refuse(b, VG_DIAG_LIMIT, 0, "filters meet more than %d rules in all: some are left unfiltered", VG_FILTERED_MAX);
+	if (m->hit == 0)
+		vg_build_warn(b, VG_DIAG_REFERENCE, 0, "this filter meets none of the rules that are loaded");
+	return VG_OK;
+}
+
+/* What a filter asks not to be true. */
+static vg_rc
+filter_root(struct vg_build *b, const struct vg_yaml *f, uint32_t *root)
+{
+	struct vg_yaml *detection = vg_arena_new(&b->tmp, struct vg_yaml), **tail;
+	vg_str aggregation;
+	vg_rc rc;
+
+	if (detection == NULL)
+		return vg_build_refuse(b, VG_DIAG_LIMIT, 0, "it takes more memory than a filter may");
 	*detection = *f; /* the same map without what is not a selection */
 	detection->child = NULL;
 	tail = &detection->child;
@@ -399,32 +478,88 @@ take_filter(struct vg_build *b, const struct vg_yaml *doc)
 			(*tail)->next = NULL;
 			tail = &(*tail)->next;
 		}
-	switch (vg_build_detection(b, detection, &root, &aggregation)) {
-	case VG_OK:
-		break;
-	case VG_E_NOMEM:
-		(void)vg_build_refuse(b, VG_DIAG_LIMIT, 0, "it takes more memory than a filter may");
-		return;
-	default:
+	rc = vg_build_detection(b, detection, root, &aggregation);
+	if (rc == VG_E_NOMEM)
+		return vg_build_refuse(b, VG_DIAG_LIMIT, 0, "it takes more memory than a filter may");
+	if (rc == VG_OK && aggregation.n)
+		return vg_build_refuse(b, VG_DIAG_CONDITION, 0, "a filter cannot count");
+	if (rc == VG_OK)
+		*root = vg_build_node(b, VG_OP_NOT, root, 1, VG_NIL);
+	return rc;
+}
+
+/* Who made it, why, and until when. */
+static vg_rc
+filter_head(struct vg_build *b, const struct vg_yaml *doc, struct vg_filter *f)
+{
+	vg_str author = vg_str_trim(vg_yaml_text(doc, "author")), reason = vg_str_trim(vg_yaml_text(doc, "description"));
+	const struct vg_yaml *expires = vg_yaml_get(doc, VG_STR("expires"));
+
+	f->id = vg_build_text(b, b->id);
+	f->title = vg_build_text(b, vg_yaml_text(doc, "title"));
+	f->author = vg_build_text(b, author);
+	f->reason = vg_build_text(b, reason);
+	f->date = vg_build_text(b, vg_yaml_text(doc, "date"));
+	f->file = vg_build_text(b, b->file);
+	f->line = b->line;
+	f->expires_ns = INT64_MAX;
+	if (b->origin == VG_ORIGIN_EXCEPTION && (author.n == 0 || reason.n == 0 || expires == NULL))
+		return vg_build_refuse(b, VG_DIAG_EXCEPTION, 0, "an exception must say %s", author.n == 0 ? "who made it (author: NAME)" :
+				       reason.n == 0 ? "why (description: REASON)" : "until when (expires: YYYY-MM-DD)");
+	if (expires == NULL)
+		return VG_OK;
+	f->expires_ns = expires->kind == VG_YAML_SCALAR && expires->text.n == 10 ? vg_time_parse(expires->text, 0) : VG_TIME_NONE;
+	if (f->expires_ns == VG_TIME_NONE || f->expires_ns > INT64_MAX - VG_DAY)
+		return vg_build_refuse(b, VG_DIAG_EXCEPTION, expires->line, "expires must be a day, YYYY-MM-DD");
+	f->expires_ns += VG_DAY; /* the day's end */
+	return VG_OK;
+}
+
+/* It is a filter of the rules no more, or until its time. */
+static bool
+filter_lasts(struct vg_build *b, struct vg_filter *f)
+{
+	char day[VG_TIME_MAX];
+
+	if (f->expires_ns == INT64_MAX)
+		return true;
+	f->expired = b->now_ns >= f->expires_ns;
+	if (!f->expired) {
+		b->valid_until_ns = f->expires_ns < b->valid_until_ns ? f->expires_ns : b->valid_until_ns;
+		return true;
+	}
+	b->valid_from_ns = f->expires_ns > b->valid_from_ns ? f->expires_ns : b->valid_from_ns;
+	vg_time_print(f->expires_ns - VG_DAY, 0, day);
+	vg_build_warn(b, VG_DIAG_EXCEPTION, 0, "exception '%.*s' expired on %.10s and is not applied: remove it, or give it another day",
+		      VG_STR_ARG(vg_build_str(b, f->title)), day);
+	return false;
+}
+
+static void
+take_filter(struct vg_build *b, const struct vg_yaml *doc)
+{
+	const struct vg_yaml *body = vg_yaml_get(doc, VG_STR("filter")), *rules = vg_yaml_get(body, VG_STR("rules"));
+	struct meeting m = { .logsource = vg_yaml_get(doc, VG_STR("logsource")) };
+	struct vg_filter f = { 0 };
+	char day[VG_TIME_MAX];
+
+	if (rules == NULL || rules->kind == VG_YAML_NULL || rules->kind == VG_YAML_MAP) {
+		(void)vg_build_refuse(b, VG_DIAG_SCHEMA, 0, "a filter must name its rules, or say any");
 		return;
 	}
-	if (aggregation.n) {
-		(void)vg_build_refuse(b, VG_DIAG_CONDITION, 0, "a filter cannot count");
+	if (filter_head(b, doc, &f) != VG_OK || filter_root(b, body, &m.node) != VG_OK)
 		return;
+	if (filter_lasts(b, &f)) {
+		if (meet(b, rules, &m) != VG_OK)
+			return;
+		f.nrule = m.hit;
+		vg_time_print(f.expires_ns == INT64_MAX ? 0 : f.expires_ns - VG_DAY, 0, day);
+		if (b->origin == VG_ORIGIN_EXCEPTION && m.hit)
+			vg_build_note(b, VG_DIAG_EXCEPTION, "exception '%.*s' of %.*s is applied to %u rule%s until %.10s: %.*s",
+				      VG_STR_ARG(vg_build_str(b, f.title)), VG_STR_ARG(vg_build_str(b, f.author)), m.hit, m.hit == 1 ? "" : "s", day,
+				      VG_STR_ARG(vg_build_str(b, f.reason)));
 	}
-	root = vg_build_node(b, VG_OP_NOT, &root, 1, VG_NIL);
-	if (rules->kind == VG_YAML_SCALAR && vg_str_ieq(rules->text, VG_STR("any"))) {
-		for (uint32_t i = 0; i < VG_ROWS(b->rule, struct vg_rule); i++)
-			hit += filter_row(b, ls, i, root);
-	} else {
-		for (const struct vg_yaml *c = rules->kind == VG_YAML_LIST ? rules->child : rules; c;
-		     c = rules->kind == VG_YAML_LIST ? c->next : NULL)
-			hit += filter_row(b, ls, base_of(b, vg_map_find(&b->byname, c->text)), root);
-	}
-	if (VG_ROWS(b->filtered, struct filtered) >= VG_FILTERED_MAX)
-		(void)vg_build_refuse(b, VG_DIAG_LIMIT, 0, "filters meet more than %d rules in all: some are left unfiltered", VG_FILTERED_MAX);
-	else if (hit == 0)
-		vg_build_warn(b, VG_DIAG_REFERENCE, 0, "this filter meets none of the rules that are loaded");
+	vg_buf_mem(&b->filter, &f, sizeof(f));
 }
 
 static int
@@ -455,6 +590,9 @@ put_filters(struct vg_build *b)
 		for (j = i; j < n && f[j].row == f[i].row; j++)
 			if (j == i || f[j].node != f[j - 1].node)
 				vg_buf_mem(&part, &f[j].node, sizeof(f[j].node));
+		r->nfilter = VG_ROWS(part, uint32_t) - 1;
+		if (r->flags == VG_RULE_FED && f[i].row + 1 < VG_ROWS(b->rule, struct vg_rule) && base_of(b, f[i].row + 1) == f[i].row)
+			r[1].nfilter = r->nfilter; /* the count that carries its name */
 		if (part.rc == VG_OK)
 			r->root = vg_build_node(b, VG_OP_AND, (const uint32_t *)(void *)part.p, VG_ROWS(part, uint32_t), VG_NIL);
 		else
@@ -487,13 +625,15 @@ take_document(struct vg_build *b, const struct vg_yaml *doc, vg_str license, enu
 	corr = vg_yaml_get(doc, VG_STR("correlation"));
 	filter = vg_yaml_get(doc, VG_STR("filter"));
 	if (pass == PASS_BASE) {
-		if (corr || filter)
+		if (b->origin == VG_ORIGIN_EXCEPTION && filter == NULL)
+			(void)vg_build_refuse(b, VG_DIAG_EXCEPTION, 0, "a folder of exceptions holds filters and nothing else");
+		else if (corr || filter)
 			*later = true;
 		else
 			take_base(b, doc, license);
 	} else if (pass == PASS_FILTER && filter) {
 		take_filter(b, doc);
-	} else if (pass == PASS_CORRELATION && corr) {
+	} else if (pass == PASS_CORRELATION && corr && b->origin != VG_ORIGIN_EXCEPTION) {
 		size_t mark = b->diag.n;
 		vg_str place = vg_arena_printf(&b->tmp, "\001%zu:%u", b->ntext, b->line); /* no id begins so */
 
@@ -538,22 +678,56 @@ static void
 fini(struct vg_build *b)
 {
 	struct vg_buf *all[] = { &b->text, &b->key, &b->rule, &b->node, &b->child, &b->item, &b->value, &b->corr, &b->refs,
-				 &b->groupby, &b->need, &b->list, &b->diag, &b->filtered };
+				 &b->groupby, &b->need, &b->list, &b->diag, &b->filtered, &b->filter, &b->titled };
 
 	for (size_t i = 0; i < VG_COUNT(all); i++)
 		vg_buf_fini(all[i]);
 	vg_map_fini(&b->strings);
 	vg_map_fini(&b->byname);
+	vg_map_fini(&b->bytitle);
 	vg_map_fini(&b->items);
 	vg_arena_fini(&b->tmp);
 	vg_arena_fini(&b->scratch);
 	vg_keys_free(b->keys);
 }
 
-vg_rc
-vg_rules_compile(const struct vg_rule_text *text, size_t ntext, const struct vg_rule_var *var, size_t nvar, struct vg_buf *out)
+static void
+open_text(struct vg_build *b, const struct vg_rules_options *o, size_t i)
 {
-	struct vg_build b = { .keys = vg_keys_new(), .var = var, .nvar = nvar };
+	b->ntext = i;
+	b->origin = o->origin ? (enum vg_origin)o->origin[i] : VG_ORIGIN_SHIPPED;
+}
+
+/* A correlation may stand on others: again while the round before made one more. */
+static void
+take_correlations(struct vg_build *b, const struct vg_rule_text *text, const struct vg_rules_options *o, const uint32_t *late, size_t nlate)
+{
+	bool later = true;
+
+	for (unsigned round = 0; later && round <= VG_CHAIN_MAX + 1; round++) {
+		size_t before = b->rule.n;
+
+		later = round <= VG_CHAIN_MAX;
+		for (size_t i = 0; i < nlate; i++) {
+			open_text(b, o, late[i]);
+			take_text(b, &text[late[i]], PASS_CORRELATION, &later);
+		}
+		if (b->rule.n != before || !later)
+			continue;
+		later = false; /* nothing new: what is left is told */
+		for (size_t i = 0; i < nlate; i++) {
+			open_text(b, o, late[i]);
+			take_text(b, &text[late[i]], PASS_CORRELATION, &later);
+		}
+		break;
+	}
+}
+
+vg_rc
+vg_rules_compile_with(const struct vg_rule_text *text, size_t ntext, const struct vg_rules_options *o, struct vg_buf *out)
+{
+	struct vg_build b = { .keys = vg_keys_new(), .var = o->var, .nvar = o->nvar, .now_ns = o->now_ns, .valid_from_ns = INT64_MIN,
+			      .valid_until_ns = INT64_MAX };
 	uint32_t *late = NULL;
 	size_t nlate = 0;
 	bool later = true;
@@ -561,6 +735,7 @@ vg_rules_compile(const struct vg_rule_text *text, size_t ntext, const struct vg_
 
 	vg_map_init(&b.strings, (size_t)512 << 20);
 	vg_map_init(&b.byname, (size_t)64 << 20);
+	vg_map_init(&b.bytitle, (size_t)64 << 20);
 	vg_map_init(&b.items, (size_t)256 << 20);
 	vg_arena_init(&b.tmp, TMP_BYTES);
 	vg_arena_init(&b.scratch, SCRATCH_BYTES);
@@ -569,36 +744,29 @@ vg_rules_compile(const struct vg_rule_text *text, size_t ntext, const struct vg_
 	for (size_t i = 0; i < ntext; i++) {
 		bool more = false;
 
-		b.ntext = i;
+		open_text(&b, o, i);
 		take_text(&b, &text[i], PASS_BASE, &more);
 		if (more)
 			late[nlate++] = (uint32_t)i;
 	}
-	for (size_t i = 0; i < nlate; i++)
+	if (nlate)
+		learn_titles(&b);
+	for (size_t i = 0; i < nlate; i++) {
+		open_text(&b, o, late[i]);
 		take_text(&b, &text[late[i]], PASS_FILTER, &later);
-	put_filters(&b);
-	/* a correlation may stand on others: again while the round before made one more */
-	for (unsigned round = 0; later && round <= VG_CHAIN_MAX + 1; round++) {
-		size_t before = b.rule.n;
-
-		later = round <= VG_CHAIN_MAX;
-		for (size_t i = 0; i < nlate; i++) {
-			b.ntext = late[i];
-			take_text(&b, &text[late[i]], PASS_CORRELATION, &later);
-		}
-		if (b.rule.n == before && later) {
-			later = false; /* nothing new: what is left is told */
-			for (size_t i = 0; i < nlate; i++) {
-				b.ntext = late[i];
-				take_text(&b, &text[late[i]], PASS_CORRELATION, &later);
-			}
-			break;
-		}
 	}
+	put_filters(&b);
+	take_correlations(&b, text, o, late, nlate);
 	vg_build_finish_correlations(&b);
 	rc = b.rc != VG_OK ? b.rc : vg_program_write(&b, out);
 out:
 	free(late);
 	fini(&b);
 	return rc;
+}
+
+vg_rc
+vg_rules_compile(const struct vg_rule_text *text, size_t ntext, const struct vg_rule_var *var, size_t nvar, struct vg_buf *out)
+{
+	return vg_rules_compile_with(text, ntext, &(struct vg_rules_options){ .var = var, .nvar = nvar }, out);
 }

@@ -13,10 +13,11 @@ struct section {
 	uint64_t at;
 	uint32_t n, size; /* rows, and bytes of one */
 };
-enum { S_TEXT, S_KEY, S_RULE, S_NODE, S_CHILD, S_ITEM, S_VALUE, S_CORR, S_REFS, S_GROUPBY, S_NEED, S_LIST, S_DIAG, SECTIONS };
+enum { S_TEXT, S_KEY, S_RULE, S_NODE, S_CHILD, S_ITEM, S_VALUE, S_CORR, S_REFS, S_GROUPBY, S_NEED, S_LIST, S_DIAG, S_FILTER, SECTIONS };
 struct head {
 	char magic[8];
 	uint32_t version, nsection;
+	int64_t valid_from_ns, valid_until_ns;
 	struct section s[SECTIONS];
 };
 
@@ -31,6 +32,7 @@ static const struct {
 	ROW(S_CHILD, child, nchild, uint32_t), ROW(S_ITEM, item, nitem, struct vg_item), ROW(S_VALUE, value, nvalue, struct vg_value),
 	ROW(S_CORR, corr, ncorr, struct vg_corr), ROW(S_REFS, refs, nrefs, uint32_t), ROW(S_GROUPBY, groupby, ngroupby, uint32_t),
 	ROW(S_NEED, need, nneed, uint32_t), ROW(S_LIST, list, nlist, struct vg_slice), ROW(S_DIAG, diag, ndiag, struct vg_diag),
+	ROW(S_FILTER, filter, nfilter, struct vg_filter),
 #undef ROW
 };
 
@@ -38,8 +40,9 @@ vg_rc
 vg_program_write(struct vg_build *b, struct vg_buf *out)
 {
 	struct vg_buf *sec[SECTIONS] = { &b->text, &b->key, &b->rule, &b->node, &b->child, &b->item, &b->value,
-					 &b->corr, &b->refs, &b->groupby, &b->need, &b->list, &b->diag };
-	struct head h = { .magic = MAGIC, .version = VG_PROGRAM_VERSION, .nsection = SECTIONS };
+					 &b->corr, &b->refs, &b->groupby, &b->need, &b->list, &b->diag, &b->filter };
+	struct head h = { .magic = MAGIC, .version = VG_PROGRAM_VERSION, .nsection = SECTIONS,
+			  .valid_from_ns = b->valid_from_ns, .valid_until_ns = b->valid_until_ns };
 	size_t base = out->n;
 
 	for (uint32_t i = 0; i < vg_keys_count(b->keys); i++) {
@@ -175,6 +178,22 @@ corr_ok(const struct vg_program *p, const struct sum *sum, uint32_t at)
 }
 
 static bool
+told_ok(const struct vg_program *p)
+{
+	bool ok = true;
+
+	for (uint32_t i = 0; i < p->ndiag && ok; i++)
+		ok = slice_ok(p, p->diag[i].file) && slice_ok(p, p->diag[i].id) && slice_ok(p, p->diag[i].text) && p->diag[i].origin < VG_ORIGINS;
+	for (uint32_t i = 0; i < p->nfilter && ok; i++) {
+		const struct vg_filter *f = &p->filter[i];
+
+		ok = slice_ok(p, f->id) && slice_ok(p, f->title) && slice_ok(p, f->author) && slice_ok(p, f->reason) && slice_ok(p, f->date) &&
+		     slice_ok(p, f->file);
+	}
+	return ok;
+}
+
+static bool
 check(const struct vg_program *p, struct sum *sum)
 {
 	bool ok = true;
@@ -198,9 +217,7 @@ check(const struct vg_program *p, struct sum *sum)
 		ok = rule_ok(p, sum, &p->rule[i]);
 	for (uint32_t i = 0; i < p->ncorr && ok; i++)
 		ok = corr_ok(p, sum, i);
-	for (uint32_t i = 0; i < p->ndiag && ok; i++)
-		ok = slice_ok(p, p->diag[i].file) && slice_ok(p, p->diag[i].id) && slice_ok(p, p->diag[i].text);
-	return ok;
+	return ok && told_ok(p);
 }
 
 vg_rc
@@ -229,6 +246,8 @@ vg_program_load(vg_str blob, struct vg_keys *keys, struct vg_program *out)
 		else
 			memcpy((char *)&p + rows[i].count, &s->n, sizeof(s->n));
 	}
+	p.valid_from_ns = h.valid_from_ns;
+	p.valid_until_ns = h.valid_until_ns;
 	if ((sum = calloc((size_t)p.nnode + 1, sizeof(*sum))) == NULL)
 		return VG_E_NOMEM;
 	ok = check(&p, sum);
@@ -270,7 +289,7 @@ const char *
 vg_diag_reason_name(unsigned reason)
 {
 	static const char *const names[VG_DIAG_REASONS] = { "yaml", "schema", "modifier", "condition", "placeholder", "regex",
-							    "reference", "duplicate", "limit" };
+							    "reference", "duplicate", "limit", "exception" };
 
 	return reason < VG_DIAG_REASONS ? names[reason] : "?";
 }

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "event/keys.h"
 
-#define VG_PROGRAM_VERSION 1
+#define VG_PROGRAM_VERSION 2
 #define VG_RULES_MAX 100000
 
 struct vg_slice { /* into vg_program.text */
@@ -94,6 +94,7 @@ struct vg_rule {
 	uint32_t ref, nref;  /* range of list: references */
 	uint32_t fp, nfp;    /* range of list: false positives it names */
 	uint32_t need, nneed; /* range of vg_program.need: ascending keys that correlations read from its matches */
+	uint32_t nfilter;    /* that are applied to it */
 };
 const char *vg_status_name(unsigned status);
 
@@ -120,17 +121,37 @@ struct vg_corr {
 	uint8_t pad[7];
 };
 
-/* What did not load, or loaded in part: `vigie rule check` prints it. */
+/* A filter document that was understood: an exception. */
+struct vg_filter {
+	struct vg_slice id, title, author, reason, date, file; /* reason: its description */
+	uint32_t line;
+	uint32_t nrule;     /* rules that it is applied to */
+	int64_t expires_ns; /* INT64_MAX: never */
+	uint8_t expired;    /* then, and not applied */
+	uint8_t pad[7];
+};
+
+/* Where a text came from. */
+enum vg_origin {
+	VG_ORIGIN_SHIPPED,   /* with Vigie */
+	VG_ORIGIN_FOUND,     /* a tree of others' rules that was found: SigmaHQ's */
+	VG_ORIGIN_GIVEN,     /* by whoever runs Vigie */
+	VG_ORIGIN_EXCEPTION, /* by them, in a folder of exceptions */
+	VG_ORIGINS
+};
+
+/* What did not load, loaded in part, or should be known of it: `vigie rule check` prints it. */
 struct vg_diag {
 	struct vg_slice file, id, text; /* text: one line, for a person: what, and what to do */
 	uint32_t line;
 	uint8_t fatal; /* the rule was refused */
 	uint8_t reason; /* enum vg_diag_reason */
-	uint8_t pad[2];
+	uint8_t note;   /* nothing is wrong */
+	uint8_t origin; /* enum vg_origin */
 };
 enum vg_diag_reason {
 	VG_DIAG_YAML, VG_DIAG_SCHEMA, VG_DIAG_MODIFIER, VG_DIAG_CONDITION, VG_DIAG_PLACEHOLDER, VG_DIAG_REGEX,
-	VG_DIAG_REFERENCE, VG_DIAG_DUPLICATE, VG_DIAG_LIMIT, VG_DIAG_REASONS
+	VG_DIAG_REFERENCE, VG_DIAG_DUPLICATE, VG_DIAG_LIMIT, VG_DIAG_EXCEPTION, VG_DIAG_REASONS
 };
 const char *vg_diag_reason_name(unsigned reason);
 
@@ -148,6 +169,8 @@ struct vg_program {
 	const uint32_t *need; uint32_t nneed;
 	const struct vg_slice *list; uint32_t nlist;
 	const struct vg_diag *diag; uint32_t ndiag;
+	const struct vg_filter *filter; uint32_t nfilter;
+	int64_t valid_from_ns, valid_until_ns; /* compiled at any time from the one to before the other, it would be the same: filters expire */
 };
 
 static inline vg_str

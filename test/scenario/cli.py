@@ -146,6 +146,12 @@ def rules():
     said(vigie('rule', 'list'), 0, 'rule list')
     bad = write('badrules/bad.yml', 'title: x\ndetection:\n  selection:\n    a|nonsense: 1\n  condition: selection\n')
     said(vigie('rule', 'check', path('badrules')), 1, 'rule check of a bad rule', 'bad.yml')
+    head = 'title: t\nauthor: Ann\ndescription: d\nexpires: %s\nlogsource: {}\nfilter: {rules: any, f: {u: me}, condition: f}\n'
+    write('exceptions/good.yml', head % '2199-12-31' + '---\n' + head % '2020-01-31')
+    said(vigie('rule', 'check', '--exceptions', path('exceptions'), RULES), 0, 'rule check of exceptions', 'until 2199-12-31', 'expired on 2020-01-31')
+    write('exceptions/bad.yml', head.replace('author: Ann\n', '') % '2199-12-31')
+    said(vigie('rule', 'check', '--exceptions', path('exceptions'), RULES), 1, 'rule check of an exception by nobody', 'bad.yml', 'author')
+    said(vigie('rule', 'check', '--exceptions', path('none'), RULES), 3, 'exceptions of no folder')
     event = write('event.json', json.dumps({'Event': {'System': {'EventID': 1102, 'Channel': 'Security', 'Computer': 'DC01', 'Provider': {
         '#attributes': {'Name': 'Microsoft-Windows-Eventlog'}}, 'TimeCreated': {'#attributes': {'SystemTime': '2026-04-03T08:00:00Z'}}}}}))
     said(vigie('rule', 'explain', 'd9fdf617-9cf2-50aa-86f5-2788bebfa960', event), 0, 'rule explain, a match')

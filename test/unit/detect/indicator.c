@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -190,6 +191,38 @@ urls_with_and_without_query(void **state)
 	assert_hits("host.test", ""); /* a URL's host is not the URL */
 	assert_hits("http://host.test/other", "");
 	assert_hits("http://a.evil.example/gate.php", "");
+	assert_hits("https://proxy.test/?to=http://evil.example/gate.php", "url evil.example/gate.php in x;");
+	assert_hits("a://b a://b a://b a://b a://b a://b a://b a://b a://b a://b http://evil.example/gate.php", "url evil.example/gate.php in x;");
+}
+
+/* What an outsider sends must not cost more than its bytes. */
+static void
+hostile_text_is_done_in_time(void **state)
+{
+	static const char *const parts[] = { "a://", "a.b/,", "1.1.", "a.", "::", "a:", "a@a.b", "0123456789abcdef", "a.b?", "1.1.1.1-", "http://a.b/?" };
+	enum { N = 1 << 20 };
+	char *text = malloc(N);
+
+	(void)state;
+	BUILD({ .kind = VG_IOC_IP, .text = "192.0.2.1" }, { .kind = VG_IOC_NET, .text = "10.0.0.0/8" }, { .kind = VG_IOC_DOMAIN, .text = "x.b" },
+	      { .kind = VG_IOC_URL, .text = "http://x.b/y" }, { .kind = VG_IOC_EMAIL, .text = "x@x.b" }, { .kind = VG_IOC_MD5, .text = "d41d8cd98f00b204e9800998ecf8427e" },
+	      { .kind = VG_IOC_FILE, .text = "x.b" }, { .kind = VG_IOC_USER, .text = "a.b" });
+	for (size_t k = 0; k < VG_COUNT(parts); k++) {
+		size_t n = strlen(parts[k]);
+		clock_t begin = clock();
+
+		for (size_t i = 0; i < N; i++)
+			text[i] = parts[k][i % n];
+		vg_event_reset(&event);
+		assert_int_equal(vg_event_add(&event, VG_STR("x"), VG_KIND_TEXT, vg_str_mem(text, N)), VG_OK);
+		assert_int_equal(match_at(0), VG_OK);
+		vg_event_reset(&event);
+		event.raw = vg_str_mem(text, N);
+		assert_int_equal(match_at(0), VG_OK);
+		if (clock() - begin > CLOCKS_PER_SEC * 3 / 2) /* 0.1 s without sanitizers */
+			fail_msg("%s: %.2f s", parts[k], (double)(clock() - begin) / CLOCKS_PER_SEC);
+	}
+	free(text);
 }
 
 static void
@@ -381,6 +414,7 @@ main(void)
 		cmocka_unit_test(networks_hold_their_addresses),
 		cmocka_unit_test(names_of_hosts_and_all_below_them),
 		cmocka_unit_test(urls_with_and_without_query),
+		cmocka_unit_test(hostile_text_is_done_in_time),
 		cmocka_unit_test(digests_mail_and_names),
 		cmocka_unit_test(raw_text_is_looked_through_when_there_are_no_fields),
 		cmocka_unit_test(expired_entries_do_not_match),

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "base/time.h"
+
 static struct vg_buf blob;
 static struct vg_keys *keys;
 static struct vg_program prog;
@@ -336,6 +338,109 @@ filters_meet_rules_of_their_log_source(void **state)
 	assert_int_equal(prog.diag[0].fatal, 0);
 }
 
+/* The first text is a file of exceptions. */
+static void
+compile_exceptions(const char *exceptions, const char *rules, int64_t now_ns)
+{
+	const struct vg_rule_text t[] = { { VG_STR("x.yml"), vg_str_of(exceptions), VG_NIL }, { VG_STR("a.yml"), vg_str_of(rules), VG_NIL } };
+	static const uint8_t origin[] = { VG_ORIGIN_EXCEPTION, VG_ORIGIN_GIVEN };
+
+	vg_buf_clear(&blob);
+	vg_keys_free(keys);
+	keys = vg_keys_new();
+	assert_int_equal(vg_rules_compile_with(t, 2, &(struct vg_rules_options){ .origin = origin, .now_ns = now_ns }, &blob), VG_OK);
+	assert_int_equal(vg_program_load(vg_buf_str(&blob), keys, &prog), VG_OK);
+}
+
+#define WHO "author: Ann\ndescription: the backup does this\ndate: 2026-01-02\n"
+#define EXCEPTION(rules, head) "title: f\nid: fid\n" head "logsource: {product: x}\nfilter: {rules: " rules ", f: {u: me}, condition: f}\n"
+#define SAME_TITLE "---\ntitle: A\nid: other\nlogsource: {product: x}\ndetection: {s: {a: 3}, condition: s}\n"
+
+static void
+exceptions_last_until_the_end_of_their_day(void **state)
+{
+	int64_t end = vg_time_parse(VG_STR("2026-03-01"), 0);
+	char got[128] = "";
+
+	(void)state;
+	compile_exceptions(EXCEPTION("[A]", WHO "expires: 2026-02-28\n"), BASE("1", "A") "---\n" BASE("2", "B"), end - 1);
+	assert_int_equal(prog.ndiag, 1);
+	assert_int_equal(prog.diag[0].note, 1);
+	assert_int_equal(prog.diag[0].fatal, 0);
+	assert_int_equal(prog.diag[0].origin, VG_ORIGIN_EXCEPTION);
+	assert_string_equal(str(prog.diag[0].text), "exception 'f' of Ann is applied to 1 rule until 2026-02-28: the backup does this");
+	assert_int_equal(rule_of("A")->nfilter, 1);
+	assert_int_equal(rule_of("B")->nfilter, 0);
+	print_node(rule_of("A")->root, got, sizeof(got));
+	assert_string_equal(got, "&(s !(f))");
+	assert_int_equal(prog.nfilter, 1);
+	assert_int_equal(prog.filter[0].nrule, 1);
+	assert_string_equal(str(prog.filter[0].reason), "the backup does this");
+	assert_string_equal(str(prog.filter[0].date), "2026-01-02");
+	assert_true(prog.valid_until_ns == end && prog.valid_from_ns == INT64_MIN);
+
+	compile_exceptions(EXCEPTION("[A]", WHO "expires: 2026-02-28\n"), BASE("1", "A"), end);
+	assert_int_equal(prog.ndiag, 1);
+	assert_int_equal(prog.diag[0].note + prog.diag[0].fatal, 0);
+	assert_string_equal(str(prog.diag[0].text), "exception 'f' expired on 2026-02-28 and is not applied: remove it, or give it another day");
+	assert_int_equal(rule_of("A")->nfilter, 0);
+	assert_int_equal(prog.filter[0].expired, 1);
+	assert_true(prog.valid_from_ns == end && prog.valid_until_ns == INT64_MAX);
+}
+
+static void
+exceptions_say_who_why_and_until_when(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} bad[] = {
+		{ EXCEPTION("[A]", "description: d\nexpires: 2026-02-28\n"), "an exception must say who made it (author: NAME)" },
+		{ EXCEPTION("[A]", "author: ' '\ndescription: d\nexpires: 2026-02-28\n"), "an exception must say who made it (author: NAME)" },
+		{ EXCEPTION("[A]", "author: a\nexpires: 2026-02-28\n"), "an exception must say why (description: REASON)" },
+		{ EXCEPTION("[A]", "author: a\ndescription: d\n"), "an exception must say until when (expires: YYYY-MM-DD)" },
+		{ EXCEPTION("[A]", WHO "expires: 2026-02-30\n"), "expires must be a day, YYYY-MM-DD" },
+		{ EXCEPTION("[A]", WHO "expires: never\n"), "expires must be a day, YYYY-MM-DD" },
+		{ EXCEPTION("[A]", WHO "expires: [2026-02-28]\n"), "expires must be a day, YYYY-MM-DD" },
+		{ BASE("9", "C"), "a folder of exceptions holds filters and nothing else" },
+		{ "title: c\ncorrelation: {type: temporal, rules: [A], timespan: 1h}\n", "a folder of exceptions holds filters and nothing else" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < VG_COUNT(bad); i++) {
+		compile_exceptions(bad[i].text, BASE("1", "A"), 0);
+		assert_int_equal(prog.nrule, 1);
+		assert_int_equal(prog.ndiag, 1);
+		assert_int_equal(prog.diag[0].fatal, 1);
+		assert_int_equal(prog.diag[0].reason, VG_DIAG_EXCEPTION);
+		assert_string_equal(str(prog.diag[0].text), bad[i].want);
+		assert_int_equal(rule_of("A")->nfilter, 0);
+	}
+}
+
+static void
+exceptions_name_rules_by_id_name_or_title(void **state)
+{
+	(void)state;
+	compile_exceptions(EXCEPTION("[1, A, Nothing]", WHO "expires: 2026-02-28\n") "---\n" EXCEPTION("any", WHO "expires: 2026-02-28\n"),
+			   BASE("1", "A") SAME_TITLE, 0);
+	assert_int_equal(prog.nrule, 2);
+	assert_int_equal(prog.nfilter, 2);
+	assert_int_equal(prog.filter[0].nrule, 1); /* named twice; and an id or name goes before a title */
+	assert_int_equal(prog.filter[1].nrule, 2);
+	assert_int_equal(rule_of("A")->nfilter, 2);
+	assert_string_equal(str(prog.diag[0].text), "no rule has the id, name or title 'Nothing'");
+	compile_exceptions(EXCEPTION("[T]", WHO "expires: 2026-02-28\n"), BASE("1", "A") SAME_TITLE
+			   "---\ntitle: T\nid: t1\nlogsource: {product: x}\ndetection: {s: {a: 3}, condition: s}\n"
+			   "---\ntitle: T\nid: t2\nlogsource: {product: x}\ndetection: {s: {a: 4}, condition: s}\n"
+			   "---\ntitle: T\nid: t3\nlogsource: {product: x}\ndetection: {s: {a: 5}, condition: s | count() by u > 3, timeframe: 1m}\n", 0);
+	assert_int_equal(prog.filter[0].nrule, 3);
+	for (uint32_t i = 0; i < prog.nrule; i++)
+		if (strcmp(str(prog.rule[i].title), "T") == 0)
+			assert_int_equal(prog.rule[i].nfilter, 1);
+		else
+			assert_int_equal(prog.rule[i].nfilter, 0);
+}
+
 static void
 heads_are_kept(void **state)
 {
@@ -417,6 +522,9 @@ main(void)
 		cmocka_unit_test(circles_are_refused),
 		cmocka_unit_test(old_aggregations_become_correlations),
 		cmocka_unit_test(filters_meet_rules_of_their_log_source),
+		cmocka_unit_test(exceptions_last_until_the_end_of_their_day),
+		cmocka_unit_test(exceptions_say_who_why_and_until_when),
+		cmocka_unit_test(exceptions_name_rules_by_id_name_or_title),
 		cmocka_unit_test(heads_are_kept),
 		cmocka_unit_test(damage_is_found),
 	};
