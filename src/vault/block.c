@@ -300,7 +300,7 @@ vg_block_is_sound(const struct vg_block_head *h, vg_str stored)
 }
 
 static vg_rc
-unpack(const struct vg_block_head *h, vg_str small, struct vg_buf *payload)
+unpack(struct vg_block_opener *o, const struct vg_block_head *h, vg_str small, struct vg_buf *payload)
 {
 	size_t n;
 
@@ -309,7 +309,9 @@ unpack(const struct vg_block_head *h, vg_str small, struct vg_buf *payload)
 	} else {
 		if (!vg_buf_reserve(payload, (size_t)h->payload + 1))
 			return payload->rc;
-		n = ZSTD_decompress(payload->p + payload->n, (size_t)h->payload, small.p, small.n);
+		if (o->zstd == NULL && (o->zstd = ZSTD_createDCtx()) == NULL)
+			return VG_E_NOMEM;
+		n = ZSTD_decompressDCtx(o->zstd, payload->p + payload->n, (size_t)h->payload, small.p, small.n);
 		if (ZSTD_isError(n))
 			return VG_E_FORMAT;
 		payload->n += n;
@@ -318,14 +320,15 @@ unpack(const struct vg_block_head *h, vg_str small, struct vg_buf *payload)
 }
 
 vg_rc
-vg_block_open(const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key, struct vg_buf *payload)
+vg_block_opener_open(struct vg_block_opener *o, const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key, struct vg_buf *payload)
 {
-	struct vg_buf plain = { 0 };
+	struct vg_buf *plain = &o->plain;
 	vg_str small = stored;
 	unsigned long long n = 0;
 	vg_rc rc = VG_OK;
 
 	vg_buf_clear(payload);
+	vg_buf_clear(plain);
 	if (head.n != VG_BLOCK_HEAD || stored.n != h->stored)
 		return VG_E_FORMAT;
 	if (sodium_init() < 0)
@@ -335,16 +338,31 @@ vg_block_open(const struct vg_block_head *h, vg_str head, vg_str stored, const u
 			return VG_E_REFUSED;
 		if (stored.n < crypto_aead_xchacha20poly1305_ietf_ABYTES)
 			return VG_E_FORMAT;
-		if (!vg_buf_reserve(&plain, stored.n))
-			return plain.rc;
-		if (crypto_aead_xchacha20poly1305_ietf_decrypt((unsigned char *)plain.p, &n, NULL, (const unsigned char *)stored.p, stored.n,
+		if (!vg_buf_reserve(plain, stored.n))
+			return plain->rc;
+		if (crypto_aead_xchacha20poly1305_ietf_decrypt((unsigned char *)plain->p, &n, NULL, (const unsigned char *)stored.p, stored.n,
 							       (const unsigned char *)head.p, SIGNED_HEAD, h->nonce, key) != 0)
 			rc = VG_E_REFUSED;
-		small = vg_str_mem(plain.p, (size_t)n);
+		small = vg_str_mem(plain->p, (size_t)n);
 	}
-	if (rc == VG_OK)
-		rc = unpack(h, small, payload);
-	vg_buf_fini(&plain);
+	return rc != VG_OK ? rc : unpack(o, h, small, payload);
+}
+
+void
+vg_block_opener_fini(struct vg_block_opener *o)
+{
+	ZSTD_freeDCtx(o->zstd);
+	o->zstd = NULL;
+	vg_buf_fini(&o->plain);
+}
+
+vg_rc
+vg_block_open(const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key, struct vg_buf *payload)
+{
+	struct vg_block_opener o = { .zstd = NULL };
+	vg_rc rc = vg_block_opener_open(&o, h, head, stored, key, payload);
+
+	vg_block_opener_fini(&o);
 	return rc;
 }
 

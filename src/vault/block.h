@@ -62,6 +62,14 @@ vg_rc vg_block_finish(struct vg_block_writer *w, const uint8_t *key, uint32_t nu
 bool vg_block_is_sound(const struct vg_block_head *h, vg_str stored);
 /* The payload of a sound block.  VG_E_REFUSED: the key is another one.  VG_E_FORMAT: what is inside cannot be unpacked. */
 vg_rc vg_block_open(const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key, struct vg_buf *payload) VG_MUST;
+/* The same for who opens many: memory is kept from one to the next.  Zeroed at first. */
+struct vg_block_opener {
+	struct ZSTD_DCtx_s *zstd; /* owned */
+	struct vg_buf plain;
+};
+vg_rc vg_block_opener_open(struct vg_block_opener *o, const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key,
+			   struct vg_buf *payload) VG_MUST;
+void vg_block_opener_fini(struct vg_block_opener *o);
 /* Do the records hash to the head's root?  VG_E_FORMAT: no.  The digest vouches for the same bytes, for much less work; this proves it. */
 vg_rc vg_block_check(const struct vg_block_head *h, vg_str payload) VG_MUST;
 
