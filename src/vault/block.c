@@ -226,13 +226,13 @@ put_payload(const struct vg_block_writer *w, struct vg_buf *b)
 
 /* Compress into @to when that makes it smaller. */
 static vg_rc
-pack(struct vg_block_head *h, vg_str payload, struct vg_buf *to)
+pack(struct vg_block_head *h, vg_str payload, int level, struct vg_buf *to)
 {
 	size_t room = ZSTD_compressBound(payload.n), n;
 
 	if (!vg_buf_reserve(to, room))
 		return to->rc;
-	n = ZSTD_compress(to->p + to->n, room, payload.p, payload.n, LEVEL);
+	n = ZSTD_compress(to->p + to->n, room, payload.p, payload.n, level ? level : LEVEL);
 	if (!ZSTD_isError(n) && n < payload.n) {
 		h->codec = VG_BLOCK_ZSTD;
 		to->n += n;
@@ -261,7 +261,7 @@ vg_block_finish(struct vg_block_writer *w, const uint8_t *key, uint32_t number, 
 	vg_frontier_root(&w->tree, &h->root);
 	h->payload = payload.n;
 	h->key = number;
-	if ((rc = pack(h, vg_buf_str(&payload), &small)) != VG_OK)
+	if ((rc = pack(h, vg_buf_str(&payload), w->level, &small)) != VG_OK)
 		goto out;
 	h->stored = small.n + (key ? crypto_aead_xchacha20poly1305_ietf_ABYTES : 0);
 	if (key) {

@@ -39,6 +39,7 @@ enum vg_block_column { VG_COLUMN_SEQ, VG_COLUMN_RECV, VG_COLUMN_SOURCE, VG_COLUM
 struct vg_block_writer {
 	struct vg_buf column[VG_COLUMNS], raw;
 	struct vg_buf scratch; /* a record's own bytes */
+	int level;             /* of zstd, for vg_block_finish(); 0: 3.  The format does not say which one it was */
 	uint8_t salt[32];
 	size_t bytes;          /* of the payload so far */
 	uint32_t last_source;

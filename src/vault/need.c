@@ -92,26 +92,16 @@ finds_made_up(vg_str source, unsigned flags)
 	return found;
 }
 
-/* An expression without a literal.  It may find what an escape made, so these count as found too. */
 static struct vg_need *
 expression(struct builder *b, vg_str source, unsigned flags)
 {
-	static const vg_str escapes[] = { VG_STR_INIT("\\"), VG_STR_INIT("&"), VG_STR_INIT("\"\"") };
-	struct vg_need *n = branch(b, VG_NEED_OR, 1 + VG_COUNT(escapes));
 	struct vg_buf wide = { 0 };
-	vg_str text;
+	vg_str text = VG_NIL;
 
-	if (n == NULL)
-		return NULL;
-	if (vg_regex_widen(source, flags, &wide) != VG_OK || (text = vg_str_dup(b->a, vg_buf_str(&wide))).n == 0) {
-		vg_buf_fini(&wide);
-		return leaf(b, VG_NEED_UNKNOWN, VG_NIL);
-	}
+	if (vg_regex_widen(source, flags, &wide) == VG_OK)
+		text = vg_str_dup(b->a, vg_buf_str(&wide));
 	vg_buf_fini(&wide);
-	add(b, n, leaf(b, VG_NEED_RE, text));
-	for (size_t i = 0; i < VG_COUNT(escapes); i++)
-		add(b, n, leaf(b, VG_NEED_PIECE, escapes[i]));
-	return b->failed ? NULL : n;
+	return leaf(b, text.n ? VG_NEED_RE : VG_NEED_UNKNOWN, text);
 }
 
 static struct vg_need *
@@ -132,13 +122,14 @@ static struct vg_need *
 of_regex(struct builder *b, vg_str source, unsigned flags, bool keyword)
 {
 	vg_str literal = vg_regex_required(source, flags, b->a);
-	struct vg_need *n = literal.n ? of_text(b, literal, true) : NULL;
+	struct vg_need *n = branch(b, VG_NEED_AND, 2);
 
-	if (b->failed)
-		return NULL;
-	if (keyword && finds_made_up(source, flags))
+	if (n == NULL || (keyword && finds_made_up(source, flags)))
 		return leaf(b, VG_NEED_UNKNOWN, VG_NIL);
-	return n && n->op != VG_NEED_UNKNOWN ? n : expression(b, source, flags);
+	if (literal.n)
+		add(b, n, of_text(b, literal, true));
+	add(b, n, expression(b, source, flags));
+	return n;
 }
 
 static struct vg_need *
@@ -242,9 +233,15 @@ vg_need_holds(const struct vg_need *n, vg_str raw)
 
 /* ---- the cover ---- */
 
+static double
+piece_cost(vg_str s)
+{
+	return s.n == 1 ? 8000 : s.n == 2 ? 2000 : 1 + 1000 * pow(0.5, s.n > 24 ? 24 : (double)s.n);
+}
+
 /* How many records it lets through, as a guess. */
 static double
-cost(const struct vg_need *n)
+cost(const struct vg_need *n, bool exact)
 {
 	double c;
 
@@ -252,18 +249,18 @@ cost(const struct vg_need *n)
 	case VG_NEED_NEVER:
 		return 0;
 	case VG_NEED_PIECE:
-		return n->piece.n >= 2 ? 1 + pow(0.5, (double)(n->piece.n > 24 ? 24 : n->piece.n)) * 1000 : n->piece.p[0] == '\\' || n->piece.p[0] == '&' ? 300 : 5000;
+		return piece_cost(n->piece);
 	case VG_NEED_RE:
-		return 600;
+		return exact ? 0.5 : 1500;
 	case VG_NEED_AND:
 		c = INFINITY;
 		for (uint32_t i = 0; i < n->n; i++)
-			c = fmin(c, cost(n->child[i]));
+			c = fmin(c, cost(n->child[i], exact));
 		return c;
 	case VG_NEED_OR:
 		c = 0;
 		for (uint32_t i = 0; i < n->n; i++)
-			c += cost(n->child[i]);
+			c += cost(n->child[i], exact);
 		return c;
 	case VG_NEED_UNKNOWN:
 		break;
@@ -273,7 +270,7 @@ cost(const struct vg_need *n)
 
 /* Returns false when there are too many. */
 static bool
-collect(const struct vg_need *n, const struct vg_need **out, size_t max, size_t *count)
+collect(const struct vg_need *n, bool exact, const struct vg_need **out, size_t max, size_t *count)
 {
 	const struct vg_need *best = NULL;
 
@@ -286,12 +283,12 @@ collect(const struct vg_need *n, const struct vg_need **out, size_t max, size_t 
 		return true;
 	case VG_NEED_AND:
 		for (uint32_t i = 0; i < n->n; i++)
-			if (best == NULL || cost(n->child[i]) < cost(best))
+			if (best == NULL || cost(n->child[i], exact) < cost(best, exact))
 				best = n->child[i];
-		return best && collect(best, out, max, count);
+		return best && collect(best, exact, out, max, count);
 	case VG_NEED_OR:
 		for (uint32_t i = 0; i < n->n; i++)
-			if (!collect(n->child[i], out, max, count))
+			if (!collect(n->child[i], exact, out, max, count))
 				return false;
 		return true;
 	case VG_NEED_NEVER:
@@ -303,32 +300,65 @@ collect(const struct vg_need *n, const struct vg_need **out, size_t max, size_t 
 }
 
 size_t
-vg_need_cover(const struct vg_need *n, const struct vg_need **out, size_t max)
+vg_need_cover(const struct vg_need *n, bool exact, const struct vg_need **out, size_t max)
 {
 	size_t count = 0;
 
-	return cost(n) < 20000 && collect(n, out, max, &count) ? count : 0;
+	return cost(n, exact) < 20000 && collect(n, exact, out, max, &count) ? count : 0;
+}
+
+/* May it be found in a part of a text, though not in the whole?  It asks for what stands around it. */
+static bool
+has_assertion(vg_str re)
+{
+	for (size_t i = 0; i < re.n; i++) {
+		char c = re.p[i], next = i + 1 < re.n ? re.p[i + 1] : 0;
+
+		if (c == '$' || (c == '^' && (i == 0 || re.p[i - 1] != '[')))
+			return true;
+		if (c == '\\' && memchr("bBAzZG", next, 6))
+			return true;
+		i += c == '\\';
+	}
+	return false;
 }
 
 static bool
-node_is_of_keywords(const struct vg_program *p, uint32_t at, unsigned depth)
+is_of_keywords(const struct vg_program *p, uint32_t at, unsigned depth, bool *decides)
 {
 	const struct vg_node *n = &p->node[at];
 
 	if (depth > DEPTH_MAX)
 		return false;
-	if (n->op == VG_OP_ITEM)
-		return p->item[n->first].kind == VG_ITEM_KEYWORDS;
+	if (n->op == VG_OP_ITEM) {
+		const struct vg_item *it = &p->item[n->first];
+
+		for (uint32_t i = 0; i < it->nvalue; i++)
+			if (p->value[it->value + i].test == VG_TEST_RE && has_assertion(vg_program_str(p, p->value[it->value + i].text)))
+				*decides = false;
+		return it->kind == VG_ITEM_KEYWORDS;
+	}
 	if (n->op != VG_OP_AND && n->op != VG_OP_OR)
 		return false;
 	for (uint32_t i = 0; i < n->n; i++)
-		if (!node_is_of_keywords(p, p->child[n->first + i], depth + 1))
+		if (!is_of_keywords(p, p->child[n->first + i], depth + 1, decides))
 			return false;
 	return true;
 }
 
-bool
-vg_rule_is_of_keywords(const struct vg_program *p, uint32_t rule)
+/* Something in it may be met by what a decoder makes up. */
+static bool
+knows_not(const struct vg_need *n)
 {
-	return node_is_of_keywords(p, p->rule[rule].root, 0);
+	for (uint32_t i = 0; i < n->n; i++)
+		if (knows_not(n->child[i]))
+			return true;
+	return n->op == VG_NEED_UNKNOWN;
+}
+
+bool
+vg_rule_is_of_keywords(const struct vg_program *p, uint32_t rule, const struct vg_need *need, bool *decides)
+{
+	*decides = !knows_not(need);
+	return is_of_keywords(p, p->rule[rule].root, 0, decides);
 }

@@ -23,6 +23,11 @@ struct row {
 	uint32_t group, block; /* in the index; group UNINDEXED: none */
 };
 
+struct scanner {
+	struct vg_needle *needle; /* NULL: every record is a candidate */
+	bool escapes;             /* and those with an escape too */
+};
+
 struct run {
 	const struct vg_search *s;
 	struct vg_search_result *out;
@@ -32,9 +37,11 @@ struct run {
 
 	struct vg_arena need_arena, scratch;
 	struct vg_need *need;
-	struct vg_needle *needle;      /* NULL: every record is a candidate */
+	struct scanner scan[2];        /* by literals, and by expressions where literals let too much through */
+	unsigned scanned_by;
+	uint64_t seen, found;          /* records of the blocks scanned, and those in them that were found */
 	struct vg_needle *audit;
-	bool of_keywords;
+	bool of_keywords, raw_decides;
 	struct vg_regexes *re;
 	struct vg_decoder decoder;
 
@@ -52,12 +59,12 @@ struct run {
 	struct vg_record *record;      /* owned */
 	uint8_t *mark;                 /* owned: candidates */
 	size_t cap;
-	uint32_t count;
+	uint32_t count, row_records;
 
 	/* of the record at hand */
 	const struct vg_record *r;
 	uint32_t at;
-	bool matched;
+	bool matched, special; /* special: its raw bytes do not tell all */
 
 	uint64_t (*given)[2]; /* hashes of identities; owned, open addressing */
 	size_t ngiven, given_cap;
@@ -188,6 +195,32 @@ give(struct run *x, const struct vg_event *e)
 	return VG_OK;
 }
 
+static vg_rc
+stop_at_first(void *ctx, size_t end)
+{
+	(void)end;
+	*(bool *)ctx = true;
+	return VG_E_STOP;
+}
+
+/* Does what was decoded hold what is scanned for?  That costs less than asking the rule. */
+static bool
+holds_any(struct run *x, const struct vg_event *e)
+{
+	struct vg_needle *n = x->scan[x->scanned_by].needle;
+	bool any = false;
+
+	if (n == NULL || x->special || x->s->exhaustive)
+		return true;
+	vg_buf_clear(&x->lower);
+	for (uint32_t i = 0; i < e->nfield; i++) {
+		vg_buf_put(&x->lower, e->field[i].value);
+		vg_buf_putc(&x->lower, '\n');
+	}
+	vg_buf_put(&x->lower, e->raw);
+	return x->lower.rc != VG_OK || vg_needle_scan(n, vg_buf_str(&x->lower), stop_at_first, &any) != VG_OK || any;
+}
+
 /* The first event that matches is enough. */
 static vg_rc
 on_event(void *ctx, struct vg_event *e)
@@ -197,7 +230,7 @@ on_event(void *ctx, struct vg_event *e)
 	if (x->matched || (!x->s->by_arrival && !in_time(x, vg_event_when(e, x->r->recv_ns))))
 		return VG_OK;
 	vg_arena_reset(&x->scratch);
-	return vg_eval(x->re, x->s->rule, e, &x->scratch, NULL, NULL) ? give(x, e) : VG_OK;
+	return holds_any(x, e) && vg_eval(x->re, x->s->rule, e, &x->scratch, NULL, NULL) ? give(x, e) : VG_OK;
 }
 
 static bool
@@ -229,38 +262,48 @@ bare_text(vg_str raw, vg_str *out)
 	return *raw.p == '<' ? raw.n > 1 && vg_is_digit(raw.p[1]) : vg_byte_is(*raw.p, VG_BYTE_WORD);
 }
 
-/* Do the raw bytes alone meet the rule? */
-static bool
-raw_is_enough(struct run *x)
+enum verdict { MATCHES, MATCHES_NOT, UNDECIDED };
+
+/* What the raw bytes alone say. */
+static enum verdict
+by_raw(struct run *x)
 {
 	struct vg_event bare = { .arena = &x->scratch, .keys = x->s->keys };
 
+	if (!x->of_keywords || x->s->exhaustive || !bare_text(x->r->raw, &bare.raw))
+		return UNDECIDED;
 	vg_arena_reset(&x->scratch);
-	return bare_text(x->r->raw, &bare.raw) && vg_eval(x->re, x->s->rule, &bare, &x->scratch, NULL, NULL);
+	if (vg_eval(x->re, x->s->rule, &bare, &x->scratch, NULL, NULL))
+		return MATCHES;
+	return x->raw_decides && !x->special && vg_text_escape(bare.raw, 0) == VG_NPOS ? MATCHES_NOT : UNDECIDED;
 }
 
 static bool
-may_match(struct run *x, bool special)
+may_match(struct run *x)
 {
 	vg_buf_clear(&x->lower);
-	if (special || x->s->exhaustive || !vg_buf_reserve(&x->lower, x->r->raw.n + 1))
+	if (x->special || x->s->exhaustive || !vg_buf_reserve(&x->lower, x->r->raw.n + 1))
 		return true;
 	vg_lower(x->r->raw, x->lower.p);
 	return vg_need_holds(x->need, vg_str_mem(x->lower.p, x->r->raw.n));
 }
 
-/* @special: its raw bytes do not tell all. */
 static vg_rc
 ask(struct run *x, uint32_t at, bool special)
 {
+	enum verdict v;
+
+	x->special = special;
 	x->at = at;
 	x->r = &x->record[at];
 	x->matched = false;
-	if (!is_wanted(x, x->r) || !may_match(x, special))
+	if (!is_wanted(x, x->r) || !may_match(x))
 		return VG_OK;
 	x->out->stats.candidates++;
-	if (x->s->raw_only && x->of_keywords && (x->s->by_arrival || (x->s->from_ns == VG_TIME_NONE && x->s->to_ns == VG_TIME_NONE)) &&
-	    raw_is_enough(x))
+	v = by_raw(x);
+	if (v == MATCHES_NOT)
+		return VG_OK;
+	if (v == MATCHES && x->s->raw_only && (x->s->by_arrival || (x->s->from_ns == VG_TIME_NONE && x->s->to_ns == VG_TIME_NONE)))
 		return give(x, NULL);
 	x->out->stats.decoded++;
 	return vg_decoder_record(&x->decoder, x->r->raw, x->r->recv_ns, on_event, x);
@@ -386,28 +429,76 @@ mark_special(struct run *x, vg_str raw, unsigned flags)
 	return rc;
 }
 
+/* Mark the records with an escape. */
+static void
+mark_escapes(struct run *x, vg_str raw)
+{
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < x->count; i++) {
+		size_t begin = (size_t)(x->record[i].raw.p - raw.p), end = begin + x->record[i].raw.n;
+
+		if (at < begin)
+			at = begin;
+		if (at >= end) /* the next escape known of is behind it */
+			continue;
+		if ((at = vg_text_escape(raw, at)) == VG_NPOS)
+			return;
+		if (at < end)
+			x->mark[i] |= MARK_FOUND;
+	}
+}
+
+static bool
+any_escape(const struct scanner *c, vg_str raw)
+{
+	return c->escapes && vg_text_escape(raw, 0) != VG_NPOS;
+}
+
+/* Literals that are in many records are no use when there is an expression to look for. */
+static void
+choose_scanner(struct run *x)
+{
+	uint64_t found = 0;
+
+	for (uint32_t i = 0; i < x->count; i++)
+		found += x->mark[i] & MARK_FOUND;
+	x->seen += x->row_records;
+	x->found += found;
+	if (x->scanned_by == 0 && x->scan[1].needle && x->seen > 2000 && x->found > x->seen / 20)
+		x->scanned_by = 1;
+}
+
 /* The candidates among the block's records. */
 static vg_rc
 find_candidates(struct run *x, struct vg_block_reader *b)
 {
+	const struct scanner *c = &x->scan[x->scanned_by];
 	vg_str raw = b->raw;
 	unsigned flags = x->row->group == UNINDEXED ? VG_TOKENS_HIDES | VG_TOKENS_AUDIT : x->row->r.flags;
-	bool all = x->needle == NULL || x->s->exhaustive;
+	bool all = c->needle == NULL || x->s->exhaustive;
 	vg_rc rc = VG_OK;
 
 	x->out->stats.raw_bytes += raw.n;
 	x->count = 0;
+	x->row_records = b->count;
 	vg_buf_clear(&x->end);
-	if (!all && (rc = vg_needle_scan(x->needle, raw, on_found, x)) != VG_OK)
+	if (!all && (rc = vg_needle_scan(c->needle, raw, on_found, x)) != VG_OK)
 		return rc;
-	if (!all && x->end.n == 0 && !(flags & (VG_TOKENS_HIDES | VG_TOKENS_AUDIT)))
+	if (!all && x->end.n == 0 && !(flags & (VG_TOKENS_HIDES | VG_TOKENS_AUDIT)) && !any_escape(c, raw)) {
+		choose_scanner(x);
 		return VG_OK;
+	}
 	if ((rc = take_records(x, b)) != VG_OK)
 		return rc;
-	if (all)
+	if (all) {
 		memset(x->mark, MARK_FOUND, x->count);
-	else
+	} else {
 		mark_found(x, raw.p, MARK_FOUND);
+		choose_scanner(x);
+		if (c->escapes)
+			mark_escapes(x, raw);
+	}
 	return mark_special(x, raw, flags);
 }
 
@@ -444,14 +535,14 @@ walk_heads(struct run *x, uint64_t at)
 	struct vg_file f = { .fd = x->s->segment[x->segment].fd };
 	struct vg_block_head h;
 	char head[VG_BLOCK_HEAD];
-	uint64_t size;
+	uint64_t size = 0;
 	vg_rc rc = vg_file_size(&f, &size);
 
 	for (; rc == VG_OK && at < size; at += VG_BLOCK_HEAD + h.stored) {
 		struct row r = { .group = UNINDEXED };
 
 		if (size - at < VG_BLOCK_HEAD)
-			break; /* begun, not there yet */
+			break;
 		if ((rc = vg_file_read(&f, head, sizeof(head), at)) != VG_OK)
 			break;
 		if (vg_block_head_take(vg_str_mem(head, sizeof(head)), &h) != VG_OK) {
@@ -465,6 +556,7 @@ walk_heads(struct run *x, uint64_t at)
 		x->out->stats.unindexed++;
 		rc = x->rows.rc;
 	}
+	x->out->stats.tail_bytes += at < size ? size - at : 0;
 	return rc == VG_E_TRUNC ? VG_OK : rc;
 }
 
@@ -608,21 +700,36 @@ search_segment(struct run *x)
 
 /* ---- the whole ---- */
 
-/* Compile what the raw bytes are scanned for. */
+/* Compile what the raw bytes are scanned for; @exact: by expressions. */
 static vg_rc
-make_needle(struct run *x)
+make_scanner(struct run *x, bool exact, struct scanner *c)
 {
 	const struct vg_need *cover[COVER_MAX];
-	struct vg_needle_pattern p[COVER_MAX], audit = { AUDIT, false };
-	size_t n = vg_need_cover(x->need, cover, COVER_MAX);
+	struct vg_needle_pattern p[COVER_MAX];
+	size_t n = vg_need_cover(x->need, exact, cover, COVER_MAX);
+	vg_rc rc;
+
+	for (size_t i = 0; i < n; i++) {
+		p[i] = (struct vg_needle_pattern){ cover[i]->piece, cover[i]->op == VG_NEED_RE };
+		c->escapes |= p[i].expression;
+	}
+	if (n == 0 || (exact && !c->escapes))
+		return VG_OK;
+	rc = vg_needle_new(p, n, &c->needle);
+	return rc == VG_E_UNSUP || rc == VG_E_LIMIT ? VG_OK : rc; /* then it tells nothing apart */
+}
+
+static vg_rc
+make_scanners(struct run *x)
+{
+	struct vg_needle_pattern audit = { AUDIT, false };
 	vg_rc rc = vg_needle_new(&audit, 1, &x->audit);
 
-	for (size_t i = 0; i < n; i++)
-		p[i] = (struct vg_needle_pattern){ cover[i]->piece, cover[i]->op == VG_NEED_RE };
-	if (rc != VG_OK || n == 0)
-		return rc;
-	rc = vg_needle_new(p, n, &x->needle);
-	return rc == VG_E_UNSUP || rc == VG_E_LIMIT ? VG_OK : rc; /* then everything is decoded */
+	if (rc == VG_OK && (rc = make_scanner(x, false, &x->scan[0])) == VG_OK)
+		rc = make_scanner(x, true, &x->scan[1]);
+	if (rc == VG_OK && x->scan[0].needle == NULL && x->scan[1].needle)
+		x->scanned_by = 1;
+	return rc;
 }
 
 static void
@@ -630,7 +737,8 @@ fini(struct run *x)
 {
 	vg_decoder_fini(&x->decoder);
 	vg_regexes_free(x->re);
-	vg_needle_free(x->needle);
+	for (int i = 0; i < 2; i++)
+		vg_needle_free(x->scan[i].needle);
 	vg_needle_free(x->audit);
 	vg_tokens_close(x->index);
 	vg_block_opener_fini(&x->opener);
@@ -662,12 +770,13 @@ vg_search_run(const struct vg_search *s, struct vg_search_result *out)
 	vg_arena_init(&x->need_arena, NEED_BYTES);
 	vg_arena_init(&x->scratch, SCRATCH_BYTES);
 	vg_decoder_init(&x->decoder, s->packs, s->keys, s->zone_s);
-	x->of_keywords = vg_rule_is_of_keywords(s->program, s->rule);
 	rc = (x->re = vg_regexes_new(s->program)) ? VG_OK : VG_E_NOMEM;
 	if (rc == VG_OK)
 		rc = vg_need_of(s->program, s->rule, s->packs, &x->need_arena, &x->need);
-	if (rc == VG_OK)
-		rc = make_needle(x);
+	if (rc == VG_OK) {
+		x->of_keywords = vg_rule_is_of_keywords(s->program, s->rule, x->need, &x->raw_decides);
+		rc = make_scanners(x);
+	}
 	for (size_t i = 0; i < s->nsegment && rc == VG_OK && !x->ended; i++) {
 		x->segment = s->newest_first ? s->nsegment - 1 - i : i;
 		rc = search_segment(x);

@@ -33,6 +33,7 @@ struct vg_search_stats {
 	uint64_t candidates, decoded, matches, repeated;
 	uint64_t raw_bytes, read_bytes, index_bytes; /* scanned; read from segments, from indexes */
 	uint64_t bad_blocks, bad_indexes, no_key, unindexed; /* damaged; blocks under a key that is gone, without an index */
+	uint64_t tail_bytes;                         /* at ends of segments, of no whole block: one that is being written, or damage */
 	bool given_full;                             /* over VG_SEARCH_GIVEN_MAX */
 };
 enum vg_search_end { VG_SEARCH_ALL, VG_SEARCH_PAGE, VG_SEARCH_TIME, VG_SEARCH_BYTES, VG_SEARCH_CANCELLED };

@@ -1,5 +1,9 @@
 #include "vault/words.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define W VG_BYTE_WORD
 #define S VG_BYTE_SAFE
 #define D (VG_BYTE_WORD | VG_BYTE_DIGIT | VG_BYTE_HEX | VG_BYTE_SAFE)
@@ -115,6 +119,27 @@ vg_record_hides(vg_str s)
 		}
 	}
 	return cut && (vg_str_find(s, VG_STR("CEF:")) != VG_NPOS || vg_str_find(s, VG_STR("LEEF:")) != VG_NPOS);
+}
+
+size_t
+vg_text_escape(vg_str s, size_t i)
+{
+#ifdef __SSE2__
+	const __m128i back = _mm_set1_epi8('\\'), amp = _mm_set1_epi8('&'), quote = _mm_set1_epi8('"');
+
+	for (; i + 17 <= s.n; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s.p + i)), w = _mm_loadu_si128((const __m128i *)(const void *)(s.p + i + 1));
+		__m128i two = _mm_and_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(w, quote));
+		int m = _mm_movemask_epi8(_mm_or_si128(two, _mm_or_si128(_mm_cmpeq_epi8(v, back), _mm_cmpeq_epi8(v, amp))));
+
+		if (m)
+			return i + (size_t)__builtin_ctz((unsigned)m);
+	}
+#endif
+	for (; i < s.n; i++)
+		if (s.p[i] == '\\' || s.p[i] == '&' || (s.p[i] == '"' && i + 1 < s.n && s.p[i + 1] == '"'))
+			return i;
+	return VG_NPOS;
 }
 
 bool
