@@ -17,6 +17,9 @@
 #define UNINDEXED UINT32_MAX
 #define AUDIT VG_STR("msg=audit(")
 
+/* Why a record is a candidate. */
+enum { MARK_FOUND = 1, MARK_SPECIAL = 2, MARK_ESCAPE = 4 };
+
 /* A block of the segment at hand. */
 struct row {
 	struct vg_tokens_row r;
@@ -41,7 +44,7 @@ struct run {
 	unsigned scanned_by;
 	uint64_t seen, found;          /* records of the blocks scanned, and those in them that were found */
 	struct vg_needle *audit;
-	bool of_keywords, raw_decides;
+	bool of_keywords, raw_decides, has_pieces;
 	struct vg_regexes *re;
 	struct vg_decoder decoder;
 
@@ -282,25 +285,25 @@ static bool
 may_match(struct run *x)
 {
 	vg_buf_clear(&x->lower);
-	if (x->special || x->s->exhaustive || !vg_buf_reserve(&x->lower, x->r->raw.n + 1))
+	if (!x->has_pieces || x->special || x->s->exhaustive || !vg_buf_reserve(&x->lower, x->r->raw.n + 1))
 		return true;
 	vg_lower(x->r->raw, x->lower.p);
 	return vg_need_holds(x->need, vg_str_mem(x->lower.p, x->r->raw.n));
 }
 
 static vg_rc
-ask(struct run *x, uint32_t at, bool special)
+ask(struct run *x, uint32_t at, unsigned mark)
 {
 	enum verdict v;
 
-	x->special = special;
+	x->special = mark & MARK_SPECIAL;
 	x->at = at;
 	x->r = &x->record[at];
 	x->matched = false;
 	if (!is_wanted(x, x->r) || !may_match(x))
 		return VG_OK;
 	x->out->stats.candidates++;
-	v = by_raw(x);
+	v = mark & MARK_FOUND ? by_raw(x) : UNDECIDED;
 	if (v == MATCHES_NOT)
 		return VG_OK;
 	if (v == MATCHES && x->s->raw_only && (x->s->by_arrival || (x->s->from_ns == VG_TIME_NONE && x->s->to_ns == VG_TIME_NONE)))
@@ -387,8 +390,6 @@ take_records(struct run *x, struct vg_block_reader *b)
 	return VG_OK;
 }
 
-enum { MARK_FOUND = 1, MARK_SPECIAL = 2 };
-
 /* Mark the records that what was found ends in; @raw: of the first. */
 static void
 mark_found(struct run *x, const char *raw, uint8_t mark)
@@ -445,7 +446,7 @@ mark_escapes(struct run *x, vg_str raw)
 		if ((at = vg_text_escape(raw, at)) == VG_NPOS)
 			return;
 		if (at < end)
-			x->mark[i] |= MARK_FOUND;
+			x->mark[i] |= MARK_ESCAPE;
 	}
 }
 
@@ -518,7 +519,7 @@ search_block(struct run *x)
 		if (!x->mark[at])
 			continue;
 		any = true;
-		rc = ask(x, at, x->mark[at] & MARK_SPECIAL);
+		rc = ask(x, at, x->mark[at]);
 		x->done_seq = x->record[at].seq;
 		x->done_any = true;
 	}
@@ -719,6 +720,15 @@ make_scanner(struct run *x, bool exact, struct scanner *c)
 	return rc == VG_E_UNSUP || rc == VG_E_LIMIT ? VG_OK : rc; /* then it tells nothing apart */
 }
 
+static bool
+has_pieces(const struct vg_need *n)
+{
+	for (uint32_t i = 0; i < n->n; i++)
+		if (has_pieces(n->child[i]))
+			return true;
+	return n->op == VG_NEED_PIECE;
+}
+
 static vg_rc
 make_scanners(struct run *x)
 {
@@ -775,6 +785,7 @@ vg_search_run(const struct vg_search *s, struct vg_search_result *out)
 		rc = vg_need_of(s->program, s->rule, s->packs, &x->need_arena, &x->need);
 	if (rc == VG_OK) {
 		x->of_keywords = vg_rule_is_of_keywords(s->program, s->rule, x->need, &x->raw_decides);
+		x->has_pieces = has_pieces(x->need);
 		rc = make_scanners(x);
 	}
 	for (size_t i = 0; i < s->nsegment && rc == VG_OK && !x->ended; i++) {
