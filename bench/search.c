@@ -1,6 +1,6 @@
 /* bench/search.c - a vault of company logs, and how fast it is searched; bench/search.py asks ClickHouse the same in the same run.
  *
- *	search make DIR MEGABYTES [LEVEL]    DIR/lines, DIR/day.vs, DIR/day.vi; what each part takes on disk, as JSON
+ *	search make DIR MEGABYTES [LEVEL]    DIR/lines, DIR/rows.tsv (arrival, source, line), DIR/day.vs, DIR/day.vi; what each part takes on disk, as JSON
  *	search ask DIR SELECTION     matches, seconds (the best of three) and what was skipped, as JSON
  *	search decode DIR PACKS...   how many lines a second become events, with these packs
  */
@@ -63,10 +63,10 @@ open_in(const char *dir, const char *name, int flags)
 /* ---- make ---- */
 
 struct maker {
-	int lines, blocks, index;
+	int lines, rows, blocks, index;
 	struct vg_block_writer w;
 	struct vg_tokens_builder *t;
-	struct vg_buf text, out, payload, group;
+	struct vg_buf text, row, out, payload, group;
 	struct vg_block_opener opener;
 	uint64_t at, raw, columns, index_bytes, nblock, seq;
 	double pack_s, index_s;
@@ -110,10 +110,32 @@ finish_block(struct maker *m)
 	vg_block_begin(&m->w);
 }
 
+/* As ClickHouse's TabSeparated has it. */
+static void
+put_row(struct vg_buf *b, const struct vg_record *r)
+{
+	vg_buf_printf(b, "%lld.%09lld\t%u\t", (long long)(r->recv_ns / VG_SEC), (long long)(r->recv_ns % VG_SEC), r->source);
+	for (size_t i = 0; i < r->raw.n; i++) {
+		if (r->raw.p[i] == '\\')
+			vg_buf_putc(b, '\\');
+		vg_buf_putc(b, r->raw.p[i]);
+	}
+	vg_buf_putc(b, '\n');
+}
+
+static void
+write_out(int fd, struct vg_buf *b)
+{
+	must(b->rc, "memory");
+	must(vg_write_all(fd, vg_buf_str(b)), "write");
+	vg_buf_clear(b);
+}
+
 static void
 make(const char *dir, uint64_t bytes, int level)
 {
-	struct maker m = { .lines = open_in(dir, "lines", O_WRONLY | O_CREAT | O_TRUNC), .blocks = open_in(dir, "day.vs", O_WRONLY | O_CREAT | O_TRUNC),
+	struct maker m = { .lines = open_in(dir, "lines", O_WRONLY | O_CREAT | O_TRUNC), .rows = open_in(dir, "rows.tsv", O_WRONLY | O_CREAT | O_TRUNC),
+			   .blocks = open_in(dir, "day.vs", O_WRONLY | O_CREAT | O_TRUNC),
 			   .index = open_in(dir, "day.vi", O_WRONLY | O_CREAT | O_TRUNC), .t = vg_tokens_builder_new() };
 	struct bench_logs l;
 	struct vg_buf line = { 0 };
@@ -125,7 +147,7 @@ make(const char *dir, uint64_t bytes, int level)
 	m.w.level = level;
 	vg_block_begin(&m.w);
 	while (m.raw < bytes) {
-		int64_t recv_ns = l.time_ns + 3000000 + (int64_t)(l.state % 2000000);
+		struct vg_record r = { .recv_ns = l.time_ns + 3000000 + (int64_t)(l.state % 2000000) };
 
 		vg_buf_clear(&line);
 		bench_logs_next(&l, STEP_NS, &line);
@@ -133,17 +155,22 @@ make(const char *dir, uint64_t bytes, int level)
 			vg_buf_puts(&line, " quarantined");
 		if (line.p[line.n - 1] != '}' && plain % 200000 == 1000)
 			vg_buf_puts(&line, " needle42");
-		must(vg_block_add(&m.w, &(struct vg_record){ .seq = ++m.seq, .recv_ns = recv_ns, .source = 1 + (uint32_t)(l.state % 60), .raw = vg_buf_str(&line) }), "record");
+		r.seq = ++m.seq;
+		r.source = 1 + (uint32_t)(l.state % 60);
+		r.raw = vg_buf_str(&line);
+		must(vg_block_add(&m.w, &r), "record");
+		put_row(&m.row, &r);
 		m.raw += line.n;
 		vg_buf_put(&m.text, vg_buf_str(&line));
 		vg_buf_putc(&m.text, '\n');
 		if (vg_block_is_full(&m.w)) {
-			must(vg_write_all(m.lines, vg_buf_str(&m.text)), "write");
-			vg_buf_clear(&m.text);
+			write_out(m.lines, &m.text);
+			write_out(m.rows, &m.row);
 			finish_block(&m);
 		}
 	}
-	must(vg_write_all(m.lines, vg_buf_str(&m.text)), "write");
+	write_out(m.lines, &m.text);
+	write_out(m.rows, &m.row);
 	if (m.w.head.count)
 		finish_block(&m);
 	if (vg_tokens_blocks(m.t))

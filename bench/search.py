@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bench/search.py SEARCH MEGABYTES [DIR] - the vault's search beside ClickHouse's, over the same lines in one run.
+"""bench/search.py SEARCH MEGABYTES [DIR [LEVEL]] - the vault's search beside ClickHouse's, over the same lines in one run.
 
 SEARCH is the program made of bench/search.c.  Needs chdb (pip install chdb).  ClickHouse has one thread, MergeTree in the order of time, the lines
 under ZSTD(3) with a token filter index, and no cache of conditions; both have the files in the system's cache.  Both count matches."""
@@ -24,11 +24,11 @@ def clickhouse(folder):
     from chdb import session
     s = session.Session(os.path.join(folder, "chdb"))
     s.query("CREATE DATABASE IF NOT EXISTS b ENGINE=Atomic")
-    s.query("CREATE TABLE b.l (time DateTime64(6), source UInt32, line String CODEC(ZSTD(3)), INDEX tok line TYPE tokenbf_v1(32768, 3, 0) GRANULARITY 1) "
+    s.query("CREATE TABLE b.l (time DateTime64(9), source UInt32, line String CODEC(ZSTD(3)), INDEX tok line TYPE tokenbf_v1(32768, 3, 0) GRANULARITY 1) "
             "ENGINE=MergeTree ORDER BY time")
     begin = time.time()
-    s.query("INSERT INTO b.l SELECT toDateTime64(1775203965, 6) + (rowNumberInAllBlocks() * 0.15), cityHash64(line) % 60, line FROM "
-            f"file('{folder}/lines', 'LineAsString', 'line String') SETTINGS max_threads=1, max_insert_threads=1")
+    s.query(f"INSERT INTO b.l SELECT * FROM file('{folder}/rows.tsv', 'TSV', 'time DateTime64(9), source UInt32, line String') "
+            "SETTINGS max_threads=1, max_insert_threads=1")
     took = time.time() - begin
     s.query("OPTIMIZE TABLE b.l FINAL")
     size = json.loads(s.query("SELECT sum(bytes_on_disk) AS b FROM system.parts WHERE active AND database='b'", "JSONEachRow").bytes())["b"]
@@ -49,7 +49,7 @@ def main():
     folder = sys.argv[3] if len(sys.argv) > 3 else tempfile.mkdtemp()
     os.makedirs(folder, exist_ok=True)
     shutil.rmtree(os.path.join(folder, "chdb"), ignore_errors=True)
-    made = json.loads(subprocess.run([search, "make", folder, megabytes], check=True, capture_output=True).stdout)
+    made = json.loads(subprocess.run([search, "make", folder, megabytes] + sys.argv[4:5], check=True, capture_output=True).stdout)
     s, size, took = clickhouse(folder)
     raw = made["raw"]
     print(f"raw {raw:,} bytes, {made['lines']:,} lines")
