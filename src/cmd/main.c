@@ -26,6 +26,9 @@ const struct vg_command vg_commands[] = {
 	  "vigie.yaml(5) has the settings; without one it watches this machine and listens on loopback.", vg_serve_opts, 0, vg_cmd_serve },
 	{ "status", "[OPTIONS]", "is the watch well: roles, sources, queues, disk, checkpoint", "Exits with 1 when it does not run, or a role does not.",
 	  vg_status_opts, 0, vg_cmd_status },
+	{ "vault search", "[OPTIONS] SELECTION", "find records in the evidence",
+	  "SELECTION is a Sigma selection on one line: a word is looked for in the text of records; \"User: bob\" and \"Image|endswith: .exe\" ask a "
+	  "field; and, or, not and parentheses join them.  It needs no running watch.", vg_vault_search_opts, 1, vg_cmd_vault_search },
 	{ "signal list", "[OPTIONS]", "what rules and correlations said, the newest last with --format jsonl", NULL, vg_signal_list_opts, 0, vg_cmd_signal_list },
 	{ "signal show", "ID", "one signal, and the records that prove it", NULL, vg_signal_show_opts, 1, vg_cmd_signal_show },
 	{ "source list", "[OPTIONS]", "who sends, how the name is proved, how much was not understood", NULL, vg_source_list_opts, 0, vg_cmd_source_list },

@@ -52,6 +52,8 @@ on_sync(void *ctx)
 		for (size_t i = 0; i < v->ntenant; i++)
 			waits |= v->tenant[i].asked;
 		if (!waits || v->stop_turns > 2 * STOP_TURNS) {
+			for (size_t i = 0; i < v->ntenant; i++)
+				vault_index_end(&v->tenant[i]);
 			vault_count(v);
 			vg_db_close(v->db);
 			vg_role_done(v->env);

@@ -22,6 +22,7 @@ struct vault_tenant {
 	char name[65];
 	struct vg_disk dir;
 	struct vg_store *store;
+	struct vault_index *index;
 	bool asked;      /* a checkpoint is being signed */
 	uint64_t signed_size;
 	int64_t said_ns; /* when a failure was last told */
@@ -98,6 +99,9 @@ void vault_keep(struct vault *v);      /* synced records go to the stores */
 void vault_checkpoint(struct vault *v);
 vg_rc vault_seal_new(struct vault *v, int fd);
 void vault_drop(struct vault *v);      /* what stands in segments and was examined leaves the journal */
+/* vault_index.c */
+vg_rc vault_index_begin(struct vault *v, struct vault_tenant *t);
+void vault_index_end(struct vault_tenant *t); /* what is not on disk yet goes there */
 /* vault_feed.c */
 vg_rc vault_detect_new(struct vault *v, unsigned index, int fd);
 vg_rc vault_trace_new(struct vault *v, int fd);

@@ -111,6 +111,30 @@ line(struct vg_decoder *d, vg_str text, int64_t recv_ns)
 	return rc == VG_E_FORMAT ? plain(d, text) : rc;
 }
 
+/* May another object or array begin here behind one that ended? */
+static bool
+follows_one(vg_str s, size_t at)
+{
+	while (at && (s.p[at - 1] == ' ' || s.p[at - 1] == '\t' || s.p[at - 1] == '\r'))
+		at--;
+	return at && (s.p[at - 1] == '}' || s.p[at - 1] == ',');
+}
+
+/* A line that is surely one object, and no wrapper: its end need not be looked for. */
+static bool
+is_one_object(vg_str s)
+{
+	static const char open[] = { '{', '[' };
+
+	if (s.n == 0 || *s.p != '{' || s.p[s.n - 1] != '}' || vg_str_chr(s, '\n') != VG_NPOS || vg_json_is_wrapper(s))
+		return false;
+	for (size_t k = 0; k < sizeof(open); k++)
+		for (size_t at = 0, hit; (hit = vg_str_chr(vg_str_skip(s, at), open[k])) != VG_NPOS; at += hit + 1)
+			if (follows_one(s, at + hit))
+				return false;
+	return true;
+}
+
 vg_rc
 vg_decoder_record(struct vg_decoder *d, vg_str raw, int64_t recv_ns, vg_decoded_fn *fn, void *ctx)
 {
@@ -118,6 +142,7 @@ vg_decoder_record(struct vg_decoder *d, vg_str raw, int64_t recv_ns, vg_decoded_
 		[VG_DECODED_JSON] = vg_json_read,       [VG_DECODED_WINXML] = vg_winxml_read,
 		[VG_DECODED_JOURNAL] = vg_journal_read, [VG_DECODED_AUDITD] = vg_auditd_read,
 	};
+	vg_rc (*read_one)(struct vg_reader *r);
 	vg_str text = raw;
 	vg_rc rc;
 
@@ -127,10 +152,12 @@ vg_decoder_record(struct vg_decoder *d, vg_str raw, int64_t recv_ns, vg_decoded_
 	while (text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r' || text.p[text.n - 1] == '\0'))
 		text.n--;
 	d->kind = kind_of(text);
-	if (read[d->kind] == NULL)
+	if ((read_one = read[d->kind]) == NULL)
 		return line(d, text, recv_ns);
+	if (d->kind == VG_DECODED_JSON && is_one_object(text))
+		read_one = vg_jsonl_read;
 	vg_input_mem(&d->in, raw.p, raw.n); /* all of it: a binary field of the journal's may end in zero bytes */
 	d->reader.ref_ns = recv_ns;
-	rc = read[d->kind](&d->reader);
+	rc = read_one(&d->reader);
 	return rc == VG_OK && d->events == 0 ? line(d, text, recv_ns) : rc;
 }

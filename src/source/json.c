@@ -831,6 +831,14 @@ wrapped_at(vg_str s, int *depth)
 	return 0;
 }
 
+bool
+vg_json_is_wrapper(vg_str text)
+{
+	int depth;
+
+	return wrapped_at(text, &depth) != 0;
+}
+
 /* --- reading --- */
 
 /* One object, or what is left of it, as an event.  VG_OK also when there was nothing in it to give. */

@@ -18,6 +18,8 @@ vg_rc vg_jsonl_read(struct vg_reader *r) VG_MUST;
 int vg_json_probe(vg_str head, bool whole, vg_str filename);
 vg_rc vg_json_read(struct vg_reader *r) VG_MUST;
 
+/* Is @text, with nothing before it, one of the known wrappers around an array of objects? */
+bool vg_json_is_wrapper(vg_str text);
 /* vg_json_event() is in source/format.h.  It returns VG_E_TRUNC when @text ends inside the object and VG_E_FORMAT
  * when it is not JSON: what was read before stands, flagged VG_EVENT_PARTIAL; VG_E_NOMEM. */
 

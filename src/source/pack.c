@@ -892,3 +892,100 @@ vg_packs_apply(const struct vg_packs *p, struct vg_event *e)
 		}
 	return c ? apply(c, e) : VG_OK;
 }
+
+/* ---- what is copied ---- */
+
+#define ASKED_MAX 64
+
+struct asked { /* keys on the way: a field that is made of itself is what else it is made of */
+	uint32_t key[ASKED_MAX];
+	size_t n;
+};
+static bool copies(const struct vg_packs *p, uint32_t key, struct asked *a);
+
+static bool
+sets_key(const struct vg_pk_set *set, size_t n, uint32_t key)
+{
+	for (size_t i = 0; i < n; i++)
+		if (set[i].key == key)
+			return true;
+	return false;
+}
+
+static bool
+pattern_gives(const struct vg_pk_pattern *t, uint32_t key)
+{
+	for (uint16_t i = 0; i < t->nop; i++)
+		if (t->op[i].op != VG_PK_LIT && t->op[i].text.n && (t->op[i].key == key || (t->op[i].type == VG_PK_HOST && t->op[i].key2 == key)))
+			return true;
+	return false;
+}
+
+static bool
+step_copies(const struct vg_packs *p, const struct vg_pk_step *s, uint32_t key, struct asked *a)
+{
+	bool gives = s->mode != VG_PK_PATTERNS && s->mode != VG_PK_CSV; /* names that stand in the text */
+
+	for (uint16_t i = 0; i < s->npattern; i++) {
+		if (sets_key(s->pattern[i].set, s->pattern[i].nset, key))
+			return false;
+		gives |= pattern_gives(&s->pattern[i], key);
+	}
+	gives |= sets_key(s->column, s->ncolumn, key);
+	return !gives || copies(p, s->key, a);
+}
+
+static bool
+name_copies(const struct vg_packs *p, const struct vg_pk_name *n, struct asked *a)
+{
+	static const bool cuts[VG_PK_AS_COUNT] = {
+		[VG_PK_AS_IS] = true, [VG_PK_AS_LOWER] = true, [VG_PK_AS_UPPER] = true, [VG_PK_AS_IP] = true, [VG_PK_AS_BASENAME] = true,
+		[VG_PK_AS_BEFORE_AT] = true, [VG_PK_AS_AFTER_AT] = true, [VG_PK_AS_AFTER_BACKSLASH] = true, [VG_PK_AS_BEFORE_BACKSLASH] = true,
+	};
+
+	if (n->as >= VG_PK_AS_COUNT || !cuts[n->as] || n->map)
+		return false;
+	for (uint16_t i = 0; i < n->nfrom; i++)
+		if (n->from[i].npart != 1 || !n->from[i].part[0].field || !copies(p, n->from[i].part[0].key, a))
+			return false;
+	return true;
+}
+
+static bool
+kind_copies(const struct vg_packs *p, const struct vg_pk_kind *d, uint32_t key, struct asked *a)
+{
+	if (sets_key(d->set, d->nset, key))
+		return false;
+	for (uint16_t i = 0; i < d->nname; i++)
+		if (d->name[i].key == key && !name_copies(p, &d->name[i], a))
+			return false;
+	return true;
+}
+
+static bool
+copies(const struct vg_packs *p, uint32_t key, struct asked *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (a->key[i] == key)
+			return true;
+	if (a->n == ASKED_MAX)
+		return false;
+	a->key[a->n++] = key;
+	for (size_t i = 0; i < p->npack; i++) {
+		for (uint16_t j = 0; j < p->pack[i].nstep; j++)
+			if (!step_copies(p, &p->pack[i].step[j], key, a))
+				return false;
+		for (uint16_t j = 0; j < p->pack[i].nkind; j++)
+			if (!kind_copies(p, &p->pack[i].kind[j], key, a))
+				return false;
+	}
+	return true;
+}
+
+bool
+vg_packs_copies(const struct vg_packs *p, uint32_t key)
+{
+	struct asked a = { .n = 0 };
+
+	return copies(p, key, &a);
+}

@@ -35,6 +35,9 @@ vg_rc vg_packs_apply(const struct vg_packs *p, struct vg_event *e) VG_MUST;
 /* Every log source that some pack can give; @n of them. */
 const struct vg_logsource *vg_packs_logsources(const struct vg_packs *p, size_t *n);
 
+/* Is every value that a pack may give the field @key a part of the record's own text (escapes and case aside), not one that the pack made? */
+bool vg_packs_copies(const struct vg_packs *p, uint32_t key);
+
 /* Check the samples inside the packs' YAML: each sample line must give the events expected of it.  Calls @fail for each
  * difference; returns how many samples were run. */
 size_t vg_packs_selftest(const struct vg_pack_text *text, size_t n,

@@ -757,6 +757,15 @@ vg_syslog_init(struct vg_syslog *s, const struct vg_keys *keys, int64_t ref_ns, 
 		s->key[i] = vg_keys_find(keys, field_names[i]);
 }
 
+vg_str
+vg_syslog_made(size_t i)
+{
+	if (i < VG_COUNT(facilities))
+		return vg_str_of(facilities[i]);
+	i -= VG_COUNT(facilities);
+	return i < VG_COUNT(severities) ? vg_str_of(severities[i]) : VG_NIL;
+}
+
 vg_rc
 vg_syslog_event(struct vg_syslog *s, vg_str line, int64_t ref_ns, struct vg_event *e)
 {

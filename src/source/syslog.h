@@ -35,5 +35,7 @@ void vg_syslog_init(struct vg_syslog *s, const struct vg_keys *keys, int64_t ref
 /* @line, without its end, into @e, which is empty; what has no year is near to @ref_ns.  VG_E_FORMAT: no header, @e is as it was.
  * VG_E_NOMEM. */
 vg_rc vg_syslog_event(struct vg_syslog *s, vg_str line, int64_t ref_ns, struct vg_event *e) VG_MUST;
+/* The @i-th text that stands in a field though not in the line, which has a number for it; { NULL, 0 } behind the last. */
+vg_str vg_syslog_made(size_t i);
 
 #endif

@@ -154,6 +154,7 @@ vg_block_writer_fini(struct vg_block_writer *w)
 		vg_buf_fini(&w->column[i]);
 	vg_buf_fini(&w->raw);
 	vg_buf_fini(&w->scratch);
+	vg_buf_fini(&w->payload);
 }
 
 static vg_rc
@@ -214,8 +215,11 @@ vg_block_add(struct vg_block_writer *w, const struct vg_record *r)
 }
 
 static void
-put_payload(const struct vg_block_writer *w, struct vg_buf *b)
+put_payload(struct vg_block_writer *w)
 {
+	struct vg_buf *b = &w->payload;
+
+	vg_buf_clear(b);
 	vg_buf_mem(b, w->salt, SALT);
 	for (int i = 0; i < VG_COLUMNS; i++)
 		vg_buf_le32(b, (uint32_t)w->column[i].n);
@@ -226,13 +230,13 @@ put_payload(const struct vg_block_writer *w, struct vg_buf *b)
 
 /* Compress into @to when that makes it smaller. */
 static vg_rc
-pack(struct vg_block_head *h, vg_str payload, struct vg_buf *to)
+pack(struct vg_block_head *h, vg_str payload, int level, struct vg_buf *to)
 {
 	size_t room = ZSTD_compressBound(payload.n), n;
 
 	if (!vg_buf_reserve(to, room))
 		return to->rc;
-	n = ZSTD_compress(to->p + to->n, room, payload.p, payload.n, LEVEL);
+	n = ZSTD_compress(to->p + to->n, room, payload.p, payload.n, level ? level : LEVEL);
 	if (!ZSTD_isError(n) && n < payload.n) {
 		h->codec = VG_BLOCK_ZSTD;
 		to->n += n;
@@ -247,7 +251,7 @@ vg_rc
 vg_block_finish(struct vg_block_writer *w, const uint8_t *key, uint32_t number, struct vg_buf *out)
 {
 	struct vg_block_head *h = &w->head;
-	struct vg_buf small = { 0 }, head = { 0 }, payload = { 0 };
+	struct vg_buf small = { 0 }, head = { 0 };
 	unsigned long long n;
 	vg_rc rc;
 
@@ -255,13 +259,13 @@ vg_block_finish(struct vg_block_writer *w, const uint8_t *key, uint32_t number, 
 		return VG_E_REFUSED;
 	if (w->raw.rc != VG_OK)
 		return w->raw.rc;
-	put_payload(w, &payload);
-	if ((rc = payload.rc) != VG_OK)
+	put_payload(w);
+	if ((rc = w->payload.rc) != VG_OK)
 		goto out;
 	vg_frontier_root(&w->tree, &h->root);
-	h->payload = payload.n;
+	h->payload = w->payload.n;
 	h->key = number;
-	if ((rc = pack(h, vg_buf_str(&payload), &small)) != VG_OK)
+	if ((rc = pack(h, vg_buf_str(&w->payload), w->level, &small)) != VG_OK)
 		goto out;
 	h->stored = small.n + (key ? crypto_aead_xchacha20poly1305_ietf_ABYTES : 0);
 	if (key) {
@@ -280,7 +284,6 @@ vg_block_finish(struct vg_block_writer *w, const uint8_t *key, uint32_t number, 
 	vg_buf_put(out, vg_buf_str(&small));
 	rc = out->rc;
 out:
-	vg_buf_fini(&payload);
 	vg_buf_fini(&head);
 	vg_buf_fini(&small);
 	return rc;
@@ -300,7 +303,7 @@ vg_block_is_sound(const struct vg_block_head *h, vg_str stored)
 }
 
 static vg_rc
-unpack(const struct vg_block_head *h, vg_str small, struct vg_buf *payload)
+unpack(struct vg_block_opener *o, const struct vg_block_head *h, vg_str small, struct vg_buf *payload)
 {
 	size_t n;
 
@@ -309,7 +312,9 @@ unpack(const struct vg_block_head *h, vg_str small, struct vg_buf *payload)
 	} else {
 		if (!vg_buf_reserve(payload, (size_t)h->payload + 1))
 			return payload->rc;
-		n = ZSTD_decompress(payload->p + payload->n, (size_t)h->payload, small.p, small.n);
+		if (o->zstd == NULL && (o->zstd = ZSTD_createDCtx()) == NULL)
+			return VG_E_NOMEM;
+		n = ZSTD_decompressDCtx(o->zstd, payload->p + payload->n, (size_t)h->payload, small.p, small.n);
 		if (ZSTD_isError(n))
 			return VG_E_FORMAT;
 		payload->n += n;
@@ -318,14 +323,15 @@ unpack(const struct vg_block_head *h, vg_str small, struct vg_buf *payload)
 }
 
 vg_rc
-vg_block_open(const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key, struct vg_buf *payload)
+vg_block_opener_open(struct vg_block_opener *o, const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key, struct vg_buf *payload)
 {
-	struct vg_buf plain = { 0 };
+	struct vg_buf *plain = &o->plain;
 	vg_str small = stored;
 	unsigned long long n = 0;
 	vg_rc rc = VG_OK;
 
 	vg_buf_clear(payload);
+	vg_buf_clear(plain);
 	if (head.n != VG_BLOCK_HEAD || stored.n != h->stored)
 		return VG_E_FORMAT;
 	if (sodium_init() < 0)
@@ -335,16 +341,31 @@ vg_block_open(const struct vg_block_head *h, vg_str head, vg_str stored, const u
 			return VG_E_REFUSED;
 		if (stored.n < crypto_aead_xchacha20poly1305_ietf_ABYTES)
 			return VG_E_FORMAT;
-		if (!vg_buf_reserve(&plain, stored.n))
-			return plain.rc;
-		if (crypto_aead_xchacha20poly1305_ietf_decrypt((unsigned char *)plain.p, &n, NULL, (const unsigned char *)stored.p, stored.n,
+		if (!vg_buf_reserve(plain, stored.n))
+			return plain->rc;
+		if (crypto_aead_xchacha20poly1305_ietf_decrypt((unsigned char *)plain->p, &n, NULL, (const unsigned char *)stored.p, stored.n,
 							       (const unsigned char *)head.p, SIGNED_HEAD, h->nonce, key) != 0)
 			rc = VG_E_REFUSED;
-		small = vg_str_mem(plain.p, (size_t)n);
+		small = vg_str_mem(plain->p, (size_t)n);
 	}
-	if (rc == VG_OK)
-		rc = unpack(h, small, payload);
-	vg_buf_fini(&plain);
+	return rc != VG_OK ? rc : unpack(o, h, small, payload);
+}
+
+void
+vg_block_opener_fini(struct vg_block_opener *o)
+{
+	ZSTD_freeDCtx(o->zstd);
+	o->zstd = NULL;
+	vg_buf_fini(&o->plain);
+}
+
+vg_rc
+vg_block_open(const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key, struct vg_buf *payload)
+{
+	struct vg_block_opener o = { .zstd = NULL };
+	vg_rc rc = vg_block_opener_open(&o, h, head, stored, key, payload);
+
+	vg_block_opener_fini(&o);
 	return rc;
 }
 

@@ -39,6 +39,8 @@ enum vg_block_column { VG_COLUMN_SEQ, VG_COLUMN_RECV, VG_COLUMN_SOURCE, VG_COLUM
 struct vg_block_writer {
 	struct vg_buf column[VG_COLUMNS], raw;
 	struct vg_buf scratch; /* a record's own bytes */
+	struct vg_buf payload; /* of the block that was finished last */
+	int level;             /* of zstd, for vg_block_finish(); 0: 3.  The format does not say which one it was */
 	uint8_t salt[32];
 	size_t bytes;          /* of the payload so far */
 	uint32_t last_source;
@@ -62,6 +64,14 @@ vg_rc vg_block_finish(struct vg_block_writer *w, const uint8_t *key, uint32_t nu
 bool vg_block_is_sound(const struct vg_block_head *h, vg_str stored);
 /* The payload of a sound block.  VG_E_REFUSED: the key is another one.  VG_E_FORMAT: what is inside cannot be unpacked. */
 vg_rc vg_block_open(const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key, struct vg_buf *payload) VG_MUST;
+/* The same for who opens many: memory is kept from one to the next.  Zeroed at first. */
+struct vg_block_opener {
+	struct ZSTD_DCtx_s *zstd; /* owned */
+	struct vg_buf plain;
+};
+vg_rc vg_block_opener_open(struct vg_block_opener *o, const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key,
+			   struct vg_buf *payload) VG_MUST;
+void vg_block_opener_fini(struct vg_block_opener *o);
 /* Do the records hash to the head's root?  VG_E_FORMAT: no.  The digest vouches for the same bytes, for much less work; this proves it. */
 vg_rc vg_block_check(const struct vg_block_head *h, vg_str payload) VG_MUST;
 

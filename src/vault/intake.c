@@ -181,7 +181,7 @@ check_file(struct vg_intake *j, struct jfile *x, struct vg_file *f, bool last, s
 	if (!last)
 		return damaged(damage, f->name, x->end, size, j->next, 0);
 	/* not synced: should it come back, it is cut off again; and the sync of what is written there is one of this too */
-	return vg_file_truncate(j->d, f, x->end);
+	return j->d->read_only ? VG_OK : vg_file_truncate(j->d, f, x->end);
 }
 
 static vg_rc
@@ -240,7 +240,7 @@ drop_begun(struct vg_intake *j, struct vg_file *f, struct vg_intake_damage *dama
 	free(all);
 	if (rc != VG_OK)
 		return rc;
-	if ((rc = vg_disk_remove(j->d, f->name)) == VG_OK) /* not synced: should it come back, it goes again */
+	if (j->d->read_only || (rc = vg_disk_remove(j->d, f->name)) == VG_OK) /* not synced: should it come back, it goes again */
 		j->nfile--;
 	return rc;
 }

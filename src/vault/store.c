@@ -323,8 +323,11 @@ vg_store_cut(struct vg_store *s)
 	b = vg_segment_at(s->last, vg_segment_count(s->last) - 1);
 	note_block(g, b);
 	s->next_seq = b->head.last_seq + 1;
-	if (s->on_block)
-		s->on_block(s->ctx, g, b, vg_buf_str(&s->block.raw));
+	if (s->on_block) {
+		const struct vg_day_key *key = s->keys ? vg_keyring_find(s->keys, b->head.key) : NULL;
+
+		s->on_block(s->ctx, g, b, vg_buf_str(&s->block.payload), key ? key->key : NULL);
+	}
 	s->open_block = false;
 	vg_buf_clear(&s->out);
 	return VG_OK;

@@ -6,6 +6,7 @@
 #include "source/decode.h"
 #include "vault/tokens_impl.h"
 
+#define RECENT 8192          /* words as written, of the block at hand, that are known to be in */
 #define SEEN_BITS 12         /* of the table of one block's words, at first */
 #define PAGE_BYTES 4000      /* what a page is meant to have */
 #define FALSE_BITS 6         /* one block in 2^6 without a word is taken for one with it */
@@ -13,6 +14,9 @@
 #define WORDS_LEVEL 3        /* of zstd */
 #define DICTIONARY_ROOM (4 * VG_TOKENS_DICTIONARY_MAX)
 
+struct recent { /* a word of at most 16 bytes; all zero: none */
+	uint64_t a, b;
+};
 struct vg_tokens_builder {
 	uint64_t salt;
 	uint32_t key;
@@ -25,6 +29,7 @@ struct vg_tokens_builder {
 	/* of the block at hand */
 	uint64_t *seen; /* open addressing, 0 is free; owned */
 	size_t nseen, cap;
+	struct recent recent[RECENT];
 	uint32_t flags;
 	vg_rc rc;
 	/* audit records are decoded */
@@ -151,6 +156,22 @@ add_word(struct vg_tokens_builder *b, vg_str word, bool dictionary)
 		to_dictionary(b, word);
 }
 
+/* Was it in lately, written the same?  It is, from now on. */
+static bool
+is_recent(struct vg_tokens_builder *b, vg_str word)
+{
+	struct recent w = { 0, 0 }, *at;
+
+	memcpy(&w.a, word.p, word.n < 8 ? word.n : 8);
+	if (word.n > 8)
+		memcpy(&w.b, word.p + 8, word.n - 8);
+	at = &b->recent[((w.a ^ w.b * 0x9e3779b97f4a7c15u) * 0xc2b2ae3d27d4eb4fu) >> 51];
+	if (at->a == w.a && at->b == w.b)
+		return true;
+	*at = w;
+	return false;
+}
+
 static void
 add_text(struct vg_tokens_builder *b, vg_str text)
 {
@@ -160,7 +181,9 @@ add_text(struct vg_tokens_builder *b, vg_str text)
 	size_t n;
 
 	while (vg_words_next(&w, &word)) {
-		if (word.n <= sizeof(small)) {
+		if (word.n <= 16 && is_recent(b, word)) {
+			;
+		} else if (word.n <= sizeof(small)) {
 			vg_lower(word, small);
 			add_word(b, vg_str_mem(small, word.n), true);
 		} else {
@@ -218,6 +241,7 @@ vg_tokens_add(struct vg_tokens_builder *b, uint64_t at, const struct vg_block_he
 		return VG_E_REFUSED;
 	vg_buf_clear(hash);
 	memset(b->seen, 0, b->cap * sizeof(*b->seen));
+	memset(b->recent, 0, sizeof(b->recent));
 	b->nseen = 0;
 	b->flags = 0;
 	b->rc = VG_OK;
@@ -238,12 +262,27 @@ struct group {
 	uint8_t preamble[VG_TOKENS_PREAMBLE], secret[VG_BLOCK_KEY];
 };
 
-static int
-by_value(const void *a, const void *b)
+/* Ascending by the hash; equal ones stay in their order, which is that of the blocks. */
+static void
+sort_pairs(uint64_t *p, uint64_t *spare, size_t n)
 {
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	for (unsigned shift = 16; shift < 48; shift += 16) {
+		uint64_t *to = shift == 16 ? spare : p, *from = shift == 16 ? p : spare;
+		static uint32_t count[1 << 16];
+		uint32_t at = 0;
 
-	return x < y ? -1 : x > y;
+		memset(count, 0, sizeof(count));
+		for (size_t i = 0; i < n; i++)
+			count[from[i] >> shift & 0xffff]++;
+		for (size_t i = 0; i < VG_COUNT(count); i++) {
+			uint32_t c = count[i];
+
+			count[i] = at;
+			at += c;
+		}
+		for (size_t i = 0; i < n; i++)
+			to[count[from[i] >> shift & 0xffff]++] = from[i];
+	}
 }
 
 /* All of the words, as hash and block, ascending. */
@@ -255,7 +294,7 @@ pairs(const struct vg_tokens_builder *b, size_t *n)
 
 	for (unsigned i = 0; i < b->nblock; i++)
 		all += b->hash[i].n / 4;
-	if ((p = malloc((all + 1) * sizeof(*p))) == NULL)
+	if (all > UINT32_MAX || (p = malloc((2 * all + 1) * sizeof(*p))) == NULL)
 		return NULL;
 	for (unsigned i = 0; i < b->nblock; i++)
 		for (size_t j = 0; j < b->hash[i].n; j += 4) {
@@ -264,7 +303,7 @@ pairs(const struct vg_tokens_builder *b, size_t *n)
 			memcpy(&h, b->hash[i].p + j, 4);
 			p[at++] = (uint64_t)h << 16 | i;
 		}
-	qsort(p, all, sizeof(*p), by_value);
+	sort_pairs(p, p + all, all);
 	*n = all;
 	return p;
 }
@@ -382,11 +421,15 @@ numbers(const struct pages *p, const uint64_t *pair, size_t n, size_t *out)
 	for (size_t i = 0, j; v && i < n; i = j) {
 		for (j = i + 1; j < n && pair[j] >> 16 == pair[i] >> 16; j++)
 			;
-		for (size_t k = i; j - i <= p->common_at && k < j; k++)
-			v[to++] = ((pair[k] >> 16) * p->hashes >> 32) * p->b->nblock + (pair[k] & 0xffff);
+		for (size_t k = i; j - i <= p->common_at && k < j; k++) {
+			uint64_t x = ((pair[k] >> 16) * p->hashes >> 32) * p->b->nblock + (pair[k] & 0xffff);
+			size_t at = to++;
+
+			for (; at && v[at - 1] > x; at--) /* few share a scaled hash */
+				v[at] = v[at - 1];
+			v[at] = x;
+		}
 	}
-	if (v)
-		qsort(v, to, sizeof(*v), by_value);
 	for (size_t i = 0; i < to; i++)
 		if (i == 0 || v[i] != v[i - 1])
 			v[once++] = v[i];

@@ -1,5 +1,9 @@
 #include "vault/words.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define W VG_BYTE_WORD
 #define S VG_BYTE_SAFE
 #define D (VG_BYTE_WORD | VG_BYTE_DIGIT | VG_BYTE_HEX | VG_BYTE_SAFE)
@@ -97,14 +101,34 @@ byte_hides(vg_str s, size_t i)
 	}
 }
 
+/* The next byte of VG_BYTE_HIDES from @i on; s.n: there is none. */
+static size_t
+next_hiding(vg_str s, size_t i)
+{
+#ifdef __SSE2__
+	const __m128i a = _mm_set1_epi8('\\'), b = _mm_set1_epi8('&'), c = _mm_set1_epi8('<'), d = _mm_set1_epi8((char)0xc4), e = _mm_set1_epi8((char)0xe2),
+		      zero = _mm_setzero_si128();
+
+	for (; i + 16 <= s.n; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s.p + i));
+		__m128i x = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, a), _mm_cmpeq_epi8(v, b)), _mm_or_si128(_mm_cmpeq_epi8(v, c), _mm_cmpeq_epi8(v, d)));
+		int m = _mm_movemask_epi8(_mm_or_si128(x, _mm_or_si128(_mm_cmpeq_epi8(v, e), _mm_cmpeq_epi8(v, zero))));
+
+		if (m)
+			return i + (size_t)__builtin_ctz((unsigned)m);
+	}
+#endif
+	while (i < s.n && !vg_byte_is(s.p[i], VG_BYTE_HIDES))
+		i++;
+	return i;
+}
+
 bool
 vg_record_hides(vg_str s)
 {
 	bool cut = false;
 
-	for (size_t i = 0; i < s.n; i++) {
-		if (!vg_byte_is(s.p[i], VG_BYTE_HIDES))
-			continue;
+	for (size_t i = 0; (i = next_hiding(s, i)) < s.n; i++) {
 		if (s.p[i] == '\\') {
 			while (i + 1 < s.n && s.p[i + 1] == '\\')
 				i++;
@@ -115,6 +139,27 @@ vg_record_hides(vg_str s)
 		}
 	}
 	return cut && (vg_str_find(s, VG_STR("CEF:")) != VG_NPOS || vg_str_find(s, VG_STR("LEEF:")) != VG_NPOS);
+}
+
+size_t
+vg_text_escape(vg_str s, size_t i)
+{
+#ifdef __SSE2__
+	const __m128i back = _mm_set1_epi8('\\'), amp = _mm_set1_epi8('&'), quote = _mm_set1_epi8('"');
+
+	for (; i + 17 <= s.n; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s.p + i)), w = _mm_loadu_si128((const __m128i *)(const void *)(s.p + i + 1));
+		__m128i two = _mm_and_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(w, quote));
+		int m = _mm_movemask_epi8(_mm_or_si128(two, _mm_or_si128(_mm_cmpeq_epi8(v, back), _mm_cmpeq_epi8(v, amp))));
+
+		if (m)
+			return i + (size_t)__builtin_ctz((unsigned)m);
+	}
+#endif
+	for (; i < s.n; i++)
+		if (s.p[i] == '\\' || s.p[i] == '&' || (s.p[i] == '"' && i + 1 < s.n && s.p[i + 1] == '"'))
+			return i;
+	return VG_NPOS;
 }
 
 bool
@@ -179,8 +224,10 @@ vg_words_next(struct vg_words *w, vg_str *out)
 	while (i < n && vg_byte_is(p[i], VG_BYTE_WORD))
 		i++;
 	w->chain = w->end[3] && begin == w->end[3] + 1 && p[begin - 1] == '.' ? w->chain + 1 : 0;
-	memmove(w->begin, w->begin + 1, 3 * sizeof(w->begin[0]));
-	memmove(w->end, w->end + 1, 3 * sizeof(w->end[0]));
+	for (int k = 0; k < 3; k++) {
+		w->begin[k] = w->begin[k + 1];
+		w->end[k] = w->end[k + 1];
+	}
 	w->begin[3] = begin;
 	w->end[3] = w->at = i;
 	*out = vg_str_mem(p + begin, i - begin);

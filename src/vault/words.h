@@ -26,6 +26,8 @@ vg_byte_is(char c, unsigned class)
 
 /* May decoding this record give text that is not in its bytes? */
 bool vg_record_hides(vg_str raw);
+/* Where the first escape of any format begins from @from on (a backslash, &, two double quotes); VG_NPOS. */
+size_t vg_text_escape(vg_str s, size_t from);
 /* An audit record: its decoder reads hexadecimal and writes names for numbers. */
 bool vg_record_is_audit(vg_str raw);
 

@@ -43,6 +43,8 @@ static const struct {
 	  "[2025-12-31T23:00:00.000Z #0 srv1|su||] zone\nhostname=srv1\nprogram=su\nfacility=user\nseverity=notice\nmessage=last year's\n" },
 	{ VG_DECODED_JSON, " {\"a\":{\"b\":1},\"c\":\"x\"}", "[- #1 |||]\na.b=1\nc=x\n" },
 	{ VG_DECODED_JSON, "{\"Records\":[{\"a\":1},{\"a\":2}]}", "[- #1 |||]\na=1\n[- #2 |||]\na=2\n" },
+	{ VG_DECODED_JSON, "{\"a\":1} {\"a\":2}", "[- #1 |||]\na=1\n[- #2 |||]\na=2\n" },
+	{ VG_DECODED_JSON, "{\"a\":1}, [ {\"a\":2}]", "[- #1 |||]\na=1\n[- #2 |||]\na=2\n" },
 	{ VG_DECODED_WINXML, "<Event><System><EventID>4624</EventID><Computer>pc1</Computer></System></Event>",
 	  "[- #1 pc1|||4624]\nEventID=4624\nComputer=pc1\n" },
 	{ VG_DECODED_JOURNAL, "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1775203965000000\nMESSAGE=hello\n_HOSTNAME=srv1\n\n",

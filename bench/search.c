@@ -1,0 +1,301 @@
+/* bench/search.c - a vault of company logs, and how fast it is searched; bench/search.py asks ClickHouse the same in the same run.
+ *
+ *	search make DIR MEGABYTES [LEVEL]    DIR/lines, DIR/rows.tsv (arrival, source, line), DIR/day.vs, DIR/day.vi; what each part takes on disk, as JSON
+ *	search ask DIR SELECTION     matches, seconds (the best of three) and what was skipped, as JSON
+ *	search decode DIR PACKS...   how many lines a second become events, with these packs
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "logs.h"
+#include "rule/selection.h"
+#include "source/decode.h"
+#include "vault/search.h"
+
+#define BASE_NS (INT64_C(1775203965) * VG_SEC)
+#define STEP_NS 150000000
+#define ROUNDS 3
+
+static const uint8_t the_key[VG_BLOCK_KEY] = { 1, 2, 3 };
+
+static void
+die(const char *what)
+{
+	fprintf(stderr, "search: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void
+must(vg_rc rc, const char *what)
+{
+	if (rc != VG_OK) {
+		fprintf(stderr, "search: %s: %s\n", what, vg_rc_name(rc));
+		exit(1);
+	}
+}
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int
+open_in(const char *dir, const char *name, int flags)
+{
+	char path[4096];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if ((fd = open(path, flags | O_CLOEXEC, 0600)) < 0)
+		die(path);
+	return fd;
+}
+
+/* ---- make ---- */
+
+struct maker {
+	int lines, rows, blocks, index;
+	struct vg_block_writer w;
+	struct vg_tokens_builder *t;
+	struct vg_buf text, row, out, payload, group;
+	struct vg_block_opener opener;
+	uint64_t at, raw, columns, index_bytes, nblock, seq;
+	double pack_s, index_s;
+};
+
+static void
+finish_group(struct maker *m)
+{
+	double begin = now();
+
+	vg_buf_clear(&m->group);
+	must(vg_tokens_finish(m->t, the_key, &m->group), "index");
+	must(vg_write_all(m->index, vg_buf_str(&m->group)), "write");
+	m->index_bytes += m->group.n;
+	m->index_s += now() - begin;
+}
+
+static void
+finish_block(struct maker *m)
+{
+	struct vg_block_head h;
+	vg_str head;
+	double begin = now();
+
+	vg_buf_clear(&m->out);
+	for (int i = 0; i < VG_COLUMNS; i++)
+		m->columns += m->w.column[i].n;
+	must(vg_block_finish(&m->w, the_key, 1, &m->out), "block");
+	m->pack_s += now() - begin;
+	must(vg_write_all(m->blocks, vg_buf_str(&m->out)), "write");
+	head = vg_str_cut(vg_buf_str(&m->out), VG_BLOCK_HEAD);
+	must(vg_block_head_take(head, &h), "head");
+	must(vg_block_opener_open(&m->opener, &h, head, vg_str_skip(vg_buf_str(&m->out), VG_BLOCK_HEAD), the_key, &m->payload), "open");
+	begin = now();
+	must(vg_tokens_add(m->t, m->at, &h, vg_buf_str(&m->payload)), "index");
+	m->index_s += now() - begin;
+	m->at += m->out.n;
+	m->nblock++;
+	if (vg_tokens_blocks(m->t) == VG_TOKENS_BLOCKS)
+		finish_group(m);
+	vg_block_begin(&m->w);
+}
+
+/* As ClickHouse's TabSeparated has it. */
+static void
+put_row(struct vg_buf *b, const struct vg_record *r)
+{
+	vg_buf_printf(b, "%lld.%09lld\t%u\t", (long long)(r->recv_ns / VG_SEC), (long long)(r->recv_ns % VG_SEC), r->source);
+	for (size_t i = 0; i < r->raw.n; i++) {
+		if (r->raw.p[i] == '\\')
+			vg_buf_putc(b, '\\');
+		vg_buf_putc(b, r->raw.p[i]);
+	}
+	vg_buf_putc(b, '\n');
+}
+
+static void
+write_out(int fd, struct vg_buf *b)
+{
+	must(b->rc, "memory");
+	must(vg_write_all(fd, vg_buf_str(b)), "write");
+	vg_buf_clear(b);
+}
+
+static void
+make(const char *dir, uint64_t bytes, int level)
+{
+	struct maker m = { .lines = open_in(dir, "lines", O_WRONLY | O_CREAT | O_TRUNC), .rows = open_in(dir, "rows.tsv", O_WRONLY | O_CREAT | O_TRUNC),
+			   .blocks = open_in(dir, "day.vs", O_WRONLY | O_CREAT | O_TRUNC),
+			   .index = open_in(dir, "day.vi", O_WRONLY | O_CREAT | O_TRUNC), .t = vg_tokens_builder_new() };
+	struct bench_logs l;
+	struct vg_buf line = { 0 };
+	uint64_t plain = 0;
+
+	if (m.t == NULL)
+		die("memory");
+	bench_logs_init(&l, BASE_NS);
+	m.w.level = level;
+	vg_block_begin(&m.w);
+	while (m.raw < bytes) {
+		struct vg_record r = { .recv_ns = l.time_ns + 3000000 + (int64_t)(l.state % 2000000) };
+
+		vg_buf_clear(&line);
+		bench_logs_next(&l, STEP_NS, &line);
+		if (line.p[line.n - 1] != '}' && ++plain % 80 == 50)
+			vg_buf_puts(&line, " quarantined");
+		if (line.p[line.n - 1] != '}' && plain % 200000 == 1000)
+			vg_buf_puts(&line, " needle42");
+		r.seq = ++m.seq;
+		r.source = 1 + (uint32_t)(l.state % 60);
+		r.raw = vg_buf_str(&line);
+		must(vg_block_add(&m.w, &r), "record");
+		put_row(&m.row, &r);
+		m.raw += line.n;
+		vg_buf_put(&m.text, vg_buf_str(&line));
+		vg_buf_putc(&m.text, '\n');
+		if (vg_block_is_full(&m.w)) {
+			write_out(m.lines, &m.text);
+			write_out(m.rows, &m.row);
+			finish_block(&m);
+		}
+	}
+	write_out(m.lines, &m.text);
+	write_out(m.rows, &m.row);
+	if (m.w.head.count)
+		finish_block(&m);
+	if (vg_tokens_blocks(m.t))
+		finish_group(&m);
+	printf("{\"raw\": %llu, \"lines\": %llu, \"blocks\": %llu, \"blocks_bytes\": %llu, \"heads_bytes\": %llu, \"columns_raw\": %llu, \"index_bytes\": %llu, \"pack_s\": %.3f, \"index_s\": %.3f}\n",
+	       (unsigned long long)m.raw, (unsigned long long)m.seq, (unsigned long long)m.nblock, (unsigned long long)m.at, (unsigned long long)m.nblock * VG_BLOCK_HEAD, (unsigned long long)m.columns,
+	       (unsigned long long)m.index_bytes, m.pack_s, m.index_s);
+}
+
+/* ---- ask ---- */
+
+static const uint8_t *
+key_of(void *ctx, uint32_t number)
+{
+	(void)ctx;
+	return number == 1 ? the_key : NULL;
+}
+
+static vg_rc
+on_match(void *ctx, const struct vg_search_match *m)
+{
+	(void)m;
+	++*(uint64_t *)ctx;
+	return VG_OK;
+}
+
+static void
+ask(const char *dir, const char *selection)
+{
+	struct vg_search_segment g = { open_in(dir, "day.vs", O_RDONLY), open_in(dir, "day.vi", O_RDONLY) };
+	struct vg_keys *keys = vg_keys_new();
+	struct vg_buf blob = { 0 };
+	struct vg_selection_error err;
+	struct vg_program p;
+	uint64_t n = 0;
+	struct vg_search s = { .program = &p, .keys = keys, .segment = &g, .nsegment = 1, .key = key_of, .from_ns = VG_TIME_NONE, .to_ns = VG_TIME_NONE, .by_arrival = true,
+			       .raw_only = true, .match = on_match, .ctx = &n };
+	struct vg_search_result r;
+	double best = 1e9;
+
+	if (vg_selection_compile(vg_str_of(selection), &blob, &err) != VG_OK) {
+		fprintf(stderr, "search: %zu: %s\n", err.at, err.text);
+		exit(1);
+	}
+	must(vg_program_load(vg_buf_str(&blob), keys, &p), "program");
+	for (int i = 0; i < ROUNDS; i++) {
+		double begin = now();
+
+		n = 0;
+		must(vg_search_run(&s, &r), "search");
+		if (now() - begin < best)
+			best = now() - begin;
+	}
+	printf("{\"matches\": %llu, \"seconds\": %.5f, \"blocks\": %llu, \"by_index\": %llu, \"by_scan\": %llu, \"candidates\": %llu, \"decoded\": %llu, \"raw\": %llu, \"read\": %llu, \"index\": %llu, \"repeated\": %llu}\n",
+	       (unsigned long long)n, best, (unsigned long long)r.stats.blocks, (unsigned long long)r.stats.by_index, (unsigned long long)r.stats.by_scan, (unsigned long long)r.stats.candidates,
+	       (unsigned long long)r.stats.decoded, (unsigned long long)r.stats.raw_bytes, (unsigned long long)r.stats.read_bytes, (unsigned long long)r.stats.index_bytes, (unsigned long long)r.stats.repeated);
+}
+
+/* ---- decode ---- */
+
+static vg_rc
+on_event(void *ctx, struct vg_event *e)
+{
+	*(uint64_t *)ctx += e->nls != 0;
+	return VG_OK;
+}
+
+static vg_str
+slurp(int fd)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	char *p = malloc((size_t)size + 1);
+
+	if (p == NULL || pread(fd, p, (size_t)size, 0) != size)
+		die("read");
+	close(fd);
+	return vg_str_mem(p, (size_t)size);
+}
+
+static void
+decode(const char *dir, char **pack, size_t npack)
+{
+	struct vg_pack_text *text = calloc(npack + 1, sizeof(*text));
+	vg_str all = vg_str_cut(slurp(open_in(dir, "lines", O_RDONLY)), (size_t)200 << 20), line, rest;
+	struct vg_keys *keys = vg_keys_new();
+	struct vg_packs *packs = NULL;
+	struct vg_buf blob = { 0 };
+	struct vg_decoder d;
+	uint64_t known = 0, n = 0;
+	char *aligned;
+	double begin;
+
+	for (size_t i = 0; i < npack; i++)
+		text[i] = (struct vg_pack_text){ vg_str_of(pack[i]), slurp(open(pack[i], O_RDONLY)) };
+	must(vg_packs_compile(text, npack, &blob, NULL, NULL), "packs");
+	if (posix_memalign((void **)&aligned, 64, blob.n + 64))
+		die("memory");
+	memcpy(aligned, blob.p, blob.n);
+	must(vg_packs_load(vg_str_mem(aligned, blob.n), keys, &packs), "packs");
+	vg_decoder_init(&d, packs, keys, 0);
+	for (int kind = 0; kind < 2; kind++) {
+		begin = now();
+		rest = all;
+		for (n = known = 0; vg_str_split(&rest, '\n', &line);) {
+			if ((line.n && *line.p == '{') != kind)
+				continue;
+			n++;
+			must(vg_decoder_record(&d, line, BASE_NS, on_event, &known), "decode");
+		}
+		printf("{\"%s\": %llu, \"known\": %llu, \"per_second\": %.0f}\n", kind ? "json" : "syslog", (unsigned long long)n, (unsigned long long)known, (double)n / (now() - begin));
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	if ((argc == 4 || argc == 5) && strcmp(argv[1], "make") == 0)
+		make(argv[2], strtoull(argv[3], NULL, 10) * 1000000, argc == 5 ? atoi(argv[4]) : 0);
+	else if (argc == 4 && strcmp(argv[1], "ask") == 0)
+		ask(argv[2], argv[3]);
+	else if (argc > 3 && strcmp(argv[1], "decode") == 0)
+		decode(argv[2], argv + 3, (size_t)argc - 3);
+	else {
+		fprintf(stderr, "usage: search make DIR MEGABYTES [LEVEL] | ask DIR SELECTION | decode DIR PACK...\n");
+		return 2;
+	}
+	return 0;
+}

@@ -1,0 +1,543 @@
+/* cmd/vault_search.c - `vigie vault search`: what people ask of the evidence, in a process that can only read what it was given. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/utf.h"
+#include "cmd/common.h"
+#include "cmd/watch.h"
+#include "event/keys.h"
+#include "knowledge/knowledge.h"
+#include "net/loop.h"
+#include "proc/pool.h"
+#include "rule/selection.h"
+#include "vault/intake.h"
+#include "vault/search.h"
+#include "vault/store.h"
+
+const struct vg_opt vg_vault_search_opts[] = {
+	VG_STATE_OPTION,
+	VG_FORMAT_OPTION,
+	{ "--from", VG_OPT_TEXT, "TIME", "events from this time on (2026-04-03T08:12:45Z, or 2h for two hours ago)" },
+	{ "--to", VG_OPT_TEXT, "TIME", "events up to this time" },
+	{ "--tenant", VG_OPT_TEXT, "NAME", "whose (needed when there is more than one)" },
+	{ "--source", VG_OPT_LIST, "ID", "of these sources alone (may be repeated)" },
+	{ "--limit", VG_OPT_TEXT, "N", "at most so many (default: 1000 as text, all as jsonl)" },
+	{ "--newest", VG_OPT_FLAG, NULL, "the newest first" },
+	{ "--max-time", VG_OPT_TEXT, "DURATION", "give up after so long (default: 10m)" },
+	{ "--max-bytes", VG_OPT_TEXT, "N", "give up after so many bytes of log" },
+	{ NULL, VG_OPT_FLAG, NULL, NULL },
+};
+
+#define LIMIT_TEXT 1000
+#define MAX_S 600
+#define MEMORY_BYTES ((size_t)1 << 30)
+#define TAIL_BYTES ((size_t)1 << 30) /* of the intake journal that is not in segments yet */
+
+static volatile sig_atomic_t cancelled;
+
+struct search {
+	struct vg_search s;
+	struct vg_search_segment *segment; /* owned */
+	char (*name)[VG_DISK_NAME_MAX];    /* owned; of each */
+	size_t n;
+	struct vg_keyring *keys;
+	struct vg_names names;
+	uint32_t tenant;
+	const char *tenant_name;
+	bool jsonl, tty;
+	struct vg_buf out;
+	struct vg_search_result result;
+	struct vg_search_result *shared; /* mapped: the child fills it */
+	int64_t told_ns;
+};
+
+static void
+on_interrupt(int sig)
+{
+	(void)sig;
+	cancelled = 1;
+}
+
+static const uint8_t *
+key_of(void *ctx, uint32_t number)
+{
+	const struct vg_day_key *k = vg_keyring_find(((struct search *)ctx)->keys, number);
+
+	return k ? k->key : NULL;
+}
+
+/* ---- what is told of a record ---- */
+
+static void
+put_time(struct vg_buf *b, int64_t time_ns, int digits)
+{
+	char t[VG_TIME_MAX];
+
+	(void)vg_time_print(time_ns, digits, t);
+	vg_buf_puts(b, t);
+}
+
+static void
+put_json(struct search *x, const struct vg_search_match *m)
+{
+	struct vg_buf *b = &x->out;
+	const struct vg_record *r = m->record;
+	const struct vg_name *source = vg_names_source(&x->names, r->source);
+
+	vg_buf_printf(b, "{\"seq\":%llu,\"time\":\"", (unsigned long long)r->seq);
+	put_time(b, m->time_ns, 9);
+	vg_buf_puts(b, "\",\"arrival\":\"");
+	put_time(b, r->recv_ns, 9);
+	vg_buf_puts(b, "\",\"tenant\":");
+	vg_buf_json_str(b, vg_str_of(x->tenant_name));
+	vg_buf_printf(b, ",\"source_id\":%u,\"source\":", r->source);
+	vg_buf_json_str(b, source ? vg_str_of(source->name) : r->source ? VG_NIL : VG_STR("vigie"));
+	if (r->id.n) {
+		vg_buf_puts(b, ",\"id\":");
+		vg_buf_json_str(b, r->id);
+	}
+	vg_buf_printf(b, ",\"resent\":%s,\"segment\":", m->resent ? "true" : "false");
+	vg_buf_json_str(b, vg_str_of(x->name[m->segment]));
+	vg_buf_printf(b, ",\"block\":%llu,\"record\":%u,\"raw\":", (unsigned long long)m->block_at, m->at);
+	vg_buf_json_str(b, r->raw);
+	if (!vg_utf8_valid(r->raw)) { /* what JSON cannot say */
+		vg_buf_puts(b, ",\"raw_hex\":\"");
+		vg_buf_hex(b, r->raw.p, r->raw.n, false);
+		vg_buf_putc(b, '"');
+	}
+	vg_buf_puts(b, "}\n");
+}
+
+static void
+put_text(struct search *x, const struct vg_search_match *m)
+{
+	const struct vg_name *source = vg_names_source(&x->names, m->record->source);
+
+	put_time(&x->out, m->time_ns, 3);
+	vg_buf_puts(&x->out, "  ");
+	vg_buf_safe(&x->out, source ? vg_str_of(source->name) : VG_STR("vigie"));
+	vg_buf_puts(&x->out, m->resent ? "  (resent) " : "  ");
+	vg_buf_safe(&x->out, m->record->raw);
+	vg_buf_putc(&x->out, '\n');
+}
+
+static vg_rc
+flush(struct search *x)
+{
+	vg_rc rc = x->out.rc != VG_OK ? x->out.rc : vg_write_all(STDOUT_FILENO, vg_buf_str(&x->out));
+
+	vg_buf_clear(&x->out);
+	return rc;
+}
+
+static vg_rc
+on_match(void *ctx, const struct vg_search_match *m)
+{
+	struct search *x = ctx;
+
+	(x->jsonl ? put_json : put_text)(x, m);
+	return x->out.n > 16384 ? flush(x) : x->out.rc;
+}
+
+static void
+on_progress(void *ctx, const struct vg_search_stats *s, size_t segment)
+{
+	struct search *x = ctx;
+	int64_t now = vg_monotonic_ns();
+
+	if (x->out.n) /* what was found is seen, however rare it is */
+		(void)flush(x);
+	if (!x->tty || now - x->told_ns < 200000000)
+		return;
+	x->told_ns = now;
+	fprintf(stderr, "\r\033[K%zu of %zu segments, %llu found", segment + 1, x->n, (unsigned long long)s->matches);
+	fflush(stderr);
+}
+
+static vg_rc
+run(void *ctx)
+{
+	struct search *x = ctx;
+	vg_rc rc = vg_search_run(&x->s, &x->result), end = flush(x);
+
+	*x->shared = x->result;
+	if (x->tty)
+		fputs("\r\033[K", stderr);
+	return rc != VG_OK ? rc : end;
+}
+
+/* ---- what is searched ---- */
+
+static vg_rc
+add_segment(struct search *x, int fd, int index_fd, const char *name)
+{
+	if (x->n % 64 == 0) {
+		void *p = realloc(x->segment, (x->n + 64) * sizeof(*x->segment)), *q;
+
+		if (p == NULL)
+			return VG_E_NOMEM;
+		x->segment = p;
+		if ((q = realloc(x->name, (x->n + 64) * sizeof(*x->name))) == NULL)
+			return VG_E_NOMEM;
+		x->name = q;
+	}
+	x->segment[x->n] = (struct vg_search_segment){ fd, index_fd };
+	snprintf(x->name[x->n++], VG_DISK_NAME_MAX, "%.60s", name);
+	return VG_OK;
+}
+
+struct listed {
+	char name[VG_DISK_NAME_MAX];
+	uint64_t first;
+};
+struct list {
+	struct vg_disk *d;
+	struct listed *at; /* owned */
+	size_t n;
+};
+
+static vg_rc
+on_name(void *ctx, const char *name)
+{
+	struct list *l = ctx;
+	char head[VG_BLOCK_HEAD];
+	struct vg_block_head h;
+	struct vg_file f;
+	vg_rc rc;
+
+	if (l->n % 64 == 0) {
+		void *p = realloc(l->at, (l->n + 64) * sizeof(*l->at));
+
+		if (p == NULL)
+			return VG_E_NOMEM;
+		l->at = p;
+	}
+	if ((rc = vg_file_open(l->d, name, &f)) != VG_OK)
+		return rc;
+	if (vg_file_read(&f, head, sizeof(head), 0) == VG_OK && vg_block_head_take(vg_str_mem(head, sizeof(head)), &h) == VG_OK) {
+		snprintf(l->at[l->n].name, VG_DISK_NAME_MAX, "%.60s", name);
+		l->at[l->n++].first = h.first_seq;
+	}
+	vg_file_close(&f);
+	return VG_OK;
+}
+
+static int
+by_first(const void *a, const void *b)
+{
+	const struct listed *x = a, *y = b;
+
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+static vg_rc
+open_segments(struct search *x, struct vg_disk *d)
+{
+	struct list l = { .d = d };
+	vg_rc rc = vg_disk_each(d, VG_SEGMENT_SUFFIX, on_name, &l);
+
+	if (l.n > 1)
+		qsort(l.at, l.n, sizeof(*l.at), by_first);
+	for (size_t i = 0; rc == VG_OK && i < l.n; i++) {
+		char index[VG_DISK_NAME_MAX];
+		int fd = openat(d->dir, l.at[i].name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+		snprintf(index, sizeof(index), "%.*s" VG_TOKENS_SUFFIX, (int)(strlen(l.at[i].name) - strlen(VG_SEGMENT_SUFFIX)), l.at[i].name);
+		rc = fd < 0 ? (errno == ENOENT ? VG_OK : VG_E_SYS) : add_segment(x, fd, openat(d->dir, index, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), l.at[i].name);
+	}
+	free(l.at);
+	return rc;
+}
+
+/* ---- what is not in segments yet: the intake journal's end, as a segment of our own ---- */
+
+struct tail {
+	struct search *x;
+	struct vg_block_writer w;
+	struct vg_buf out;
+	uint64_t from, bytes;
+	int fd;
+	bool any;
+};
+
+static vg_rc
+end_block(struct tail *t)
+{
+	vg_rc rc;
+
+	if (!t->any)
+		return VG_OK;
+	vg_buf_clear(&t->out);
+	if ((rc = vg_block_finish(&t->w, NULL, 0, &t->out)) == VG_OK)
+		rc = vg_write_all(t->fd, vg_buf_str(&t->out));
+	t->bytes += t->out.n;
+	t->any = false;
+	return rc;
+}
+
+static vg_rc
+on_tail(void *ctx, uint32_t tenant, const struct vg_record *r)
+{
+	struct tail *t = ctx;
+	vg_rc rc;
+
+	if (tenant != t->x->tenant || r->seq < t->from)
+		return VG_OK;
+	if (t->bytes > TAIL_BYTES)
+		return VG_E_STOP;
+	if (!t->any)
+		vg_block_begin(&t->w);
+	if ((rc = vg_block_add(&t->w, r)) != VG_OK)
+		return rc;
+	t->any = true;
+	return vg_block_is_full(&t->w) ? end_block(t) : VG_OK;
+}
+
+/* The number behind the last record of the segments that were opened. */
+static uint64_t
+next_of(const struct search *x, struct vg_disk *d)
+{
+	struct vg_segment_damage bad;
+	struct vg_segment *s;
+	uint64_t next = 1;
+
+	if (x->n && vg_segment_open(d, x->name[x->n - 1], 0, &bad, &s) == VG_OK) {
+		if (vg_segment_count(s))
+			next = vg_segment_at(s, vg_segment_count(s) - 1)->head.last_seq + 1;
+		vg_segment_free(s);
+	}
+	return next;
+}
+
+static vg_rc
+add_tail(struct search *x, struct vg_house *h, struct vg_disk *d)
+{
+	struct vg_disk vault = { .dir = openat(h->dir, "vault", O_RDONLY | O_DIRECTORY | O_CLOEXEC), .read_only = true }, intake = { .dir = -1 };
+	struct vg_intake_options o = { .first = 1 };
+	struct vg_intake_damage damage;
+	struct vg_intake_cursor c;
+	struct tail t = { .x = x, .fd = -1 };
+	struct vg_intake *j = NULL;
+	vg_rc rc;
+
+	if ((rc = vg_disk_folder(&vault, "intake", &intake)) != VG_OK || (rc = vg_intake_open(&intake, &o, &damage, &j)) != VG_OK)
+		goto out;
+	t.from = next_of(x, d);
+	c = (struct vg_intake_cursor){ .seq = vg_intake_first(j) > t.from ? vg_intake_first(j) : t.from };
+	rc = VG_E_SYS;
+	if ((t.fd = memfd_create("vigie-tail", MFD_CLOEXEC)) >= 0 && (rc = vg_intake_walk(j, &c, SIZE_MAX, on_tail, &t)) == VG_OK && (rc = end_block(&t)) == VG_OK &&
+	    t.bytes)
+		rc = add_segment(x, t.fd, -1, "intake");
+out:
+	if (rc == VG_E_FORMAT || rc == VG_E_NOTFOUND) { /* damage, or a file that went while we looked: the segments have it by now, or `verify` tells */
+		vg_log(VG_LOG_WARNING, "vault search: the intake journal cannot be read; what came in the last seconds is not searched");
+		rc = VG_OK;
+	}
+	vg_block_writer_fini(&t.w);
+	vg_buf_fini(&t.out);
+	vg_intake_free(j);
+	vg_disk_close(&intake);
+	vg_disk_close(&vault);
+	return rc;
+}
+
+/* ---- the options ---- */
+
+static bool
+take_number(const struct vg_args *a, const char *option, uint64_t *out)
+{
+	const char *text = vg_arg(a, option);
+
+	if (text == NULL || (vg_str_u64(vg_str_of(text), out) && *out))
+		return true;
+	vg_log(VG_LOG_ERROR, "%s %s: no number", option, text);
+	return false;
+}
+
+static bool
+take_options(const struct vg_args *a, struct search *x, uint32_t source[VG_OPT_LIST_MAX])
+{
+	const struct vg_opt_value *list = vg_arg_list(a, "--source");
+	const char *max = vg_arg(a, "--max-time");
+	int64_t max_ns = MAX_S * VG_SEC;
+
+	x->s.newest_first = vg_arg_set(a, "--newest");
+	if (!vg_take_format(a, &x->jsonl) || !vg_take_time("--from", vg_arg(a, "--from"), VG_TIME_NONE, &x->s.from_ns) ||
+	    !vg_take_time("--to", vg_arg(a, "--to"), VG_TIME_NONE, &x->s.to_ns) || !take_number(a, "--limit", &x->s.max_matches) ||
+	    !take_number(a, "--max-bytes", &x->s.max_bytes))
+		return false;
+	if (max && ((max_ns = vg_duration_parse(vg_str_of(max))) == VG_TIME_NONE || max_ns <= 0)) {
+		vg_log(VG_LOG_ERROR, "--max-time %s: no duration; such as 30s, 10m", max);
+		return false;
+	}
+	x->s.max_ms = (uint64_t)(max_ns / 1000000);
+	if (x->s.max_matches == 0 && !x->jsonl)
+		x->s.max_matches = LIMIT_TEXT;
+	for (size_t i = 0; i < list->n; i++) {
+		uint64_t id;
+
+		if (!vg_str_u64(vg_str_of(list->text[i]), &id) || id > UINT32_MAX) {
+			vg_log(VG_LOG_ERROR, "--source %s: no number of a source (`vigie source list` shows them)", list->text[i]);
+			return false;
+		}
+		source[x->s.nsource++] = (uint32_t)id;
+	}
+	x->s.source = source;
+	return true;
+}
+
+static int
+take_tenant(const struct vg_args *a, struct search *x)
+{
+	const char *asked = vg_arg(a, "--tenant");
+	const struct vg_name *t = asked ? vg_names_tenant_named(&x->names, asked) : x->names.ntenant == 1 ? x->names.tenant : NULL;
+
+	if (t == NULL) {
+		vg_log(VG_LOG_ERROR, asked ? "--tenant %s: there is no such tenant" : "there is more than one tenant: --tenant says whose records%s", asked ? asked : "");
+		return asked ? VG_EXIT_INPUT : VG_EXIT_USAGE;
+	}
+	x->tenant = t->id;
+	x->tenant_name = t->name;
+	return VG_EXIT_OK;
+}
+
+/* Selection and packs, ready.  Packs come compiled from our own folder. */
+static int
+compile(struct search *x, const char *selection, struct vg_buf *blob, struct vg_buf *packs, struct vg_program *program)
+{
+	struct vg_selection_error err;
+	struct vg_pack_texts texts;
+	struct vg_packs *loaded;
+	struct vg_keys *keys = vg_keys_new();
+	char why[400];
+
+	if (vg_selection_compile(vg_str_of(selection), blob, &err) != VG_OK) {
+		vg_log(VG_LOG_ERROR, "selection, character %zu: %s", err.at + 1, err.text);
+		return VG_EXIT_USAGE;
+	}
+	if (keys == NULL || vg_program_load(vg_buf_str(blob), keys, program) != VG_OK)
+		return VG_EXIT_FAILED;
+	if (vg_pack_texts_read(&texts, why) != VG_OK) {
+		vg_log(VG_LOG_ERROR, "%s", why);
+		return VG_EXIT_FAILED;
+	}
+	if (vg_packs_compile(texts.text, texts.n, packs, NULL, NULL) != VG_OK || vg_packs_load(vg_buf_str(packs), keys, &loaded) != VG_OK)
+		return VG_EXIT_FAILED;
+	vg_pack_texts_free(&texts);
+	x->s.program = program;
+	x->s.keys = keys;
+	x->s.packs = loaded;
+	return VG_EXIT_OK;
+}
+
+static int
+open_all(struct search *x, struct vg_house *h, struct vg_disk *d, struct vg_disk *keys)
+{
+	struct vg_disk vault = { .dir = openat(h->dir, "vault", O_RDONLY | O_DIRECTORY | O_CLOEXEC), .read_only = true };
+	char bad[VG_DISK_NAME_MAX] = "";
+	uint8_t secret[32];
+	vg_rc rc;
+
+	if ((rc = vg_disk_folder(&vault, x->tenant_name, d)) == VG_OK && (rc = vg_disk_folder(d, "keys", keys)) == VG_OK &&
+	    (rc = vg_house_read_key(h, x->tenant_name, secret)) == VG_OK)
+		rc = vg_keyring_open(keys, secret, bad, &x->keys);
+	explicit_bzero(secret, sizeof(secret));
+	vg_disk_close(&vault);
+	if (rc == VG_OK && (rc = open_segments(x, d)) == VG_OK)
+		rc = add_tail(x, h, d);
+	if (rc == VG_OK)
+		return VG_EXIT_OK;
+	vg_log(VG_LOG_ERROR, "vault of %s: %s%s%s", x->tenant_name, bad, bad[0] ? ": " : "", rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
+	return VG_EXIT_INPUT;
+}
+
+static int
+say_result(const struct search *x)
+{
+	const struct vg_search_stats *s = &x->shared->stats;
+	static const char *const why[] = { NULL, NULL, "it took too long (--max-time)", "it was over --max-bytes", "it was interrupted" };
+
+	if (s->no_key)
+		vg_log(VG_LOG_WARNING, "%llu blocks cannot be read any more: the keys of their days were destroyed", (unsigned long long)s->no_key);
+	if (s->bad_blocks)
+		vg_log(VG_LOG_ERROR, "%llu blocks are damaged and were not searched (`vigie vault verify` names them)", (unsigned long long)s->bad_blocks);
+	if (x->shared->end == VG_SEARCH_PAGE && !x->jsonl)
+		vg_log(VG_LOG_INFO, "there may be more: --limit says how many are shown");
+	if (x->shared->end >= VG_SEARCH_TIME)
+		vg_log(VG_LOG_WARNING, "the search ended before its end: %s", why[x->shared->end]);
+	return s->bad_blocks ? VG_EXIT_FAILED : x->shared->end == VG_SEARCH_CANCELLED ? VG_EXIT_STOPPED : x->shared->end >= VG_SEARCH_TIME ? VG_EXIT_FOUND : VG_EXIT_OK;
+}
+
+static int
+search(struct search *x)
+{
+	struct vg_sandbox_limits limits = { .data_bytes = MEMORY_BYTES };
+	char why[160] = "";
+	vg_rc rc;
+
+	x->shared = mmap(NULL, sizeof(*x->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (x->shared == MAP_FAILED)
+		return VG_EXIT_FAILED;
+	x->s.segment = x->segment;
+	x->s.nsegment = x->n;
+	x->s.key = key_of;
+	x->s.key_ctx = x;
+	x->s.match = on_match;
+	x->s.progress = on_progress;
+	x->s.ctx = x;
+	x->s.cancel = &cancelled;
+	x->tty = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
+	(void)signal(SIGINT, on_interrupt);
+	(void)signal(SIGTERM, on_interrupt);
+	rc = vg_sandbox_run(run, x, &limits, (unsigned)(x->s.max_ms / 1000 + 30), why);
+	if (rc == VG_E_SYS && errno == EPIPE)
+		return VG_EXIT_OK;
+	if (rc != VG_OK) {
+		vg_log(VG_LOG_ERROR, "the search ended: %s%s%s", vg_rc_name(rc), why[0] ? ": " : "", why);
+		return VG_EXIT_FAILED;
+	}
+	return say_result(x);
+}
+
+int
+vg_cmd_vault_search(const struct vg_args *a)
+{
+	struct search x = { .jsonl = false };
+	uint32_t source[VG_OPT_LIST_MAX];
+	struct vg_disk d = { .dir = -1 }, keys = { .dir = -1 };
+	struct vg_buf blob = { 0 }, packs = { 0 }, text = { 0 };
+	struct vg_program program;
+	struct vg_house h;
+	struct rlimit files;
+	sqlite3 *db;
+	int code;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* two a segment */
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (!take_options(a, &x, source))
+		return VG_EXIT_USAGE;
+	if ((code = vg_state_open(a, &h)) != VG_EXIT_OK)
+		return code;
+	for (size_t i = 0; i < a->noperand; i++) { /* words side by side, as the shell cut them */
+		vg_buf_puts(&text, i ? " " : "");
+		vg_buf_puts(&text, a->operand[i]);
+	}
+	vg_buf_putc(&text, 0);
+	if ((code = vg_state_catalogue(&h, true, &db)) != VG_EXIT_OK)
+		return code;
+	code = vg_names_read(db, &x.names) == VG_OK ? take_tenant(a, &x) : VG_EXIT_FAILED;
+	vg_db_close(db);
+	if (code == VG_EXIT_OK && (code = compile(&x, text.p, &blob, &packs, &program)) == VG_EXIT_OK && (code = open_all(&x, &h, &d, &keys)) == VG_EXIT_OK)
+		code = search(&x);
+	return code; /* the process ends: what it holds goes with it */
+}
