@@ -9,8 +9,12 @@ all: $(BUILD)/build.ninja
 $(BUILD)/build.ninja:
 	meson setup $(BUILD) --buildtype=release -Dshared_data=$(abspath $(SHARED_DATA))
 
-# Sets up what is needed, builds, makes a sample case by code, and hunts it.
+# Sets up what is needed, builds, and runs the watch on ./var until Ctrl-C: this machine, and a made-up company.
 run: setup all
+	scripts/watch $(BUILD)
+
+# The same set-up; makes a sample case by code, and hunts it.
+demo: setup all
 	scripts/demo $(BUILD)
 
 # Sets up what is needed, then all tests, under the sanitizers.
@@ -41,6 +45,6 @@ install: all
 	meson install -C $(BUILD)
 
 clean:
-	rm -rf $(BUILD) $(SANB) build-fuzz var/demo
+	rm -rf $(BUILD) $(SANB) build-fuzz var/demo var/sample
 
-.PHONY: all run test check setup lint san fuzz bench install clean
+.PHONY: all run demo test check setup lint san fuzz bench install clean

@@ -27,7 +27,7 @@ const struct vg_opt vg_vault_search_opts[] = {
 	VG_FORMAT_OPTION,
 	{ "--from", VG_OPT_TEXT, "TIME", "events from this time on (2026-04-03T08:12:45Z, or 2h for two hours ago)" },
 	{ "--to", VG_OPT_TEXT, "TIME", "events up to this time" },
-	{ "--tenant", VG_OPT_TEXT, "NAME", "whose (needed when there is more than one)" },
+	{ "--tenant", VG_OPT_TEXT, "NAME", "of one tenant (default: all)" },
 	{ "--source", VG_OPT_LIST, "ID", "of these sources alone (may be repeated)" },
 	{ "--limit", VG_OPT_TEXT, "N", "at most so many (default: 1000 as text, all as jsonl)" },
 	{ "--newest", VG_OPT_FLAG, NULL, "the newest first" },
@@ -394,21 +394,6 @@ take_options(const struct vg_args *a, struct search *x, uint32_t source[VG_OPT_L
 	return true;
 }
 
-static int
-take_tenant(const struct vg_args *a, struct search *x)
-{
-	const char *asked = vg_arg(a, "--tenant");
-	const struct vg_name *t = asked ? vg_names_tenant_named(&x->names, asked) : x->names.ntenant == 1 ? x->names.tenant : NULL;
-
-	if (t == NULL) {
-		vg_log(VG_LOG_ERROR, asked ? "--tenant %s: there is no such tenant" : "there is more than one tenant: --tenant says whose records%s", asked ? asked : "");
-		return asked ? VG_EXIT_INPUT : VG_EXIT_USAGE;
-	}
-	x->tenant = t->id;
-	x->tenant_name = t->name;
-	return VG_EXIT_OK;
-}
-
 /* Selection and packs, ready.  Packs come compiled from our own folder. */
 static int
 compile(struct search *x, const char *selection, struct vg_buf *blob, struct vg_buf *packs, struct vg_program *program)
@@ -507,12 +492,61 @@ search(struct search *x)
 	return say_result(x);
 }
 
+/* One tenant's vault. */
+static int
+search_tenant(struct search *x, struct vg_house *h, const struct vg_name *t)
+{
+	struct vg_disk d = { .dir = -1 }, keys = { .dir = -1 };
+	int code;
+
+	x->tenant = t->id;
+	x->tenant_name = t->name;
+	x->n = 0;
+	code = open_all(x, h, &d, &keys);
+	if (code == VG_EXIT_OK)
+		code = search(x);
+	for (size_t i = 0; i < x->n; i++) {
+		close(x->segment[i].fd);
+		if (x->segment[i].index_fd >= 0)
+			close(x->segment[i].index_fd);
+	}
+	vg_keyring_free(x->keys);
+	x->keys = NULL;
+	vg_disk_close(&keys);
+	vg_disk_close(&d);
+	return code;
+}
+
+/* That one which --tenant names, or each in turn; what went worst is the exit code. */
+static int
+search_all(const struct vg_args *a, struct search *x, struct vg_house *h)
+{
+	const char *asked = vg_arg(a, "--tenant");
+	int worst = VG_EXIT_OK;
+
+	if (asked && vg_names_tenant_named(&x->names, asked) == NULL) {
+		vg_log(VG_LOG_ERROR, "--tenant %s: there is no such tenant", asked);
+		return VG_EXIT_INPUT;
+	}
+	for (size_t i = 0; i < x->names.ntenant && !cancelled; i++) {
+		const struct vg_name *t = &x->names.tenant[i];
+		char path[80];
+		int code;
+
+		snprintf(path, sizeof(path), "vault/%.64s", t->name);
+		if ((asked && strcmp(asked, t->name) != 0) || (!asked && faccessat(h->dir, path, F_OK, 0) < 0))
+			continue;
+		if ((code = search_tenant(x, h, t)) > worst)
+			worst = code;
+	}
+	return worst;
+}
+
 int
 vg_cmd_vault_search(const struct vg_args *a)
 {
 	struct search x = { .jsonl = false };
 	uint32_t source[VG_OPT_LIST_MAX];
-	struct vg_disk d = { .dir = -1 }, keys = { .dir = -1 };
 	struct vg_buf blob = { 0 }, packs = { 0 }, text = { 0 };
 	struct vg_program program;
 	struct vg_house h;
@@ -535,9 +569,9 @@ vg_cmd_vault_search(const struct vg_args *a)
 	vg_buf_putc(&text, 0);
 	if ((code = vg_state_catalogue(&h, true, &db)) != VG_EXIT_OK)
 		return code;
-	code = vg_names_read(db, &x.names) == VG_OK ? take_tenant(a, &x) : VG_EXIT_FAILED;
+	code = text.rc == VG_OK && vg_names_read(db, &x.names) == VG_OK ? VG_EXIT_OK : VG_EXIT_FAILED;
 	vg_db_close(db);
-	if (code == VG_EXIT_OK && (code = compile(&x, text.p, &blob, &packs, &program)) == VG_EXIT_OK && (code = open_all(&x, &h, &d, &keys)) == VG_EXIT_OK)
-		code = search(&x);
+	if (code == VG_EXIT_OK && (code = compile(&x, text.p, &blob, &packs, &program)) == VG_EXIT_OK)
+		code = search_all(a, &x, &h);
 	return code; /* the process ends: what it holds goes with it */
 }
