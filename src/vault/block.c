@@ -101,6 +101,8 @@ take_varint(struct vg_cur *c)
 {
 	uint64_t v = 0;
 
+	if (c->p < c->end && *c->p < 0x80)
+		return *c->p++;
 	for (unsigned shift = 0; shift < 64; shift += 7) {
 		uint8_t x = vg_cur_u8(c);
 
