@@ -1,5 +1,6 @@
 #include "vault/block.h"
 
+#include <openssl/evp.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <zstd.h>
@@ -321,12 +322,38 @@ unpack(struct vg_block_opener *o, const struct vg_block_head *h, vg_str small, s
 	return payload->rc != VG_OK ? payload->rc : payload->n == h->payload ? VG_OK : VG_E_FORMAT;
 }
 
+/* What crypto_aead_xchacha20poly1305_ietf_decrypt() does, by libcrypto, which is more than twice as fast: HChaCha20 of key and the
+ * nonce's first 16 bytes is the key, four zero bytes and the rest the nonce (draft-irtf-cfrg-xchacha-03, 2.3). */
+static vg_rc
+decipher(struct vg_block_opener *o, const uint8_t *key, const uint8_t nonce[24], vg_str signed_head, vg_str stored)
+{
+	size_t n = stored.n - crypto_aead_xchacha20poly1305_ietf_ABYTES;
+	uint8_t sub[crypto_core_hchacha20_OUTPUTBYTES], rest[12] = { 0 };
+	vg_rc rc = VG_E_REFUSED;
+	int done = 0;
+
+	if (!vg_buf_reserve(&o->plain, n + 1))
+		return o->plain.rc;
+	if (o->cipher == NULL && (o->cipher = EVP_CIPHER_CTX_new()) == NULL)
+		return VG_E_NOMEM;
+	(void)crypto_core_hchacha20(sub, nonce, key, NULL);
+	memcpy(rest + 4, nonce + 16, 8);
+	if (EVP_DecryptInit_ex(o->cipher, EVP_chacha20_poly1305(), NULL, sub, rest) == 1 &&
+	    EVP_CIPHER_CTX_ctrl(o->cipher, EVP_CTRL_AEAD_SET_TAG, crypto_aead_xchacha20poly1305_ietf_ABYTES, (void *)(uintptr_t)(stored.p + n)) == 1 &&
+	    EVP_DecryptUpdate(o->cipher, NULL, &done, (const unsigned char *)signed_head.p, (int)signed_head.n) == 1 &&
+	    EVP_DecryptUpdate(o->cipher, (unsigned char *)o->plain.p, &done, (const unsigned char *)stored.p, (int)n) == 1 &&
+	    EVP_DecryptFinal_ex(o->cipher, (unsigned char *)o->plain.p + done, &done) == 1)
+		rc = VG_OK;
+	sodium_memzero(sub, sizeof(sub));
+	o->plain.n = n;
+	return rc;
+}
+
 vg_rc
 vg_block_opener_open(struct vg_block_opener *o, const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key, struct vg_buf *payload)
 {
 	struct vg_buf *plain = &o->plain;
 	vg_str small = stored;
-	unsigned long long n = 0;
 	vg_rc rc = VG_OK;
 
 	vg_buf_clear(payload);
@@ -340,12 +367,8 @@ vg_block_opener_open(struct vg_block_opener *o, const struct vg_block_head *h, v
 			return VG_E_REFUSED;
 		if (stored.n < crypto_aead_xchacha20poly1305_ietf_ABYTES)
 			return VG_E_FORMAT;
-		if (!vg_buf_reserve(plain, stored.n))
-			return plain->rc;
-		if (crypto_aead_xchacha20poly1305_ietf_decrypt((unsigned char *)plain->p, &n, NULL, (const unsigned char *)stored.p, stored.n,
-							       (const unsigned char *)head.p, SIGNED_HEAD, h->nonce, key) != 0)
-			rc = VG_E_REFUSED;
-		small = vg_str_mem(plain->p, (size_t)n);
+		rc = decipher(o, key, h->nonce, vg_str_cut(head, SIGNED_HEAD), stored);
+		small = vg_buf_str(plain);
 	}
 	return rc != VG_OK ? rc : unpack(o, h, small, payload);
 }
@@ -354,7 +377,9 @@ void
 vg_block_opener_fini(struct vg_block_opener *o)
 {
 	ZSTD_freeDCtx(o->zstd);
+	EVP_CIPHER_CTX_free(o->cipher);
 	o->zstd = NULL;
+	o->cipher = NULL;
 	vg_buf_fini(&o->plain);
 }
 

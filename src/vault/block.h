@@ -65,7 +65,8 @@ bool vg_block_is_sound(const struct vg_block_head *h, vg_str stored);
 vg_rc vg_block_open(const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key, struct vg_buf *payload) VG_MUST;
 /* The same for who opens many: memory is kept from one to the next.  Zeroed at first. */
 struct vg_block_opener {
-	struct ZSTD_DCtx_s *zstd; /* owned */
+	struct ZSTD_DCtx_s *zstd;         /* owned */
+	struct evp_cipher_ctx_st *cipher; /* owned */
 	struct vg_buf plain;
 };
 vg_rc vg_block_opener_open(struct vg_block_opener *o, const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key,
