@@ -98,12 +98,10 @@ put_varint(struct vg_buf *b, uint64_t v)
 }
 
 static uint64_t
-take_varint(struct vg_cur *c)
+take_long_varint(struct vg_cur *c)
 {
 	uint64_t v = 0;
 
-	if (c->p < c->end && *c->p < 0x80)
-		return *c->p++;
 	for (unsigned shift = 0; shift < 64; shift += 7) {
 		uint8_t x = vg_cur_u8(c);
 
@@ -113,6 +111,20 @@ take_varint(struct vg_cur *c)
 	}
 	(void)vg_cur_fail(c, VG_E_FORMAT);
 	return 0;
+}
+
+static inline uint64_t
+take_varint(struct vg_cur *c)
+{
+	if (c->end - c->p >= 2) {
+		if (c->p[0] < 0x80)
+			return *c->p++;
+		if (c->p[1] < 0x80) {
+			c->p += 2;
+			return (uint64_t)(c->p[-2] & 0x7f) | (uint64_t)c->p[-1] << 7;
+		}
+	}
+	return take_long_varint(c);
 }
 
 /* Small numbers of either sign as small ones. */
@@ -436,6 +448,54 @@ vg_block_next(struct vg_block_reader *r, struct vg_record *out)
 		rc = rc != VG_OK ? rc : c[i].rc;
 	*out = r->last;
 	return rc == VG_OK ? VG_OK : VG_E_FORMAT;
+}
+
+/* Columns one after the other: what each says of a record. */
+static void
+all_numbers(struct vg_block_reader *r, struct vg_record *out)
+{
+	struct vg_cur c = r->column[VG_COLUMN_SEQ];
+	uint64_t seq = r->last.seq, at = (uint64_t)r->last.recv_ns;
+	uint32_t source = r->last.source;
+
+	for (uint32_t i = 0; i < r->count; i++)
+		out[i].seq = seq += take_varint(&c) + 1;
+	r->column[VG_COLUMN_SEQ] = c;
+	c = r->column[VG_COLUMN_RECV];
+	for (uint32_t i = 0; i < r->count; i++)
+		out[i].recv_ns = (int64_t)(at += (uint64_t)unzigzag(take_varint(&c)));
+	r->column[VG_COLUMN_RECV] = c;
+	c = r->column[VG_COLUMN_SOURCE];
+	for (uint32_t i = 0; i < r->count; i++)
+		out[i].source = source += (uint32_t)unzigzag(take_varint(&c));
+	r->column[VG_COLUMN_SOURCE] = c;
+}
+
+vg_rc
+vg_block_all(struct vg_block_reader *r, struct vg_record *out)
+{
+	struct vg_cur length = r->column[VG_COLUMN_LENGTH], flags = r->column[VG_COLUMN_FLAGS];
+	uint64_t before = r->last.seq;
+
+	all_numbers(r, out);
+	for (uint32_t i = 0; i < r->count; i++) {
+		uint64_t n = take_varint(&length), f = take_varint(&flags);
+
+		if (n > VG_RECORD_RAW_MAX || n > r->raw.n - r->at || f >> 1 > VG_RECORD_ID_MAX || (out[i].seq <= before && before != UINT64_MAX))
+			return VG_E_FORMAT;
+		before = out[i].seq;
+		out[i].flags = f & VG_RECORD_RESENT;
+		out[i].id = f >> 1 ? vg_cur_bytes(&r->column[VG_COLUMN_ID], (size_t)(f >> 1)) : VG_NIL;
+		out[i].raw = vg_str_mem(r->raw.p + r->at, (size_t)n);
+		r->at += (size_t)n;
+	}
+	r->column[VG_COLUMN_LENGTH] = length;
+	r->column[VG_COLUMN_FLAGS] = flags;
+	r->i = r->count;
+	for (int i = 0; i < VG_COLUMNS; i++)
+		if (r->column[i].rc != VG_OK)
+			return VG_E_FORMAT;
+	return VG_OK;
 }
 
 /* Every byte of the payload was a record's. */

@@ -87,6 +87,8 @@ struct vg_block_reader {
 vg_rc vg_block_reader_open(const struct vg_block_head *h, vg_str payload, struct vg_block_reader *out) VG_MUST;
 /* The next record.  VG_E_STOP: there are no more.  VG_E_FORMAT: it is not what the head says. */
 vg_rc vg_block_next(struct vg_block_reader *r, struct vg_record *out) VG_MUST;
+/* All records, for a fresh reader, column by column: several times as fast.  @out has room for r->count; errors as of vg_block_next(). */
+vg_rc vg_block_all(struct vg_block_reader *r, struct vg_record *out) VG_MUST;
 /* The records of a payload, in order.  Not VG_OK of @each ends the walk.  VG_E_FORMAT, perhaps after some: they are not what the head
  * says. */
 vg_rc vg_block_each(const struct vg_block_head *h, vg_str payload, vg_rc (*each)(void *ctx, uint32_t at, const struct vg_record *r), void *ctx) VG_MUST;

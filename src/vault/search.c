@@ -373,8 +373,6 @@ on_found(void *ctx, size_t end)
 static vg_rc
 take_records(struct run *x, struct vg_block_reader *b)
 {
-	vg_rc rc = VG_OK;
-
 	if (b->count > x->cap) {
 		struct vg_record *r = realloc(x->record, b->count * sizeof(*r));
 		uint8_t *m = r ? realloc(x->mark, b->count) : NULL;
@@ -385,11 +383,12 @@ take_records(struct run *x, struct vg_block_reader *b)
 			return VG_E_NOMEM;
 		x->cap = b->count;
 	}
-	for (x->count = 0; x->count < b->count && rc == VG_OK; x->count += rc == VG_OK)
-		rc = vg_block_next(b, &x->record[x->count]);
-	memset(x->mark, 0, x->count);
-	if (rc != VG_OK) /* those before it stand */
+	x->count = b->count;
+	if (vg_block_all(b, x->record) != VG_OK) {
+		x->count = 0;
 		x->out->stats.bad_blocks++;
+	}
+	memset(x->mark, 0, x->count);
 	return VG_OK;
 }
 
