@@ -24,7 +24,7 @@ struct vault_tenant {
 	struct vg_store *store;
 	struct vault_index *index;
 	bool asked;      /* a checkpoint is being signed */
-	uint64_t signed_size;
+	uint64_t epoch;
 	int64_t said_ns; /* when a failure was last told */
 };
 struct vault_source {

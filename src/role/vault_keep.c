@@ -9,10 +9,62 @@
 
 #include "base/log.h"
 
+#define LOG_KEY_FILE "log.pub"
+#define EPOCH_FILE "epoch"
 #define KEEP_BYTES ((size_t)4 << 20) /* for the stores, in one turn */
 #define SAY_EVERY_NS (60 * INT64_C(1000000000))
 
 /* ---- opening ---- */
+
+/* The log's public key, beside the evidence that it vouches for.  Another one is taken only where a new epoch begins (vault_epoch()), and the
+ * old one stays as log.EPOCH.pub. */
+static vg_rc
+publish_key(struct vault *v, struct vault_tenant *t)
+{
+	vg_str key = vg_role_text(v->env, "log-key");
+	struct vg_buf was = { 0 };
+	char old[VG_DISK_NAME_MAX];
+	vg_rc rc = vg_disk_slurp(&t->dir, LOG_KEY_FILE, 4096, &was);
+
+	if (rc == VG_E_NOTFOUND || (rc == VG_OK && t->epoch > vg_store_last(t->store)->epoch && !vg_str_eq(vg_str_trim(vg_buf_str(&was)), key))) {
+		snprintf(old, sizeof(old), "log.%llu.pub", (unsigned long long)vg_store_last(t->store)->epoch);
+		if (rc == VG_OK)
+			rc = vg_disk_replace(&t->dir, old, vg_buf_str(&was));
+		else
+			rc = VG_OK;
+		vg_buf_clear(&was);
+		vg_buf_put(&was, key);
+		vg_buf_putc(&was, '\n');
+		if (rc == VG_OK)
+			rc = vg_disk_replace(&t->dir, LOG_KEY_FILE, vg_buf_str(&was));
+	} else if (rc == VG_OK && !vg_str_eq(vg_str_trim(vg_buf_str(&was)), key)) {
+		vg_role_say(v->env, VG_LOG_ERROR, "vault: tenant %s: %s is another log's key than the one in seal/: this vault was written by another watch "
+						  "(`vigie vault restore` takes one over)", t->name, LOG_KEY_FILE);
+		rc = VG_E_REFUSED;
+	}
+	vg_buf_fini(&was);
+	return rc;
+}
+
+/* The epoch that checkpoints are of: that of the last one, or a later one that a restore wrote down. */
+static vg_rc
+read_epoch(struct vault_tenant *t)
+{
+	struct vg_buf b = { 0 };
+	vg_rc rc = vg_disk_slurp(&t->dir, EPOCH_FILE, 32, &b);
+
+	t->epoch = vg_store_last(t->store)->epoch;
+	if (rc == VG_OK) {
+		uint64_t n;
+
+		if (!vg_str_u64(vg_str_trim(vg_buf_str(&b)), &n))
+			rc = VG_E_FORMAT;
+		else if (n > t->epoch)
+			t->epoch = n;
+	}
+	vg_buf_fini(&b);
+	return rc == VG_E_NOTFOUND ? VG_OK : rc;
+}
 
 static vg_rc
 open_tenant(struct vault *v, vg_str name)
@@ -41,7 +93,7 @@ open_tenant(struct vault *v, vg_str name)
 	if (rc != VG_OK)
 		vg_role_say(v->env, VG_LOG_ERROR, "vault: tenant %s: %s%s%s at byte %llu: %s (`vigie vault verify` tells more)", t->name, damage.name,
 			    damage.what[0] ? ": " : "", damage.what, (unsigned long long)damage.at, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
-	else if ((rc = vault_index_begin(v, t)) == VG_OK)
+	else if ((rc = read_epoch(t)) == VG_OK && (rc = publish_key(v, t)) == VG_OK && (rc = vault_index_begin(v, t)) == VG_OK)
 		v->ntenant++;
 	return rc;
 }
@@ -127,7 +179,7 @@ static vg_rc
 ask_seal(struct vault *v, struct vault_tenant *t)
 {
 	const struct vg_checkpoint *last = vg_store_last(t->store);
-	struct vg_checkpoint c = { .epoch = last->epoch, .time_ns = vg_clock_ns() };
+	struct vg_checkpoint c = { .epoch = t->epoch, .time_ns = vg_clock_ns() };
 	struct vg_buf text = { 0 };
 	struct vg_proof p = { .n = 0 };
 	vg_rc rc;

@@ -66,7 +66,8 @@ bool vg_block_is_sound(const struct vg_block_head *h, vg_str stored);
 vg_rc vg_block_open(const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key, struct vg_buf *payload) VG_MUST;
 /* The same for who opens many: memory is kept from one to the next.  Zeroed at first. */
 struct vg_block_opener {
-	struct ZSTD_DCtx_s *zstd; /* owned */
+	struct ZSTD_DCtx_s *zstd;         /* owned */
+	struct evp_cipher_ctx_st *cipher; /* owned */
 	struct vg_buf plain;
 };
 vg_rc vg_block_opener_open(struct vg_block_opener *o, const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key,
@@ -87,6 +88,8 @@ struct vg_block_reader {
 vg_rc vg_block_reader_open(const struct vg_block_head *h, vg_str payload, struct vg_block_reader *out) VG_MUST;
 /* The next record.  VG_E_STOP: there are no more.  VG_E_FORMAT: it is not what the head says. */
 vg_rc vg_block_next(struct vg_block_reader *r, struct vg_record *out) VG_MUST;
+/* All records, for a fresh reader, column by column: several times as fast.  @out has room for r->count; errors as of vg_block_next(). */
+vg_rc vg_block_all(struct vg_block_reader *r, struct vg_record *out) VG_MUST;
 /* The records of a payload, in order.  Not VG_OK of @each ends the walk.  VG_E_FORMAT, perhaps after some: they are not what the head
  * says. */
 vg_rc vg_block_each(const struct vg_block_head *h, vg_str payload, vg_rc (*each)(void *ctx, uint32_t at, const struct vg_record *r), void *ctx) VG_MUST;

@@ -92,16 +92,65 @@ finds_made_up(vg_str source, unsigned flags)
 	return found;
 }
 
+/* "a-z", "0-9": both ends are of one kind. */
+static bool
+is_plain_range(char from, char to)
+{
+	return (vg_is_digit(from) && vg_is_digit(to)) || (from >= 'a' && to <= 'z' && from <= to) || (from >= 'A' && to <= 'Z' && from <= to);
+}
+
+/* Within [ ], which @i is behind; moved behind its end. */
+static bool
+class_is_safe(vg_str re, size_t *i)
+{
+	for (; *i < re.n && re.p[*i] != ']'; ++*i) {
+		if (!vg_byte_is(re.p[*i], VG_BYTE_SAFE) || re.p[*i] == '^' || re.p[*i] == '[')
+			return false;
+		if (*i + 2 < re.n && re.p[*i + 1] == '-' && re.p[*i + 2] != ']') {
+			if (!is_plain_range(re.p[*i], re.p[*i + 2]))
+				return false;
+			*i += 2;
+		}
+	}
+	return *i < re.n;
+}
+
+/* Said only of what is plainly so: safe literals, classes of them, digits, groups and repeats. */
+static bool
+expression_is_safe(vg_str re)
+{
+	for (size_t i = 0; i < re.n; i++) {
+		char c = re.p[i];
+
+		if (c == '[') {
+			i++;
+			if (!class_is_safe(re, &i))
+				return false;
+		} else if (c == '\\') {
+			c = ++i < re.n ? re.p[i] : 0;
+			if (c != 'd' && c != 'b' && (!vg_byte_is(c, VG_BYTE_SAFE) || vg_byte_is(c, VG_BYTE_WORD)))
+				return false;
+		} else if (c == '.' || (c != '|' && !vg_byte_is(c, VG_BYTE_SAFE))) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static struct vg_need *
 expression(struct builder *b, vg_str source, unsigned flags)
 {
 	struct vg_buf wide = { 0 };
+	struct vg_need *n;
 	vg_str text = VG_NIL;
 
 	if (vg_regex_widen(source, flags, &wide) == VG_OK)
 		text = vg_str_dup(b->a, vg_buf_str(&wide));
 	vg_buf_fini(&wide);
-	return leaf(b, text.n ? VG_NEED_RE : VG_NEED_UNKNOWN, text);
+	n = leaf(b, text.n ? VG_NEED_RE : VG_NEED_UNKNOWN, text);
+	if (n)
+		n->safe = expression_is_safe(source);
+	return n;
 }
 
 static struct vg_need *
@@ -361,4 +410,19 @@ vg_rule_is_of_keywords(const struct vg_program *p, uint32_t rule, const struct v
 {
 	*decides = !knows_not(need);
 	return is_of_keywords(p, p->rule[rule].root, 0, decides);
+}
+
+bool
+vg_rule_is_piece(const struct vg_program *p, uint32_t rule, vg_str piece)
+{
+	const struct vg_node *n = &p->node[p->rule[rule].root];
+	const struct vg_item *it;
+
+	while ((n->op == VG_OP_AND || n->op == VG_OP_OR) && n->n == 1)
+		n = &p->node[p->child[n->first]];
+	if (n->op != VG_OP_ITEM)
+		return false;
+	it = &p->item[n->first];
+	return it->kind == VG_ITEM_KEYWORDS && it->nvalue == 1 && p->value[it->value].test == VG_TEST_CONTAINS && !(p->value[it->value].flags & VG_VALUE_CASED) &&
+	       vg_str_eq(vg_program_str(p, p->value[it->value].text), piece);
 }

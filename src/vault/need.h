@@ -13,11 +13,12 @@ enum vg_need_op {
 	VG_NEED_NEVER,
 	VG_NEED_AND, VG_NEED_OR,
 	VG_NEED_PIECE,
-	VG_NEED_RE, /* an expression; in a record with an escape (vg_text_escape) it may find what the escape made */
+	VG_NEED_RE, /* an expression; in a record with an escape (vg_text_escape) it may find what the escape made, unless it is safe */
 };
 struct vg_need {
 	enum vg_need_op op;
 	vg_str piece;   /* PIECE: lower case; RE: as vg_regex_widen() made it */
+	bool safe;      /* RE: nothing but safe bytes can be in what it finds */
 	uint32_t n;
 	struct vg_need **child;
 };
@@ -32,5 +33,7 @@ size_t vg_need_cover(const struct vg_need *n, bool exact, const struct vg_need *
 /* Is it a rule of keywords alone, without a not?  Then raw bytes that meet it are enough.  @decides: and raw bytes without an escape that do
  * not meet it are the end of it, since decoded values are parts of them. */
 bool vg_rule_is_of_keywords(const struct vg_program *p, uint32_t rule, const struct vg_need *need, bool *decides);
+/* Is it one keyword, and this piece all of it?  Then whatever raw text has the piece in it meets the rule. */
+bool vg_rule_is_piece(const struct vg_program *p, uint32_t rule, vg_str piece);
 
 #endif

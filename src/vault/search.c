@@ -29,6 +29,7 @@ struct row {
 struct scanner {
 	struct vg_needle *needle; /* NULL: every record is a candidate */
 	bool escapes;             /* and those with an escape too */
+	size_t piece;             /* bytes of the one literal, when finding it is all that the rule asks for */
 };
 
 struct run {
@@ -275,6 +276,8 @@ by_raw(struct run *x)
 
 	if (!x->of_keywords || x->s->exhaustive || !bare_text(x->r->raw, &bare.raw))
 		return UNDECIDED;
+	if (x->scan[x->scanned_by].piece && (x->mark[x->at] & MARK_FOUND))
+		return MATCHES;
 	vg_arena_reset(&x->scratch);
 	if (vg_eval(x->re, x->s->rule, &bare, &x->scratch, NULL, NULL))
 		return MATCHES;
@@ -370,8 +373,6 @@ on_found(void *ctx, size_t end)
 static vg_rc
 take_records(struct run *x, struct vg_block_reader *b)
 {
-	vg_rc rc = VG_OK;
-
 	if (b->count > x->cap) {
 		struct vg_record *r = realloc(x->record, b->count * sizeof(*r));
 		uint8_t *m = r ? realloc(x->mark, b->count) : NULL;
@@ -382,17 +383,18 @@ take_records(struct run *x, struct vg_block_reader *b)
 			return VG_E_NOMEM;
 		x->cap = b->count;
 	}
-	for (x->count = 0; x->count < b->count && rc == VG_OK; x->count += rc == VG_OK)
-		rc = vg_block_next(b, &x->record[x->count]);
-	memset(x->mark, 0, x->count);
-	if (rc != VG_OK) /* those before it stand */
+	x->count = b->count;
+	if (vg_block_all(b, x->record) != VG_OK) {
+		x->count = 0;
 		x->out->stats.bad_blocks++;
+	}
+	memset(x->mark, 0, x->count);
 	return VG_OK;
 }
 
-/* Mark the records that what was found ends in; @raw: of the first. */
+/* Mark the records that what was found ends in, @least bytes long; @raw: of the first. */
 static void
-mark_found(struct run *x, const char *raw, uint8_t mark)
+mark_found(struct run *x, const char *raw, size_t least, uint8_t mark)
 {
 	for (size_t i = 0; i < x->end.n; i += sizeof(size_t)) {
 		uint32_t lo = 0, hi = x->count;
@@ -407,7 +409,7 @@ mark_found(struct run *x, const char *raw, uint8_t mark)
 			else
 				hi = mid;
 		}
-		if (x->count)
+		if (x->count && end - (size_t)(x->record[lo].raw.p - raw) >= least) /* else it begins in the record before */
 			x->mark[lo] |= mark;
 	}
 }
@@ -426,7 +428,7 @@ mark_special(struct run *x, vg_str raw, unsigned flags)
 		return VG_OK;
 	vg_buf_clear(&x->end);
 	rc = vg_needle_scan(x->audit, raw, on_found, x);
-	mark_found(x, raw.p, MARK_SPECIAL);
+	mark_found(x, raw.p, AUDIT.n, MARK_SPECIAL);
 	return rc;
 }
 
@@ -495,7 +497,7 @@ find_candidates(struct run *x, struct vg_block_reader *b)
 	if (all) {
 		memset(x->mark, MARK_FOUND, x->count);
 	} else {
-		mark_found(x, raw.p, MARK_FOUND);
+		mark_found(x, raw.p, c->piece, MARK_FOUND);
 		choose_scanner(x);
 		if (c->escapes)
 			mark_escapes(x, raw);
@@ -708,14 +710,18 @@ make_scanner(struct run *x, bool exact, struct scanner *c)
 	const struct vg_need *cover[COVER_MAX];
 	struct vg_needle_pattern p[COVER_MAX];
 	size_t n = vg_need_cover(x->need, exact, cover, COVER_MAX);
+	bool any = false;
 	vg_rc rc;
 
 	for (size_t i = 0; i < n; i++) {
 		p[i] = (struct vg_needle_pattern){ cover[i]->piece, cover[i]->op == VG_NEED_RE };
-		c->escapes |= p[i].expression;
+		c->escapes |= p[i].expression && !cover[i]->safe;
+		any |= p[i].expression;
 	}
-	if (n == 0 || (exact && !c->escapes))
+	if (n == 0 || (exact && !any))
 		return VG_OK;
+	if (n == 1 && vg_rule_is_piece(x->s->program, x->s->rule, p[0].text))
+		c->piece = p[0].text.n;
 	rc = vg_needle_new(p, n, &c->needle);
 	return rc == VG_E_UNSUP || rc == VG_E_LIMIT ? VG_OK : rc; /* then it tells nothing apart */
 }

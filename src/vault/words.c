@@ -257,6 +257,16 @@ vg_words_address(const struct vg_words *w, unsigned digits, char *out)
 void
 vg_lower(vg_str s, char *out)
 {
-	for (size_t i = 0; i < s.n; i++)
+	size_t i = 0;
+
+#ifdef __SSE2__
+	for (; i + 16 <= s.n; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s.p + i));
+		__m128i up = _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('A' - 1)), _mm_cmplt_epi8(v, _mm_set1_epi8('Z' + 1)));
+
+		_mm_storeu_si128((__m128i *)(void *)(out + i), _mm_or_si128(v, _mm_and_si128(up, _mm_set1_epi8(0x20))));
+	}
+#endif
+	for (; i < s.n; i++)
 		out[i] = (char)(s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] | 32 : s.p[i]);
 }

@@ -50,6 +50,30 @@ same(void *ctx, uint32_t at, const struct vg_record *r)
 	return VG_OK;
 }
 
+/* All at once they are the same as one by one, and cut columns are told. */
+static void
+all_at_once(const struct vg_block_head *h, vg_str payload)
+{
+	struct vg_record *all = calloc(RECORDS, sizeof(*all));
+	struct vg_block_reader r;
+	uint32_t n = 0;
+
+	assert_non_null(all);
+	assert_int_equal(vg_block_reader_open(h, payload, &r), VG_OK);
+	assert_int_equal(vg_block_all(&r, all), VG_OK);
+	for (uint32_t i = 0; i < RECORDS; i++)
+		assert_int_equal(same(&n, i, &all[i]), VG_OK);
+	for (int c = 0; c < VG_COLUMNS; c++) {
+		assert_int_equal(vg_block_reader_open(h, payload, &r), VG_OK);
+		r.column[c].end--;
+		assert_int_equal(vg_block_all(&r, all), VG_E_FORMAT);
+	}
+	assert_int_equal(vg_block_reader_open(h, payload, &r), VG_OK);
+	r.raw.n--;
+	assert_int_equal(vg_block_all(&r, all), VG_E_FORMAT);
+	free(all);
+}
+
 static void
 there_and_back(void **state)
 {
@@ -71,6 +95,7 @@ there_and_back(void **state)
 		assert_int_equal(vg_block_open(&h, head, stored, k, &payload), VG_OK);
 		assert_int_equal(vg_block_each(&h, vg_buf_str(&payload), same, &n), VG_OK);
 		assert_int_equal(n, RECORDS);
+		all_at_once(&h, vg_buf_str(&payload));
 		if (k) {
 			assert_int_equal(vg_block_open(&h, head, stored, other, &payload), VG_E_REFUSED);
 			assert_int_equal(vg_block_open(&h, head, stored, NULL, &payload), VG_E_REFUSED);
