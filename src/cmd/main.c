@@ -29,6 +29,9 @@ const struct vg_command vg_commands[] = {
 	{ "vault search", "[OPTIONS] SELECTION", "find records in the evidence",
 	  "SELECTION is a Sigma selection on one line: a word is looked for in the text of records; \"User: bob\" and \"Image|endswith: .exe\" ask a "
 	  "field; and, or, not and parentheses join them.  It needs no running watch.", vg_vault_search_opts, 1, vg_cmd_vault_search },
+	{ "vault restore", "--from URL [OPTIONS]", "make a new watch from what a witness kept", NULL, vg_vault_restore_opts, 0, vg_cmd_vault_restore },
+	{ "vault recovery-key", "[OPTIONS]", "show the recovery key, to be printed for the director; then remove it here", NULL, vg_recovery_key_opts, 0,
+	  vg_cmd_recovery_key },
 	{ "signal list", "[OPTIONS]", "what rules and correlations said, the newest last with --format jsonl", NULL, vg_signal_list_opts, 0, vg_cmd_signal_list },
 	{ "signal show", "ID", "one signal, and the records that prove it", NULL, vg_signal_show_opts, 1, vg_cmd_signal_show },
 	{ "source list", "[OPTIONS]", "who sends, how the name is proved, how much was not understood", NULL, vg_source_list_opts, 0, vg_cmd_source_list },
