@@ -50,7 +50,7 @@ is_plain(vg_str s)
 bool
 vg_is_tenant_name(vg_str s)
 {
-	return is_plain(s);
+	return is_plain(s) && !vg_str_eq(s, VG_STR("intake")); /* that folder is the node's journal */
 }
 
 static bool
