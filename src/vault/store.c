@@ -192,7 +192,7 @@ read_all(struct vg_store *s, struct vg_store_damage *damage)
 	vg_rc rc;
 
 	if ((rc = read_checkpoint(s, damage)) != VG_OK || (rc = vg_disk_each(s->d, VG_SEGMENT_SUFFIX, on_name, s)) != VG_OK ||
-	    (rc = vg_tree_open(s->d->dir, &planted, &s->tree)) != VG_OK)
+	    (rc = vg_tree_open(s->d, &planted, &s->tree)) != VG_OK)
 		return rc;
 	if (s->n > 1)
 		qsort(s->segment, s->n, sizeof(*s->segment), by_first);
