@@ -60,7 +60,7 @@ vg_rc vg_disk_swap(struct vg_disk *d, const char *name, vg_str bytes) VG_MUST;
 vg_rc vg_disk_put(struct vg_disk *d, const char *name, vg_str bytes) VG_MUST;
 /* Append all of a file, at most @max bytes (VG_E_LIMIT). */
 vg_rc vg_disk_slurp(struct vg_disk *d, const char *name, size_t max, struct vg_buf *out) VG_MUST;
-/* The folder @name in @d's, made when it is not there; its name is sure when this returns. */
+/* The folder @name in @d's, made when it is not there; its name, and all others in @d, are sure when this returns (not when read only). */
 vg_rc vg_disk_folder(struct vg_disk *d, const char *name, struct vg_disk *out) VG_MUST;
 /* A folder may be there already; to be removed it must be empty. */
 vg_rc vg_disk_make_folder(struct vg_disk *d, const char *name) VG_MUST;

@@ -1,0 +1,2 @@
+#include "power.h"
+int main(void){return 0;}
