@@ -300,11 +300,12 @@ look_at_segment(struct vg_disk *d, const struct vg_store_segment *g, struct vg_k
 	struct vg_segment *s;
 	const char *why = NULL;
 
-	if (vg_segment_open(&reader, g->name, VG_SEGMENT_ALL, &bad, &s) != VG_OK)
+	if (vg_segment_open(&reader, g->name, g->leaves, &bad, &s) != VG_OK)
 		return "a segment is not whole";
-	if (vg_segment_count(s) != g->leaves || g->first_leaf != tree->n)
+	/* more may stand there: one that was refused is tried again */
+	if (vg_segment_count(s) < g->leaves || g->first_leaf != tree->n)
 		why = "a segment has other blocks";
-	for (size_t i = 0; i < vg_segment_count(s) && !why; i++) {
+	for (size_t i = 0; i < g->leaves && !why; i++) {
 		const struct vg_segment_block *k = vg_segment_at(s, i);
 		const struct vg_day_key *key = keys ? vg_keyring_find(keys, k->head.key) : NULL;
 		struct vg_hash leaf;
@@ -751,7 +752,7 @@ no_space_loses_nothing(void **state)
 			char path[64];
 
 			folder_new(path);
-			assert_true(work_on_a_full_disk(&w, path) > 0);
+			assert_true(work_on_a_full_disk(&w, path) > 0 || once); /* one that is to remove what is of no use any more may fail */
 			if ((why = goes_on(path, &w.now)) != NULL)
 				fail_msg("no room at %zu: %s", at, why);
 			folder_burn(path);
