@@ -761,6 +761,165 @@ no_space_loses_nothing(void **state)
 		}
 }
 
+/* ---- those that only read ---- */
+
+static vg_rc
+nothing_may_change(void *ctx, const struct vg_disk_op *op)
+{
+	(void)ctx;
+	fail_msg("a reader changes %s%s", op->dir, op->name);
+	return VG_E_REFUSED;
+}
+
+/* Another process opens the store as it is now; it finds what was published, changes nothing, and can prove. */
+static void
+read_beside(struct house *h, const struct promise *p, uint64_t leaves)
+{
+	struct vg_disk d = { .dir = h->dir[0].dir, .read_only = true, .watch = nothing_may_change };
+	struct vg_store_damage damage;
+	struct vg_checkpoint c, now;
+	struct vg_store *s;
+	struct vg_proof proof;
+
+	assert_int_equal(vg_store_open(&d, "vigie.test/acme", tenants[0].key, &damage, &s), VG_OK);
+	assert_true(vg_store_last(s)->size >= p->published[0]);
+	assert_int_equal(vg_store_root(s, &c), VG_OK);
+	assert_int_equal(c.size, leaves);
+	assert_int_equal(vg_store_root(h->store[0], &now), VG_OK);
+	assert_true(vg_hash_eq(&c.root, &now.root));
+	if (p->published[0]) {
+		assert_int_equal(vg_store_is_grown(s, p->signed_[0].size, &p->signed_[0].root), VG_OK);
+		assert_int_equal(vg_store_prove(s, p->signed_[0].size, &proof), VG_OK);
+		assert_true(vg_check_consistency(p->signed_[0].size, &p->signed_[0].root, c.size, &c.root, &proof));
+		now.root.b[3] ^= 1;
+		assert_int_equal(vg_store_is_grown(s, now.size, &now.root), VG_E_REFUSED);
+		assert_int_equal(vg_store_is_grown(s, now.size + 1, &now.root), VG_E_REFUSED);
+		assert_int_equal(vg_store_prove(s, now.size + 1, &proof), VG_E_NOTFOUND);
+	}
+	vg_store_free(s);
+}
+
+static void
+readers_change_nothing(void **state)
+{
+	struct promise p = { .acknowledged = 0 };
+	uint64_t leaves = 0;
+	char path[64], tile[96];
+	struct house h;
+
+	(void)state;
+	folder_new(path);
+	assert_int_equal(house_open(&h, path, NULL), VG_OK);
+	while (leaves < VG_TILE_HASHES + 20) {
+		struct vg_checkpoint c;
+
+		assert_int_equal(take(&h, &p, 1), VG_OK);
+		assert_int_equal(keep(&h), VG_OK);
+		if (leaves % 16 == 3 || leaves > VG_TILE_HASHES - 4)
+			assert_int_equal(checkpoint(&h, NULL, &p), VG_OK);
+		else
+			assert_int_equal(vg_store_cut(h.store[0]), VG_OK);
+		assert_int_equal(vg_store_root(h.store[0], &c), VG_OK);
+		leaves = c.size;
+		if (leaves % 8 == 1 || leaves > VG_TILE_HASHES - 4)
+			read_beside(&h, &p, leaves);
+	}
+	/* a tile that power took is made in memory */
+	snprintf(tile, sizeof(tile), "%s/acme/tile", path);
+	folder_burn(tile);
+	read_beside(&h, &p, leaves);
+	house_close(&h);
+	assert_int_equal(house_open(&h, path, NULL), VG_OK);
+	assert_null(look(&h, &p));
+	assert_int_equal(access(tile, F_OK), 0); /* and made anew by who may */
+	house_close(&h);
+	folder_burn(path);
+}
+
+/* ---- records, days, parts ---- */
+
+static void
+what_is_there_is_passed_over(void **state)
+{
+	struct vg_disk d;
+	struct vg_store_damage damage;
+	struct vg_store *s;
+	char path[64], text[400];
+
+	(void)state;
+	folder_new(path);
+	assert_int_equal(vg_disk_open(&d, path), VG_OK);
+	for (int turn = 0; turn < 3; turn++) { /* the journal is walked from the beginning after each begin */
+		assert_int_equal(vg_store_open(&d, "o", key_of_acme, &damage, &s), VG_OK);
+		for (uint64_t i = 1; i <= 70; i++) {
+			struct vg_record r = record_of(i, text);
+
+			assert_int_equal(vg_store_add(s, &r), VG_OK);
+			assert_int_equal(vg_store_add(s, &r), VG_OK);
+		}
+		assert_int_equal(vg_store_waiting(s), turn ? 0 : 70 - 59);
+		assert_int_equal(vg_store_next(s), turn ? 71 : 60);
+		assert_int_equal(vg_store_cut(s), VG_OK);
+		assert_int_equal(vg_store_cut(s), VG_OK); /* of nothing */
+		assert_int_equal(vg_store_next(s), 71);
+		/* a day, the next one, the clock goes back, forth, and on: parts of the same days */
+		assert_int_equal(vg_store_segments(s), 5);
+		assert_string_equal(vg_store_segment(s, 0)->name, "2024-10-04.0000.vs");
+		assert_string_equal(vg_store_segment(s, 1)->name, "2024-10-05.0000.vs");
+		assert_string_equal(vg_store_segment(s, 2)->name, "2024-10-04.0001.vs");
+		assert_string_equal(vg_store_segment(s, 3)->name, "2024-10-05.0001.vs");
+		assert_string_equal(vg_store_segment(s, 4)->name, "2024-10-06.0000.vs");
+		assert_null(vg_store_segment(s, 5));
+		for (size_t i = 0; i < 5; i++) {
+			const struct vg_store_segment *g = vg_store_segment(s, i);
+
+			assert_true(g->first_leaf == i && g->leaves == 1);
+			assert_true(g->first_ns == time_of(g->first_seq) && g->last_ns == time_of(g->last_seq));
+		}
+		vg_store_free(s);
+	}
+	assert_int_equal(vg_store_open(&d, "o", tenants[0].key, &damage, &s), VG_OK);
+	vg_store_free(s);
+	{
+		static const uint8_t other[32] = { 9 };
+
+		assert_int_equal(vg_store_open(&d, "o", other, &damage, &s), VG_E_REFUSED);
+		assert_non_null(strstr(damage.name, ".key"));
+	}
+	vg_disk_close(&d);
+	folder_burn(path);
+}
+
+/* What was published and is not there any more is damage, told; nothing is cut or removed then. */
+static void
+damage_is_told(void **state)
+{
+	char path[64], segment[160];
+	struct promise p = { .acknowledged = 0 };
+	struct stat before, after;
+	struct house h;
+
+	(void)state;
+	folder_new(path);
+	assert_int_equal(house_open(&h, path, NULL), VG_OK);
+	assert_int_equal(take(&h, &p, 20), VG_OK);
+	assert_int_equal(keep(&h), VG_OK);
+	assert_int_equal(checkpoint(&h, NULL, &p), VG_OK);
+	snprintf(segment, sizeof(segment), "%s/acme/%s", path, vg_store_segment(h.store[0], 0)->name);
+	house_close(&h);
+	assert_int_equal(stat(segment, &before), 0);
+	assert_int_equal(truncate(segment, before.st_size - 1), 0);
+	assert_int_equal(house_open(&h, path, NULL), VG_E_FORMAT);
+	assert_non_null(strstr(segment, h.damage.name));
+	assert_int_equal(h.damage.at, 0);
+	assert_int_equal(stat(segment, &after), 0);
+	assert_int_equal(after.st_size, before.st_size - 1);
+	assert_int_equal(unlink(segment), 0);
+	assert_int_equal(house_open(&h, path, NULL), VG_E_FORMAT);
+	assert_string_equal(h.damage.name, VG_CHECKPOINT_FILE);
+	folder_burn(path);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -768,7 +927,8 @@ main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_lost), cmocka_unit_test(nor_from_the_tree), cmocka_unit_test(nor_when_killed_before),
 		cmocka_unit_test(nor_the_second_time), cmocka_unit_test(every_sync_is_needed),
-		cmocka_unit_test(no_space_loses_nothing),
+		cmocka_unit_test(no_space_loses_nothing), cmocka_unit_test(readers_change_nothing), cmocka_unit_test(what_is_there_is_passed_over),
+		cmocka_unit_test(damage_is_told),
 	};
 
 	if (vg_note_key_of_seed(VG_STR("vigie.test"), seed, &log_key) != VG_OK)
