@@ -1,7 +1,9 @@
 /* What the vault reads back.  The first byte chooses: n, a note; k, a key; c, a checkpoint; j, a journal's only file.  What is
  * always true: a key and a checkpoint that parse are written the same; a journal that opens is sound from then on.  b: a block;
- * what opens can be proved. */
+ * what opens can be proved.  d: a day key, and t: a tenant's sealed key, each also with its last hash made good; what opens is what was
+ * closed.  s: a store's only segment; a store that opens goes on and opens again. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +12,9 @@
 #include "vault/block.h"
 #include "vault/checkpoint.h"
 #include "vault/intake.h"
+#include "vault/keyring.h"
 #include "vault/note.h"
+#include "vault/store.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -68,21 +72,29 @@ on_record(void *ctx, uint32_t tenant, const struct vg_record *r)
 	return VG_OK;
 }
 
+/* A folder with one file. */
+static void
+folder_with(struct vg_disk *d, const char *name, vg_str s)
+{
+	char path[] = "/dev/shm/fuzz-vault-XXXXXX";
+	struct vg_file f;
+
+	if (d->dir < 0 && (mkdtemp(path) == NULL || vg_disk_open(d, path) != VG_OK))
+		abort();
+	if (vg_file_create(d, name, &f) != VG_OK || vg_file_write(d, &f, s, 0) != VG_OK)
+		abort();
+	vg_file_close(&f);
+}
+
 static void
 journal(vg_str s)
 {
 	static struct vg_disk d = { .dir = -1 };
 	static const struct vg_intake_options o = { .first = 1 };
-	static char path[] = "/dev/shm/fuzz-vault-XXXXXX";
 	struct vg_intake_damage damage;
 	struct vg_intake *j;
-	struct vg_file f;
 
-	if (d.dir < 0 && (mkdtemp(path) == NULL || vg_disk_open(&d, path) != VG_OK))
-		abort();
-	if (vg_file_create(&d, "0000000000000001.vj", &f) != VG_OK || vg_file_write(&d, &f, s, 0) != VG_OK)
-		abort();
-	vg_file_close(&f);
+	folder_with(&d, "0000000000000001.vj", s);
 	if (vg_intake_open(&d, &o, &damage, &j) == VG_OK) {
 		uint64_t next = vg_intake_next(j), seq = 1, got;
 
@@ -125,10 +137,109 @@ block(vg_str s)
 	vg_buf_fini(&payload);
 }
 
+/* @s with the hash at its end made good. */
+static vg_str
+finished(vg_str s, char *to, size_t size)
+{
+	struct vg_hash h;
+
+	if (s.n != size)
+		return s;
+	vg_hash_of(vg_str_cut(s, size - VG_HASH_BYTES), &h);
+	memcpy(to, s.p, size - VG_HASH_BYTES);
+	memcpy(to + size - VG_HASH_BYTES, h.b, VG_HASH_BYTES);
+	return vg_str_mem(to, size);
+}
+
+static void
+day_key_of(vg_str s)
+{
+	static struct vg_disk d = { .dir = -1 };
+	static const uint8_t tenant[32] = { 7, 1 };
+	char name[VG_DISK_NAME_MAX] = "00000001.key", bad[VG_DISK_NAME_MAX];
+	struct vg_keyring *ring;
+	uint32_t number = 0, day;
+	vg_rc rc;
+
+	rc = vg_day_key_check(s, &number, &day);
+	assert(rc != VG_OK || number);
+	if (rc == VG_OK)
+		snprintf(name, sizeof(name), "%08u" VG_KEY_SUFFIX, number);
+	folder_with(&d, name, s);
+	if (vg_keyring_open(&d, tenant, bad, &ring) == VG_OK) {
+		const struct vg_day_key *k;
+
+		assert(rc == VG_OK && vg_keyring_find(ring, number) && vg_keyring_find(ring, number)->day == day);
+		assert(vg_keyring_of_day(ring, day, &k) == VG_OK && k->number == number);
+		vg_keyring_free(ring);
+	} else {
+		assert(bad[0]);
+	}
+	(void)!vg_disk_remove(&d, name);
+}
+
+static void
+day_key(vg_str s)
+{
+	char good[VG_DAY_KEY_BYTES];
+
+	day_key_of(s);
+	day_key_of(finished(s, good, sizeof(good)));
+}
+
+static void
+sealed_of(vg_str s)
+{
+	static const uint8_t secret[32] = { 7, 3 };
+	struct vg_buf b = { 0 };
+	uint8_t key[32], again[32];
+	vg_rc rc = vg_tenant_key_open(s, secret, key);
+
+	assert((rc == VG_E_FORMAT) == (vg_tenant_sealed_check(s) == VG_E_FORMAT));
+	if (rc == VG_OK) {
+		assert(vg_tenant_key_seal(key, (const uint8_t *)s.p + 8, &b) == VG_OK);
+		assert(vg_tenant_key_open(vg_buf_str(&b), secret, again) == VG_OK && memcmp(key, again, sizeof(key)) == 0);
+	}
+	vg_buf_fini(&b);
+}
+
+static void
+sealed(vg_str s)
+{
+	char good[VG_TENANT_SEALED_BYTES];
+
+	sealed_of(s);
+	sealed_of(finished(s, good, sizeof(good)));
+}
+
+static void
+store(vg_str s)
+{
+	static const char name[] = "2026-04-03.0000" VG_SEGMENT_SUFFIX;
+	static struct vg_disk d = { .dir = -1 };
+	struct vg_store_damage damage;
+	struct vg_checkpoint was, is;
+	struct vg_store *x;
+
+	folder_with(&d, name, s);
+	if (vg_store_open(&d, "o", NULL, &damage, &x) == VG_OK) {
+		struct vg_record r = { .seq = vg_store_next(x), .recv_ns = INT64_C(1775203200000000000), .raw = VG_STR("x") };
+
+		assert(r.seq && vg_store_root(x, &was) == VG_OK && vg_store_add(x, &r) == VG_OK && vg_store_cut(x) == VG_OK);
+		vg_store_free(x);
+		assert(vg_store_open(&d, "o", NULL, &damage, &x) == VG_OK && vg_store_root(x, &is) == VG_OK && is.size == was.size + 1);
+		assert(vg_store_is_grown(x, was.size, &was.root) == VG_OK);
+		vg_store_free(x);
+		(void)!vg_disk_remove(&d, "2026-04-03.0001" VG_SEGMENT_SUFFIX);
+	}
+	(void)!vg_disk_remove(&d, name);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static const struct fuzz_choice choices[] = { { 'n', note }, { 'k', key }, { 'c', checkpoint }, { 'j', journal }, { 'b', block }, { 0, NULL } };
+	static const struct fuzz_choice choices[] = { { 'n', note }, { 'k', key }, { 'c', checkpoint }, { 'j', journal }, { 'b', block },
+						       { 'd', day_key }, { 't', sealed }, { 's', store }, { 0, NULL } };
 
 	return fuzz_choose(choices, data, n);
 }

@@ -12,7 +12,7 @@
 static vg_rc
 asked(struct vg_disk *d, enum vg_disk_what what, const char *name, const char *to, vg_str bytes, uint64_t at)
 {
-	struct vg_disk_op op = { what, name, to, bytes, at };
+	struct vg_disk_op op = { what, name, to, bytes, at, d->path };
 
 	return d->watch ? d->watch(d->ctx, &op) : VG_OK;
 }
@@ -133,14 +133,34 @@ vg_disk_rename(struct vg_disk *d, const char *from, const char *to)
 	return rc != VG_OK ? rc : renameat(d->dir, from, d->dir, to) == 0 ? VG_OK : VG_E_SYS;
 }
 
-vg_rc
-vg_disk_remove(struct vg_disk *d, const char *name)
+static vg_rc
+removed(struct vg_disk *d, const char *name, int flags)
 {
 	vg_rc rc = asked(d, VG_DISK_REMOVE, name, NULL, VG_NIL, 0);
 
 	if (rc != VG_OK)
 		return rc;
-	return unlinkat(d->dir, name, 0) == 0 ? VG_OK : errno == ENOENT ? VG_E_NOTFOUND : VG_E_SYS;
+	return unlinkat(d->dir, name, flags) == 0 ? VG_OK : errno == ENOENT ? VG_E_NOTFOUND : VG_E_SYS;
+}
+
+vg_rc
+vg_disk_remove(struct vg_disk *d, const char *name)
+{
+	return removed(d, name, 0);
+}
+
+vg_rc
+vg_disk_remove_folder(struct vg_disk *d, const char *name)
+{
+	return removed(d, name, AT_REMOVEDIR);
+}
+
+vg_rc
+vg_disk_make_folder(struct vg_disk *d, const char *name)
+{
+	vg_rc rc = asked(d, VG_DISK_MKDIR, name, NULL, VG_NIL, 0);
+
+	return rc != VG_OK ? rc : mkdirat(d->dir, name, 0700) == 0 || errno == EEXIST ? VG_OK : VG_E_SYS;
 }
 
 vg_rc
@@ -175,10 +195,11 @@ vg_disk_each(struct vg_disk *d, const char *suffix, vg_rc (*each)(void *ctx, con
 }
 
 static vg_rc
-replace(struct vg_disk *d, const char *name, vg_str bytes, bool sync)
+replace(struct vg_disk *d, const char *name, vg_str bytes, bool sync, bool sync_name)
 {
 	char tmp[VG_DISK_NAME_MAX];
 	struct vg_file f;
+	int keep;
 	vg_rc rc;
 
 	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.tmp", name) >= sizeof(tmp))
@@ -190,21 +211,33 @@ replace(struct vg_disk *d, const char *name, vg_str bytes, bool sync)
 	if ((rc = vg_file_write(d, &f, bytes, 0)) == VG_OK && sync)
 		rc = vg_file_sync(d, &f);
 	vg_file_close(&f);
-	if (rc == VG_OK && (rc = vg_disk_rename(d, tmp, name)) == VG_OK && sync)
-		rc = vg_disk_sync(d);
-	return rc;
+	if (rc == VG_OK)
+		rc = vg_disk_rename(d, tmp, name);
+	if (rc != VG_OK) { /* a full disk has no room for it */
+		keep = errno;
+		(void)!vg_disk_remove(d, tmp);
+		errno = keep;
+		return rc;
+	}
+	return sync_name ? vg_disk_sync(d) : VG_OK;
 }
 
 vg_rc
 vg_disk_replace(struct vg_disk *d, const char *name, vg_str bytes)
 {
-	return replace(d, name, bytes, true);
+	return replace(d, name, bytes, true, true);
 }
 
 vg_rc
 vg_disk_swap(struct vg_disk *d, const char *name, vg_str bytes)
 {
-	return replace(d, name, bytes, false);
+	return replace(d, name, bytes, false, false);
+}
+
+vg_rc
+vg_disk_put(struct vg_disk *d, const char *name, vg_str bytes)
+{
+	return replace(d, name, bytes, true, false);
 }
 
 vg_rc
@@ -226,16 +259,31 @@ vg_disk_slurp(struct vg_disk *d, const char *name, size_t max, struct vg_buf *ou
 	return rc;
 }
 
+static int
+open_folder(const struct vg_disk *d, const char *name)
+{
+	return openat(d->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}
+
 vg_rc
 vg_disk_folder(struct vg_disk *d, const char *name, struct vg_disk *out)
 {
+	vg_rc rc = VG_OK;
+
 	*out = (struct vg_disk){ .dir = -1, .read_only = d->read_only, .watch = d->watch, .ctx = d->ctx };
-	if (!d->read_only && mkdirat(d->dir, name, 0700) == 0) {
-		if (fsync(d->dir) < 0)
-			return VG_E_SYS;
-	} else if (!d->read_only && errno != EEXIST) {
-		return VG_E_SYS;
+	if ((size_t)snprintf(out->path, sizeof(out->path), "%s%s/", d->path, name) >= sizeof(out->path))
+		return VG_E_LIMIT;
+	if ((out->dir = open_folder(d, name)) < 0 && errno == ENOENT && !d->read_only && (rc = vg_disk_make_folder(d, name)) == VG_OK)
+		out->dir = open_folder(d, name);
+	if (rc == VG_OK && out->dir < 0)
+		rc = errno == ENOENT ? VG_E_NOTFOUND : VG_E_SYS;
+	if (rc == VG_OK && !d->read_only) /* also when it was there: who made it may have ended before this */
+		rc = vg_disk_sync(d);
+	if (rc != VG_OK) {
+		int keep = errno;
+
+		vg_disk_close(out);
+		errno = keep;
 	}
-	out->dir = openat(d->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return out->dir >= 0 ? VG_OK : errno == ENOENT ? VG_E_NOTFOUND : VG_E_SYS;
+	return rc;
 }

@@ -8,24 +8,30 @@
 
 #include "base/buf.h"
 
-enum vg_disk_what { VG_DISK_CREATE, VG_DISK_WRITE, VG_DISK_TRUNCATE, VG_DISK_SYNC, VG_DISK_RENAME, VG_DISK_REMOVE, VG_DISK_SYNC_DIR };
+enum vg_disk_what {
+	VG_DISK_CREATE, VG_DISK_WRITE, VG_DISK_TRUNCATE, VG_DISK_SYNC, VG_DISK_RENAME, VG_DISK_REMOVE, VG_DISK_SYNC_DIR,
+	VG_DISK_MKDIR, /* REMOVE undoes it */
+};
 struct vg_disk_op {
 	enum vg_disk_what what;
 	const char *name, *to; /* the file; to: its new name */
 	vg_str bytes;          /* WRITE */
 	uint64_t at;           /* WRITE, TRUNCATE: offset, size */
+	const char *dir;       /* the names' folder, from the first one that is watched: "", "acme/", "acme/keys/" */
 };
 /* Asked before each.  Not VG_OK: it is not done, and that is its answer (VG_E_SYS with errno). */
 typedef vg_rc vg_disk_watch_fn(void *ctx, const struct vg_disk_op *op);
 
+#define VG_DISK_NAME_MAX 64
+#define VG_DISK_PATH_MAX 192
 /* One folder. */
 struct vg_disk {
 	int dir;
 	bool read_only; /* files are opened for reading alone */
 	vg_disk_watch_fn *watch; /* NULL: nobody watches */
 	void *ctx;
+	char path[VG_DISK_PATH_MAX]; /* from the first one that is watched, with '/' behind */
 };
-#define VG_DISK_NAME_MAX 64
 struct vg_file {
 	int fd;
 	char name[VG_DISK_NAME_MAX];
@@ -50,10 +56,15 @@ vg_rc vg_disk_sync(struct vg_disk *d) VG_MUST;
 vg_rc vg_disk_replace(struct vg_disk *d, const char *name, vg_str bytes) VG_MUST;
 /* The same for what may be lost with the power: not synced. */
 vg_rc vg_disk_swap(struct vg_disk *d, const char *name, vg_str bytes) VG_MUST;
+/* Between the two: it may be lost, but when its name is there so are its bytes. */
+vg_rc vg_disk_put(struct vg_disk *d, const char *name, vg_str bytes) VG_MUST;
 /* Append all of a file, at most @max bytes (VG_E_LIMIT). */
 vg_rc vg_disk_slurp(struct vg_disk *d, const char *name, size_t max, struct vg_buf *out) VG_MUST;
-/* The folder @name in @d's, made when it is not there. */
+/* The folder @name in @d's, made when it is not there; its name, and all others in @d, are sure when this returns (not when read only). */
 vg_rc vg_disk_folder(struct vg_disk *d, const char *name, struct vg_disk *out) VG_MUST;
+/* A folder may be there already; to be removed it must be empty. */
+vg_rc vg_disk_make_folder(struct vg_disk *d, const char *name) VG_MUST;
+vg_rc vg_disk_remove_folder(struct vg_disk *d, const char *name) VG_MUST;
 /* Each name that ends in @suffix, in no order. */
 vg_rc vg_disk_each(struct vg_disk *d, const char *suffix, vg_rc (*each)(void *ctx, const char *name), void *ctx) VG_MUST;
 

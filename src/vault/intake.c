@@ -180,7 +180,6 @@ check_file(struct vg_intake *j, struct jfile *x, struct vg_file *f, bool last, s
 		return damaged(damage, f->name, x->end, behind, j->next, b.first);
 	if (!last)
 		return damaged(damage, f->name, x->end, size, j->next, 0);
-	/* not synced: should it come back, it is cut off again; and the sync of what is written there is one of this too */
 	return j->d->read_only ? VG_OK : vg_file_truncate(j->d, f, x->end);
 }
 
@@ -240,7 +239,7 @@ drop_begun(struct vg_intake *j, struct vg_file *f, struct vg_intake_damage *dama
 	free(all);
 	if (rc != VG_OK)
 		return rc;
-	if (j->d->read_only || (rc = vg_disk_remove(j->d, f->name)) == VG_OK) /* not synced: should it come back, it goes again */
+	if (j->d->read_only || (rc = vg_disk_remove(j->d, f->name)) == VG_OK)
 		j->nfile--;
 	return rc;
 }
@@ -283,6 +282,16 @@ check_all(struct vg_intake *j, struct vg_intake_damage *damage)
 	return VG_OK;
 }
 
+/* What is there may be what a process wrote that was ended before it synced: the next one that reads it rests on it, and so it must be sure
+ * from here on. */
+static vg_rc
+make_sure(struct vg_intake *j)
+{
+	vg_rc rc = j->last.fd >= 0 ? vg_file_sync(j->d, &j->last) : VG_OK;
+
+	return rc != VG_OK ? rc : vg_disk_sync(j->d);
+}
+
 static void
 begin_batch(struct vg_intake *j)
 {
@@ -311,7 +320,8 @@ vg_intake_open(struct vg_disk *d, const struct vg_intake_options *o, struct vg_i
 	if ((rc = j->batch.rc) == VG_OK && (rc = vg_disk_each(d, SUFFIX, on_name, j)) == VG_OK) {
 		if (j->nfile > 1)
 			qsort(j->file, j->nfile, sizeof(*j->file), file_cmp);
-		rc = check_all(j, damage);
+		if ((rc = check_all(j, damage)) == VG_OK && !d->read_only)
+			rc = make_sure(j);
 	}
 	if (rc != VG_OK) {
 		vg_intake_free(j);

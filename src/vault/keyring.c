@@ -148,9 +148,12 @@ on_name(void *ctx, const char *name)
 		return VG_E_LIMIT;
 	if (!room(k))
 		return VG_E_NOMEM;
+	k->key[k->n].going = false;
 	if ((rc = vg_file_open(k->d, name, &f)) == VG_OK && (rc = vg_file_size(&f, &size)) == VG_OK && (rc = vg_file_read(&f, bytes, sizeof(bytes), 0)) == VG_OK)
 		rc = size == sizeof(bytes) ? unwrap(k, vg_str_mem(bytes, sizeof(bytes)), &k->key[k->n]) : VG_E_FORMAT;
 	vg_file_close(&f);
+	if (rc == VG_E_NOTFOUND) /* destroyed since it was listed */
+		return VG_OK;
 	if (rc == VG_OK) {
 		name_of(k->key[k->n].number, again);
 		if (strcmp(again, name) != 0)
@@ -161,16 +164,44 @@ on_name(void *ctx, const char *name)
 	return rc;
 }
 
+static void
+forget(struct vg_keyring *k, size_t i)
+{
+	sodium_memzero(&k->key[i], sizeof(k->key[i]));
+	memmove(&k->key[i], &k->key[i + 1], (k->n - i - 1) * sizeof(*k->key));
+	k->n--;
+}
+
+static vg_rc
+remove_key(struct vg_keyring *k, uint32_t number)
+{
+	char name[VG_DISK_NAME_MAX];
+	vg_rc rc;
+
+	name_of(number, name);
+	rc = vg_disk_remove(k->d, name);
+	return rc == VG_E_NOTFOUND ? VG_OK : rc;
+}
+
+/* The certificate is there: a key beside it was to go when the power did. */
 static vg_rc
 on_gone(void *ctx, const char *name)
 {
 	struct vg_keyring *k = ctx;
 	vg_str number = vg_str_cut(vg_str_of(name), 8);
+	vg_rc rc = VG_OK;
 	uint64_t n;
 
-	if (vg_str_all_digits(number) && vg_str_u64(number, &n) && n > k->last)
+	if (strlen(name) != 8 + strlen(VG_KEY_GONE) || !vg_str_all_digits(number) || !vg_str_u64(number, &n))
+		return VG_OK;
+	if (n > k->last)
 		k->last = (uint32_t)n;
-	return VG_OK;
+	for (size_t i = k->n; i-- > 0 && rc == VG_OK;)
+		if (k->key[i].number == n) {
+			forget(k, i);
+			rc = k->d->read_only ? VG_OK : remove_key(k, (uint32_t)n);
+		}
+	return rc;
 }
 
 static int
@@ -197,6 +228,8 @@ vg_keyring_open(struct vg_disk *d, const uint8_t tenant_key[32], char bad[VG_DIS
 	memcpy(k->tenant, tenant_key, sizeof(k->tenant));
 	if ((rc = vg_disk_each(d, VG_KEY_SUFFIX, on_name, k)) == VG_OK)
 		rc = vg_disk_each(d, VG_KEY_GONE, on_gone, k);
+	if (rc == VG_OK && !d->read_only) /* perhaps of a process that ended before it did: blocks will rest on these */
+		rc = vg_disk_sync(d);
 	k->bad = NULL;
 	if (rc != VG_OK) {
 		vg_keyring_free(k);
@@ -256,7 +289,7 @@ vg_keyring_of_day(struct vg_keyring *k, uint32_t day, const struct vg_day_key **
 	vg_rc rc;
 
 	for (size_t i = k->n; i-- > 0;)
-		if (k->key[i].day == day) {
+		if (k->key[i].day == day && !k->key[i].going) {
 			*out = &k->key[i];
 			return VG_OK;
 		}
@@ -265,6 +298,7 @@ vg_keyring_of_day(struct vg_keyring *k, uint32_t day, const struct vg_day_key **
 	x = &k->key[k->n];
 	x->number = k->last + 1;
 	x->day = day;
+	x->going = false;
 	randombytes_buf(x->key, sizeof(x->key));
 	if ((rc = write_key(k, x)) != VG_OK)
 		return rc;
@@ -295,7 +329,7 @@ vg_keyring_find(const struct vg_keyring *k, uint32_t number)
 vg_rc
 vg_keyring_destroy(struct vg_keyring *k, uint32_t day, vg_str certificate)
 {
-	char name[VG_DISK_NAME_MAX], gone[VG_DISK_NAME_MAX];
+	char gone[VG_DISK_NAME_MAX];
 	size_t i = 0;
 	vg_rc rc;
 
@@ -303,12 +337,9 @@ vg_keyring_destroy(struct vg_keyring *k, uint32_t day, vg_str certificate)
 		i++;
 	if (i == k->n)
 		return VG_E_NOTFOUND;
-	name_of(k->key[i].number, name);
+	k->key[i].going = true;
 	snprintf(gone, sizeof(gone), "%08u" VG_KEY_GONE, k->key[i].number);
-	if ((rc = vg_disk_replace(k->d, gone, certificate)) != VG_OK || (rc = vg_disk_remove(k->d, name)) != VG_OK || (rc = vg_disk_sync(k->d)) != VG_OK)
-		return rc;
-	sodium_memzero(&k->key[i], sizeof(k->key[i]));
-	memmove(&k->key[i], &k->key[i + 1], (k->n - i - 1) * sizeof(*k->key));
-	k->n--;
-	return VG_OK;
+	if ((rc = vg_disk_replace(k->d, gone, certificate)) == VG_OK && (rc = remove_key(k, k->key[i].number)) == VG_OK && (rc = vg_disk_sync(k->d)) == VG_OK)
+		forget(k, i);
+	return rc;
 }

@@ -22,10 +22,11 @@ struct vg_day_key {
 	uint32_t number; /* from 1 */
 	uint32_t day;    /* UTC, since 1970 */
 	uint8_t key[VG_BLOCK_KEY];
+	bool going; /* its destruction was begun: no block takes it any more */
 };
 struct vg_keyring;
 /* Those in @d's folder, opened with the tenant's key (copied, and wiped at the end).  VG_E_FORMAT, VG_E_REFUSED: one is damaged, or
- * another tenant's; @bad names it.  @d outlives the ring. */
+ * another tenant's; @bad names it.  One whose destruction was begun is destroyed.  @d outlives the ring. */
 vg_rc vg_keyring_open(struct vg_disk *d, const uint8_t tenant_key[32], char bad[VG_DISK_NAME_MAX], struct vg_keyring **out) VG_MUST;
 void vg_keyring_free(struct vg_keyring *k);
 /* That of @day, made and synced when there is none.  @out is owned by the ring, good until the next call. */
@@ -33,7 +34,7 @@ vg_rc vg_keyring_of_day(struct vg_keyring *k, uint32_t day, const struct vg_day_
 /* NULL: there is none of that number; it was destroyed. */
 const struct vg_day_key *vg_keyring_find(const struct vg_keyring *k, uint32_t number);
 /* Destroy the key of @day: @certificate takes its place as NNNNNNNN.gone, and its number is never given again.  VG_E_NOTFOUND: there is
- * none. */
+ * none.  VG_E_SYS: try again; it may be done when the ring is next opened. */
 vg_rc vg_keyring_destroy(struct vg_keyring *k, uint32_t day, vg_str certificate) VG_MUST;
 
 /* Is a day key's file what its maker wrote?  Needs no secret.  VG_E_FORMAT, VG_E_TRUNC.  @number and @day may be NULL. */

@@ -61,7 +61,13 @@ vg_segment_create(struct vg_disk *d, const char *name, struct vg_segment **out)
 		return VG_E_NOMEM;
 	s->d = d;
 	s->f.fd = -1;
-	if ((rc = vg_file_create(d, name, &s->f)) != VG_OK || (rc = vg_disk_sync(d)) != VG_OK) {
+	if ((rc = vg_file_create(d, name, &s->f)) == VG_OK && (rc = vg_disk_sync(d)) != VG_OK) {
+		int keep = errno;
+
+		(void)!vg_disk_remove(d, name); /* so that it may be tried again */
+		errno = keep;
+	}
+	if (rc != VG_OK) {
 		vg_segment_free(s);
 		return rc;
 	}
@@ -142,13 +148,15 @@ vg_segment_open(struct vg_disk *d, const char *name, uint64_t sure, struct vg_se
 	if (rc != VG_OK && s->n >= sure && d->read_only)
 		rc = VG_OK; /* perhaps it is being written */
 	else if (rc != VG_OK && s->n >= sure)
-		rc = vg_file_truncate(d, &s->f, s->end); /* not synced: should it come back, it is cut off again */
+		rc = vg_file_truncate(d, &s->f, s->end);
 	else if (rc == VG_OK ? s->n < sure && sure != VG_SEGMENT_ALL : s->n < sure) {
 		snprintf(damage->name, sizeof(damage->name), "%s", name);
 		damage->at = s->end;
 		damage->block = s->n;
 		rc = VG_E_FORMAT;
 	}
+	if (rc == VG_OK && sure != VG_SEGMENT_ALL && !d->read_only) /* perhaps of a process that ended before it synced */
+		rc = vg_file_sync(d, &s->f);
 	if (rc != VG_OK)
 		goto fail;
 	*out = s;

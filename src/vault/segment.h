@@ -27,7 +27,7 @@ void vg_segment_name(int64_t time_ns, unsigned part, char out[VG_DISK_NAME_MAX])
 /* Begin one; its name is sure when this returns. */
 vg_rc vg_segment_create(struct vg_disk *d, const char *name, struct vg_segment **out) VG_MUST;
 #define VG_SEGMENT_ALL UINT64_MAX
-/* Open one and find its blocks; @sure of them were acknowledged; VG_SEGMENT_ALL: every byte was.  VG_E_FORMAT: damage, told in @damage.  VG_E_NOTFOUND. */
+/* Open one and find its blocks, which are on disk then; @sure of them were acknowledged; VG_SEGMENT_ALL: every byte was.  VG_E_FORMAT: damage, told in @damage.  VG_E_NOTFOUND. */
 vg_rc vg_segment_open(struct vg_disk *d, const char *name, uint64_t sure, struct vg_segment_damage *damage, struct vg_segment **out) VG_MUST;
 void vg_segment_free(struct vg_segment *s);
 /* Add what vg_block_finish() made.  VG_OK: it is on disk.  Else it is not there, and may be tried again (VG_E_SYS: errno).  VG_E_LIMIT: begin

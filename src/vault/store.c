@@ -14,12 +14,14 @@ struct vg_store {
 	struct vg_frontier frontier; /* of the same leaves: its root costs nothing */
 	struct vg_store_segment *segment; /* owned; in order */
 	size_t n, cap;
+	size_t written;              /* while it is opened: the last one that has a block, or begins one */
 	struct vg_segment *last;     /* the one that is written to; NULL: none yet */
 	struct vg_block_writer block;
 	bool open_block;             /* it holds records */
 	int64_t day;                 /* of the open block */
 	uint64_t next_seq;           /* behind the last record that is on disk */
 	uint64_t taken_seq;          /* behind the last one that was taken */
+	uint64_t segment_bytes;
 	struct vg_checkpoint checkpoint; /* the last one */
 	struct vg_buf out;           /* a block that is written */
 	vg_store_block_fn *on_block;
@@ -134,7 +136,7 @@ open_segment(struct vg_store *s, size_t i, uint64_t planted, struct vg_store_dam
 	struct vg_file f;
 	vg_rc rc;
 
-	if (i + 1 < s->n) /* only the last one can hold what was never acknowledged */
+	if (i < s->written) /* only the last one can hold what was never acknowledged */
 		sure = VG_SEGMENT_ALL;
 	rc = vg_segment_open(s->d, g->name, sure, &bad, &x);
 	if (rc == VG_E_FORMAT)
@@ -162,10 +164,24 @@ open_segment(struct vg_store *s, size_t i, uint64_t planted, struct vg_store_dam
 		s->next_seq = k->head.last_seq + 1;
 	}
 	vg_file_close(&f);
-	if (rc == VG_OK && i + 1 == s->n)
+	if (rc == VG_OK && i >= s->written && vg_segment_count(x)) {
+		vg_segment_free(s->last);
 		s->last = x;
-	else
+	} else {
 		vg_segment_free(x);
+	}
+	return rc;
+}
+
+/* Those that hold nothing were begun and not used: they go, and their names are free again. */
+static vg_rc
+drop_begun(struct vg_store *s)
+{
+	vg_rc rc = VG_OK;
+
+	for (; rc == VG_OK && s->n && s->segment[s->n - 1].leaves == 0; s->n--)
+		if (!s->d->read_only)
+			rc = vg_disk_remove(s->d, s->segment[s->n - 1].name);
 	return rc;
 }
 
@@ -191,11 +207,15 @@ read_all(struct vg_store *s, struct vg_store_damage *damage)
 	uint64_t planted;
 	vg_rc rc;
 
-	if ((rc = read_checkpoint(s, damage)) != VG_OK || (rc = vg_disk_each(s->d, VG_SEGMENT_SUFFIX, on_name, s)) != VG_OK ||
-	    (rc = vg_tree_open(s->d->dir, &planted, &s->tree)) != VG_OK)
+	/* in this order: a reader, while others write, finds the blocks of what it read before */
+	if ((rc = read_checkpoint(s, damage)) != VG_OK || (rc = vg_tree_open(s->d, &planted, &s->tree)) != VG_OK ||
+	    (rc = vg_disk_each(s->d, VG_SEGMENT_SUFFIX, on_name, s)) != VG_OK)
 		return rc;
 	if (s->n > 1)
 		qsort(s->segment, s->n, sizeof(*s->segment), by_first);
+	for (size_t i = 0; i < s->n; i++) /* those without a first record are behind all others */
+		if (s->segment[i].first_seq != UINT64_MAX)
+			s->written = i;
 	for (size_t i = 0; i < s->n; i++)
 		if ((rc = open_segment(s, i, planted, damage)) != VG_OK)
 			return rc;
@@ -206,6 +226,8 @@ read_all(struct vg_store *s, struct vg_store_damage *damage)
 		damage->at = s->n ? s->segment[s->n - 1].bytes : 0;
 		return VG_E_FORMAT;
 	}
+	if ((rc = drop_begun(s)) != VG_OK)
+		return rc;
 	if ((rc = vg_store_is_grown(s, s->checkpoint.size, &s->checkpoint.root)) == VG_E_REFUSED)
 		rc = damaged(damage, VG_CHECKPOINT_FILE, 0, "the blocks are others than the checkpoint says");
 	return rc;
@@ -223,6 +245,7 @@ vg_store_open(struct vg_disk *d, const char *origin, const uint8_t *tenant_key, 
 	s->d = d;
 	s->keys_dir.dir = -1;
 	s->next_seq = 1;
+	s->segment_bytes = VG_SEGMENT_BYTES;
 	snprintf(s->origin, sizeof(s->origin), "%s", origin);
 	if (tenant_key && (rc = vg_disk_folder(d, "keys", &s->keys_dir)) == VG_OK &&
 	    (rc = vg_keyring_open(&s->keys_dir, tenant_key, damage->name, &s->keys)) != VG_OK && damage->name[0])
@@ -236,6 +259,12 @@ vg_store_open(struct vg_disk *d, const char *origin, const uint8_t *tenant_key, 
 	s->taken_seq = s->next_seq;
 	*out = s;
 	return VG_OK;
+}
+
+void
+vg_store_set_segment_bytes(struct vg_store *s, uint64_t bytes)
+{
+	s->segment_bytes = bytes;
 }
 
 void
@@ -268,7 +297,7 @@ segment_for(struct vg_store *s)
 	vg_rc rc = VG_E_REFUSED;
 
 	vg_segment_name(s->day * VG_DAY, 0, g.name);
-	if (s->last && now && memcmp(now->name, g.name, strlen("YYYY-MM-DD")) == 0 && now->bytes < VG_SEGMENT_BYTES &&
+	if (s->last && now && memcmp(now->name, g.name, strlen("YYYY-MM-DD")) == 0 && now->bytes < s->segment_bytes &&
 	    now->leaves < VG_SEGMENT_BLOCKS_MAX)
 		return VG_OK;
 	if ((rc = room(s)) != VG_OK)
@@ -341,7 +370,8 @@ vg_store_add(struct vg_store *s, const struct vg_record *r)
 
 	if (r->seq < s->taken_seq)
 		return VG_OK;
-	if (s->open_block && (day != s->day || vg_block_is_full(&s->block)) && (rc = vg_store_cut(s)) != VG_OK)
+	/* one that is made already takes no more: its cut failed, and is tried again */
+	if (s->open_block && (s->out.n || day != s->day || vg_block_is_full(&s->block)) && (rc = vg_store_cut(s)) != VG_OK)
 		return rc;
 	if (!s->open_block) {
 		vg_block_begin(&s->block);

@@ -35,6 +35,8 @@ struct vg_store;
 /* Open the store in @d's folder; a new one is made in an empty folder.  @tenant_key: NULL to keep it unencrypted (tests).  What power
  * ended is made sound.  VG_E_FORMAT: damage, told in @damage.  @d outlives the store. */
 vg_rc vg_store_open(struct vg_disk *d, const char *origin, const uint8_t *tenant_key, struct vg_store_damage *damage, struct vg_store **out) VG_MUST;
+/* Another segment is begun over @bytes instead of VG_SEGMENT_BYTES. */
+void vg_store_set_segment_bytes(struct vg_store *s, uint64_t bytes);
 void vg_store_free(struct vg_store *s); /* what was not cut is gone: it stands in the intake journal */
 
 /* Take a record whose number is above all others'; ones that are here already are passed over (VG_OK).  A full block, and one of another

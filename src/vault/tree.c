@@ -1,13 +1,8 @@
 #include "vault/tree.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "base/io.h"
 
 #define TILE_BYTES (VG_TILE_HASHES * VG_HASH_BYTES)
 #define PATH_BYTES 96
@@ -18,8 +13,15 @@ struct level { /* the tile at the right edge */
 	uint64_t shown_tile;
 	struct vg_hash edge[VG_TILE_HASHES]; /* n % VG_TILE_HASHES of them */
 };
+struct kept { /* a full tile that may not be written */
+	unsigned level;
+	uint64_t tile;
+	struct vg_hash h[VG_TILE_HASHES];
+};
 struct vg_tree {
-	int dir;
+	struct vg_disk *d;
+	struct kept **kept; /* owned */
+	size_t nkept;
 	struct level level[VG_TILE_LEVELS];
 	/* a tile that was read for a proof */
 	unsigned read_level;
@@ -48,45 +50,49 @@ tile_path(unsigned level, uint64_t tile, uint32_t w, char out[PATH_BYTES])
 
 /* The folders before @path's last name. */
 static vg_rc
-make_folders(int dir, const char *path)
+make_folders(struct vg_disk *d, const char *path)
 {
 	char part[PATH_BYTES];
+	vg_rc rc;
 
 	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
 		snprintf(part, sizeof(part), "%.*s", (int)(slash - path), path);
-		if (mkdirat(dir, part, 0700) < 0 && errno != EEXIST)
-			return VG_E_SYS;
+		if ((rc = vg_disk_make_folder(d, part)) != VG_OK)
+			return rc;
 	}
 	return VG_OK;
 }
 
-/* Written beside and renamed: a tile that has its name is whole. */
+static vg_rc
+keep_tile(struct vg_tree *t, unsigned level, uint64_t tile, const struct vg_hash *h)
+{
+	struct kept *k;
+
+	if (t->nkept == VG_TREE_KEPT_MAX)
+		return VG_E_LIMIT;
+	if ((t->kept == NULL && (t->kept = calloc(VG_TREE_KEPT_MAX, sizeof(*t->kept))) == NULL) || (k = malloc(sizeof(*k))) == NULL)
+		return VG_E_NOMEM;
+	k->level = level;
+	k->tile = tile;
+	memcpy(k->h, h, sizeof(k->h));
+	t->kept[t->nkept++] = k;
+	return VG_OK;
+}
+
+/* Written beside and renamed.  A full tile that has its name is whole; one that is not full is made anew anyway. */
 static vg_rc
 write_tile(struct vg_tree *t, unsigned level, uint64_t tile, uint32_t w, const struct vg_hash *h, size_t n)
 {
-	char path[PATH_BYTES], tmp[PATH_BYTES + 8];
+	vg_rc (*write)(struct vg_disk *, const char *, vg_str) = w ? vg_disk_swap : vg_disk_put;
+	vg_str bytes = vg_str_mem(h, n * sizeof(*h));
+	char path[PATH_BYTES];
 	vg_rc rc;
-	int fd;
 
+	if (t->d->read_only)
+		return keep_tile(t, level, tile, h);
 	tile_path(level, tile, w, path);
-	snprintf(tmp, sizeof(tmp), "%s.tmp", path);
-	if ((rc = make_folders(t->dir, path)) != VG_OK)
-		return rc;
-	if ((fd = openat(t->dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
-		return VG_E_SYS;
-	rc = vg_write_all(fd, vg_str_mem(h, n * sizeof(*h)));
-	if (rc == VG_OK && w == 0 && fdatasync(fd) < 0) /* else a name without its bytes could be there after a failure of power */
-		rc = VG_E_SYS;
-	if (close(fd) < 0 && rc == VG_OK)
-		rc = VG_E_SYS;
-	if (rc == VG_OK && renameat(t->dir, tmp, t->dir, path) < 0)
-		rc = VG_E_SYS;
-	if (rc != VG_OK) {
-		int keep = errno;
-
-		(void)unlinkat(t->dir, tmp, 0);
-		errno = keep;
-	}
+	if ((rc = write(t->d, path, bytes)) == VG_E_SYS && errno == ENOENT && (rc = make_folders(t->d, path)) == VG_OK)
+		rc = write(t->d, path, bytes);
 	return rc;
 }
 
@@ -95,26 +101,24 @@ static vg_rc
 read_tile(struct vg_tree *t, unsigned level, uint64_t tile)
 {
 	char path[PATH_BYTES];
-	size_t n = 0;
-	ssize_t k;
-	int fd;
+	struct vg_file f;
+	vg_rc rc;
 
 	if (t->read && t->read_level == level && t->read_tile == tile)
 		return VG_OK;
 	t->read = false;
+	for (size_t i = t->nkept; i-- > 0;)
+		if (t->kept[i]->level == level && t->kept[i]->tile == tile) {
+			memcpy(t->tile, t->kept[i]->h, sizeof(t->tile));
+			return VG_OK;
+		}
 	tile_path(level, tile, 0, path);
-	if ((fd = openat(t->dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
-		return errno == ENOENT ? VG_E_NOTFOUND : VG_E_SYS;
-	while (n < TILE_BYTES && (k = read(fd, (char *)t->tile + n, TILE_BYTES - n)) != 0) {
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			break;
-		n += (size_t)k;
-	}
-	close(fd);
-	if (n != TILE_BYTES)
-		return VG_E_NOTFOUND;
+	if ((rc = vg_file_open(t->d, path, &f)) != VG_OK)
+		return rc;
+	rc = vg_file_read(&f, t->tile, TILE_BYTES, 0);
+	vg_file_close(&f);
+	if (rc != VG_OK)
+		return rc == VG_E_TRUNC ? VG_E_NOTFOUND : rc;
 	t->read = true;
 	t->read_level = level;
 	t->read_tile = tile;
@@ -155,14 +159,14 @@ add_to(struct vg_tree *t, unsigned level, const struct vg_hash *h)
 }
 
 vg_rc
-vg_tree_open(int dir, uint64_t *size, struct vg_tree **out)
+vg_tree_open(struct vg_disk *d, uint64_t *size, struct vg_tree **out)
 {
 	struct vg_tree *t = calloc(1, sizeof(*t));
 	vg_rc rc = VG_OK;
 
 	if (t == NULL)
 		return VG_E_NOMEM;
-	t->dir = dir;
+	t->d = d;
 	/* leaf tiles one by one: the levels above are made from them, and what a failure left of those is written over */
 	for (uint64_t tile = 0; rc == VG_OK; tile++) {
 		struct vg_hash root;
@@ -186,6 +190,11 @@ vg_tree_open(int dir, uint64_t *size, struct vg_tree **out)
 void
 vg_tree_free(struct vg_tree *t)
 {
+	if (t == NULL)
+		return;
+	for (size_t i = 0; i < t->nkept; i++)
+		free(t->kept[i]);
+	free(t->kept);
 	free(t);
 }
 
@@ -208,9 +217,9 @@ remove_partial(struct vg_tree *t, unsigned level, uint64_t tile, uint32_t w)
 	char path[PATH_BYTES];
 
 	tile_path(level, tile, w, path);
-	(void)unlinkat(t->dir, path, 0);
+	(void)!vg_disk_remove(t->d, path);
 	*strrchr(path, '/') = 0;
-	(void)unlinkat(t->dir, path, AT_REMOVEDIR);
+	(void)!vg_disk_remove_folder(t->d, path);
 }
 
 vg_rc

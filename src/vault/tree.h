@@ -7,15 +7,18 @@
 #ifndef VG_VAULT_TREE_H
 #define VG_VAULT_TREE_H
 
+#include "vault/disk.h"
 #include "vault/merkle.h"
 
 #define VG_TILE_HASHES 256
 #define VG_TILE_LEVELS 8
 
 struct vg_tree;
-/* The tree in the folder @dir, which "tile" stands in or is made in.  @size: what it then has: as many leaves as whole tiles can
- * vouch for; the caller adds those that follow. */
-vg_rc vg_tree_open(int dir, uint64_t *size, struct vg_tree **out) VG_MUST;
+#define VG_TREE_KEPT_MAX 4096 /* tiles of one that is read only: 2^20 leaves beyond what has tiles */
+/* The tree in @d's folder, which "tile" stands in or is made in.  @size: what it then has: as many leaves as whole tiles can
+ * vouch for; the caller adds those that follow.  @d outlives the tree; when it is read only, tiles that are not there yet are kept in memory
+ * (VG_E_LIMIT: too many). */
+vg_rc vg_tree_open(struct vg_disk *d, uint64_t *size, struct vg_tree **out) VG_MUST;
 void vg_tree_free(struct vg_tree *t);
 /* VG_E_SYS: a full tile could not be written (errno); the leaf is not added, and may be again. */
 vg_rc vg_tree_add(struct vg_tree *t, const struct vg_hash *leaf) VG_MUST;

@@ -16,13 +16,15 @@
 static struct vg_hash *leaf, *root;
 static char path[64];
 static int dir;
+static struct vg_disk disk;
 
 static void
 folder(void)
 {
 	snprintf(path, sizeof(path), "%s/tree-test-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	assert_non_null(mkdtemp(path));
-	assert_true((dir = open(path, O_RDONLY | O_DIRECTORY)) >= 0);
+	assert_int_equal(vg_disk_open(&disk, path), VG_OK);
+	dir = disk.dir;
 }
 
 static int
@@ -37,7 +39,7 @@ remove_one(const char *name, const struct stat *st, int flag, struct FTW *ftw)
 static void
 no_folder(void)
 {
-	close(dir);
+	vg_disk_close(&disk);
 	assert_int_equal(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
@@ -95,7 +97,7 @@ three_levels(void **state)
 
 	(void)state;
 	folder();
-	assert_int_equal(vg_tree_open(dir, &size, &t), VG_OK);
+	assert_int_equal(vg_tree_open(&disk, &size, &t), VG_OK);
 	assert_int_equal(size, 0);
 	check_proofs(t, 0, 1);
 	for (uint64_t i = 0; i < LEAVES; i++) {
@@ -109,7 +111,7 @@ three_levels(void **state)
 	assert_int_equal(st.st_size, 8192);
 	assert_int_equal(fstatat(dir, "tile/1/000", &st, 0), 0);
 	/* opened again: what whole tiles have, and the rest added again */
-	assert_int_equal(vg_tree_open(dir, &size, &t), VG_OK);
+	assert_int_equal(vg_tree_open(&disk, &size, &t), VG_OK);
 	assert_int_equal(size, LEAVES / VG_TILE_HASHES * VG_TILE_HASHES);
 	for (uint64_t i = size; i < LEAVES; i++)
 		assert_int_equal(vg_tree_add(t, &leaf[i]), VG_OK);
@@ -119,7 +121,7 @@ three_levels(void **state)
 	assert_int_equal(unlinkat(dir, "tile/1/000", 0), 0);
 	assert_int_equal(truncate((snprintf(path + strlen(path), 20, "/tile/0/100"), path), 100), 0);
 	*strstr(path, "/tile") = 0;
-	assert_int_equal(vg_tree_open(dir, &size, &t), VG_OK);
+	assert_int_equal(vg_tree_open(&disk, &size, &t), VG_OK);
 	assert_int_equal(size, 100 * VG_TILE_HASHES);
 	check_proofs(t, size, 997);
 	vg_tree_free(t);
@@ -136,7 +138,7 @@ partial_tiles(void **state)
 
 	(void)state;
 	folder();
-	assert_int_equal(vg_tree_open(dir, &size, &t), VG_OK);
+	assert_int_equal(vg_tree_open(&disk, &size, &t), VG_OK);
 	for (size_t k = 0; k < VG_COUNT(stop); k++) {
 		char name[64];
 
@@ -171,13 +173,13 @@ numbers_in_groups(void **state)
 	folder();
 	assert_int_equal(mkdirat(dir, "tile", 0700), 0);
 	assert_int_equal(mkdirat(dir, "tile/0", 0700), 0);
-	assert_int_equal(vg_tree_open(dir, &size, &t), VG_OK);
+	assert_int_equal(vg_tree_open(&disk, &size, &t), VG_OK);
 	for (uint64_t i = 0; i < 1001 * VG_TILE_HASHES; i++)
 		assert_int_equal(vg_tree_add(t, &leaf[i % LEAVES]), VG_OK);
 	assert_int_equal(fstatat(dir, "tile/0/999", &st, 0), 0);
 	assert_int_equal(fstatat(dir, "tile/0/x001/000", &st, 0), 0);
 	vg_tree_free(t);
-	assert_int_equal(vg_tree_open(dir, &size, &t), VG_OK);
+	assert_int_equal(vg_tree_open(&disk, &size, &t), VG_OK);
 	assert_int_equal(size, 1001 * VG_TILE_HASHES);
 	vg_tree_free(t);
 	no_folder();
@@ -193,7 +195,7 @@ a_failure_changes_nothing(void **state)
 
 	(void)state;
 	folder();
-	assert_int_equal(vg_tree_open(dir, &size, &t), VG_OK);
+	assert_int_equal(vg_tree_open(&disk, &size, &t), VG_OK);
 	for (uint64_t i = 0; i < VG_TILE_HASHES - 1; i++)
 		assert_int_equal(vg_tree_add(t, &leaf[i]), VG_OK);
 	assert_true((fd = openat(dir, "tile", O_WRONLY | O_CREAT, 0600)) >= 0); /* a file where the folder should be */
