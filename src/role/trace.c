@@ -190,15 +190,32 @@ on_withdraw(void *ctx, uint32_t tenant, const uint8_t id[VG_LIVE_ID_BYTES])
 
 /* ---- what was found ---- */
 
+/* An event that came before in another record counts once. */
+static vg_rc
+is_copy(struct trace *t, bool *out)
+{
+	static const uint8_t none[16];
+	const struct vg_found *f = &t->found;
+	bool fed = false;
+
+	*out = false;
+	for (uint32_t i = 0; i < f->nrule && !fed; i++)
+		fed = f->rule[i] < t->k.program.nrule && (t->k.program.rule[f->rule[i]].flags & VG_RULE_FED);
+	if (!fed || memcmp(f->identity, none, sizeof(none)) == 0)
+		return VG_OK;
+	return vg_hits_known(t->hits, f->tenant, f->identity, f->time_ns, f->seq, out);
+}
+
 static vg_rc
 one_found(struct trace *t)
 {
 	const struct vg_found *f = &t->found;
 	struct vg_cur c = vg_cur_of(f->wire.p, f->wire.n);
+	bool copy;
 	vg_rc rc;
 
 	vg_arena_reset(&t->arena);
-	if ((rc = vg_wire_decode(&c, &t->event)) != VG_OK)
+	if ((rc = vg_wire_decode(&c, &t->event)) != VG_OK || (rc = is_copy(t, &copy)) != VG_OK)
 		return rc;
 	for (uint32_t i = 0; i < f->nrule && rc == VG_OK; i++) {
 		const struct vg_rule *r;
@@ -208,7 +225,7 @@ one_found(struct trace *t)
 		r = &t->k.program.rule[f->rule[i]];
 		if (is_reported(t, f->rule[i]))
 			rc = base_signal(t, f->rule[i]);
-		if (rc == VG_OK && (r->flags & VG_RULE_FED)) {
+		if (rc == VG_OK && !copy && (r->flags & VG_RULE_FED)) {
 			vg_buf_clear(&t->wire);
 			vg_wire_encode(&t->wire, &t->event, t->k.program.need + r->need, r->nneed);
 			rc = t->wire.rc != VG_OK ? t->wire.rc : vg_live_hit(t->live, f->tenant, f->rule[i], f->time_ns, f->seq, vg_buf_str(&t->wire));
