@@ -488,11 +488,7 @@ spawn(struct parent *p, struct child *c)
 	struct vg_channel_ops ops = { handlers, closed, p };
 	int sv[2];
 
-	static const uint64_t none;
-
 	c->next_ms = now_ms() + c->backoff_ms;
-	if (c->role == VG_ROLE_DETECT && pwrite(p->progress[c->index], &none, sizeof(none), 0) != sizeof(none))
-		return; /* or it would be charged with what the one before it died over */
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0)
 		return;
 	fflush(NULL);

@@ -32,7 +32,7 @@ prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 		void *p;
 
 		snprintf(name, sizeof(name), "progress:%u", i);
-		if ((fd = vg_role_fd(e, name)) >= 0 && (p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0)) != MAP_FAILED)
+		if ((fd = vg_role_fd(e, name)) >= 0 && (p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) != MAP_FAILED)
 			v->detect[i].progress = p;
 	}
 	return limits->dir >= 0 ? VG_OK : VG_E_NOTFOUND;

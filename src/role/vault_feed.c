@@ -105,7 +105,7 @@ set_aside(struct vault *v, uint64_t seq)
 {
 	char text[200];
 
-	if (v->naside == VAULT_ASIDE_MAX)
+	if (v->naside == VAULT_ASIDE_MAX || is_aside(v, seq))
 		return;
 	v->aside[v->naside++] = seq;
 	snprintf(text, sizeof(text), "{\"vigie\":{\"event\":\"record-set-aside\",\"record\":%llu,\"role\":\"detect\",\"deaths\":2}}", (unsigned long long)seq);
@@ -141,6 +141,8 @@ forget_detect(struct vault *v, struct vault_detect *d)
 			suspect(v, seq);
 			break; /* two generations may hold it */
 		}
+	if (d->progress)
+		*d->progress = 0; /* charged once: the next channel may end before a process works on it */
 	d->channel = NULL;
 	d->n = 0;
 	if (had && v->trace_known)
@@ -216,6 +218,8 @@ vault_detect_new(struct vault *v, unsigned index, int fd)
 		forget_detect(v, d);
 		vg_channel_free(old);
 	}
+	if (d->progress)
+		*d->progress = 0;
 	if ((rc = vg_channel_new(v->env->loop, fd, &ops, &d->channel)) == VG_OK)
 		vault_feed(v);
 	return rc;

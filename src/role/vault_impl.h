@@ -46,7 +46,7 @@ struct vault_detect {
 	struct vg_channel *channel;
 	struct vault_range at_work[VAULT_IN_FLIGHT];
 	unsigned n;
-	const volatile uint64_t *progress; /* the record that it decodes; NULL: not shared */
+	volatile uint64_t *progress; /* the record that it decodes; NULL: not shared */
 };
 struct vault {
 	struct vg_role_env *env;

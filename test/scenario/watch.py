@@ -12,9 +12,10 @@ import subprocess
 import sys
 import time
 
-from scenario import SKIP, VIGIE, check, env, path, write
+from scenario import RULES, SKIP, VIGIE, check, env, path, write
 
 PEERS = os.environ.get('VIGIE_PEERS', '')  # what scripts/peers fetched
+DATA = os.path.dirname(os.path.abspath(RULES))  # packs/ and rules/, wherever the program lies
 LISTENERS = ('syslog', 'syslog-tls', 'https')
 _running = []
 
@@ -85,7 +86,7 @@ class Watch:
             words += ['--listen', '%s=%s' % (name, self.addresses.get(name, '127.0.0.1:0'))]
         with open(self.log, 'ab') as log:
             begin = log.tell()
-            self.process = subprocess.Popen(words, env=env(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(words, env=env(VIGIE_DATA=DATA), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         _running.append(self.process)
 
         def ready():
@@ -126,7 +127,7 @@ class Watch:
     # ---- what it is asked ----
 
     def vigie(self, *words, good=(0,), timeout=60):
-        r = subprocess.run([self.program, *words, '--state', self.state], env=env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
+        r = subprocess.run([self.program, *words, '--state', self.state], env=env(VIGIE_DATA=DATA), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
         if r.returncode not in good:
             raise RuntimeError('vigie %s: %d: %s' % (' '.join(words), r.returncode, r.stderr.decode('utf-8', 'replace')))
         return r
