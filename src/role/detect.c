@@ -30,6 +30,8 @@ struct detect {
 	struct vg_decoder decoder;
 	struct vg_detector *detector;
 	struct vg_channel *vault, *trace;
+	uint64_t generation; /* that trace told over the channel that there is; 0: none */
+	struct vg_buf held;  /* a message that came before trace told its generation */
 	volatile uint64_t *progress; /* the vault sees over which record this process died */
 	struct vg_buf found, wire, done;
 	struct vg_found f;
@@ -37,7 +39,6 @@ struct detect {
 	size_t ntold;
 	uint32_t tenant;
 	struct vg_record record;
-	bool any;           /* some rule of the event is told */
 	vg_rc rc;           /* of the batch */
 	uint64_t events, hits, records, limited;
 };
@@ -182,7 +183,28 @@ one_record(struct detect *d)
 }
 
 static void
-finish_batch(struct detect *d, uint64_t first)
+begin_found(struct detect *d, uint64_t first)
+{
+	vg_buf_clear(&d->found);
+	vg_buf_le64(&d->found, d->generation);
+	vg_buf_le64(&d->found, first);
+	vg_buf_le64(&d->found, 0); /* known at its end */
+	vg_buf_le64(&d->found, 0);
+}
+
+/* All before @next is told. */
+static void
+send_found(struct detect *d, uint64_t next, int64_t newest_ns)
+{
+	memcpy(d->found.p + 16, &next, sizeof(next)); /* little-endian machines alone, as base/cur.h says */
+	memcpy(d->found.p + 24, &newest_ns, sizeof(newest_ns));
+	vg_channel_send(d->trace, VG_MSG_FOUND, vg_buf_str(&d->found));
+	if (vg_channel_queued(d->trace) > FOUND_AHEAD) /* it is slower than we are: nothing else is to be done */
+		vg_channel_flush(d->trace, FLUSH_MS);
+}
+
+static void
+tell_done(struct detect *d, uint64_t first)
 {
 	vg_buf_clear(&d->done);
 	vg_buf_le64(&d->done, first);
@@ -192,46 +214,107 @@ finish_batch(struct detect *d, uint64_t first)
 		vg_buf_le32(&d->done, d->told[i].unknown);
 		vg_buf_le64(&d->done, (uint64_t)d->told[i].skew_ns);
 	}
-	vg_channel_send(d->trace, VG_MSG_FOUND, vg_buf_str(&d->found)); /* first: what is lost with it is asked for again */
-	if (vg_channel_queued(d->trace) > FOUND_AHEAD) /* it is slower than we are: nothing else is to be done */
-		vg_channel_flush(d->trace, FLUSH_MS);
 	vg_channel_send(d->vault, VG_MSG_DONE, vg_buf_str(&d->done));
-	if (d->progress)
-		*d->progress = 0;
+}
+
+/* What one record gave is told whole, or, over what a message holds, not at all. */
+static vg_rc
+found_record(struct detect *d, int64_t newest_ns)
+{
+	size_t before = d->found.n;
+	uint64_t seq = d->record.seq;
+	vg_rc rc = one_record(d);
+
+	if (rc == VG_E_NOMEM || rc == VG_E_LIMIT)
+		d->limited++; /* that record's; the next one has room again */
+	else if (rc != VG_OK)
+		return rc;
+	if (d->found.rc != VG_OK)
+		return d->found.rc;
+	if (d->found.n - before > VG_FOUND_BYTES_MAX / 2) {
+		d->found.n = before;
+		d->limited++;
+	}
+	if (d->found.n > VG_FOUND_BYTES_MAX / 2) {
+		send_found(d, seq + 1, newest_ns);
+		begin_found(d, seq + 1);
+	}
+	return VG_OK;
 }
 
 static vg_rc
-on_events(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+work(struct detect *d, struct vg_cur *body)
 {
-	struct detect *d = ctx;
-	uint64_t generation = vg_cur_le64(body), first = vg_cur_le64(body), next = vg_cur_le64(body);
+	uint64_t first = vg_cur_le64(body), next = vg_cur_le64(body);
 	int64_t newest_ns = VG_TIME_NONE;
 	vg_rc rc;
 
-	(void)from;
-	if (fd >= 0 || body->rc != VG_OK || d->trace == NULL)
-		return fd >= 0 ? VG_E_FORMAT : body->rc; /* without trace: the vault gives it again when there is one */
 	d->ntold = 0;
-	vg_buf_clear(&d->found);
-	vg_buf_le64(&d->found, generation);
-	vg_buf_le64(&d->found, first);
-	vg_buf_le64(&d->found, next);
-	vg_buf_le64(&d->found, 0);
+	begin_found(d, first);
 	while (vg_cur_left(body)) {
 		d->tenant = vg_cur_le32(body);
 		if ((rc = vg_record_take(body, &d->record)) != VG_OK)
 			return rc;
 		newest_ns = d->record.recv_ns > newest_ns ? d->record.recv_ns : newest_ns;
-		rc = one_record(d);
-		if (rc == VG_E_NOMEM || rc == VG_E_LIMIT)
-			d->limited++; /* that record's; the next one has room again */
-		else if (rc != VG_OK)
+		if ((rc = found_record(d, newest_ns)) != VG_OK)
 			return rc;
-		if (d->found.rc != VG_OK)
-			return d->found.rc;
 	}
-	memcpy(d->found.p + 24, &newest_ns, sizeof(newest_ns));
-	finish_batch(d, first);
+	if (d->progress)
+		*d->progress = 0;
+	send_found(d, next, newest_ns); /* first: what is lost with it is asked for again */
+	tell_done(d, first);
+	return VG_OK;
+}
+
+/* Of the generation that trace knows of: work.  Of an older one: nothing.  Else it is newer, and waits until trace has heard of it. */
+static vg_rc
+on_events(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct detect *d = ctx;
+	struct vg_cur whole = *body;
+	uint64_t generation = vg_cur_le64(body);
+
+	if (fd >= 0 || vg_cur_left(body) < 16 || body->rc != VG_OK)
+		return VG_E_FORMAT;
+	if (d->trace && generation == d->generation)
+		return work(d, body);
+	if (d->trace && generation >> 32 == d->generation >> 32 && generation < d->generation) {
+		d->ntold = 0;
+		tell_done(d, vg_cur_le64(body));
+		return VG_OK;
+	}
+	vg_buf_clear(&d->held);
+	vg_buf_put(&d->held, vg_cur_bytes(&whole, vg_cur_left(&whole)));
+	vg_channel_pause(from, true);
+	return d->held.rc;
+}
+
+static vg_rc
+on_begin(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct detect *d = ctx;
+	uint64_t generation = vg_cur_le64(body);
+	struct vg_channel *vault = d->vault;
+	struct vg_buf held = d->held;
+	struct vg_cur c;
+	vg_rc rc;
+
+	(void)from;
+	if (fd >= 0 || body->rc != VG_OK || generation == 0)
+		return VG_E_FORMAT;
+	d->generation = generation;
+	if (vault == NULL || held.n == 0)
+		return VG_OK;
+	d->held = (struct vg_buf){ 0 };
+	c = vg_cur_of(held.p, held.n);
+	vg_channel_pause(vault, false);
+	rc = on_events(d, vault, &c, -1); /* it may wait again */
+	vg_buf_fini(&held);
+	if (rc != VG_OK) { /* the vault's mistake, not that of trace */
+		vg_channel_free(vault);
+		d->vault = NULL;
+		vg_role_lost(d->env, VG_ROLE_VAULT, 0);
+	}
 	return VG_OK;
 }
 
@@ -244,10 +327,12 @@ closed(void *ctx, struct vg_channel *c)
 
 	if (d->vault == c) {
 		d->vault = NULL;
+		vg_buf_clear(&d->held);
 		vg_role_lost(d->env, VG_ROLE_VAULT, 0);
 	}
 	if (d->trace == c) {
 		d->trace = NULL;
+		d->generation = 0;
 		vg_role_lost(d->env, VG_ROLE_TRACE, 0);
 	}
 }
@@ -272,9 +357,9 @@ static vg_rc
 peer(struct vg_role_env *e, unsigned role, unsigned index, int fd)
 {
 	static const struct vg_handler from_vault[] = { { VG_MSG_EVENTS, VG_RECORDS_MAX, on_events }, { 0, 0, NULL } };
-	static const struct vg_handler nothing[] = { { 0, 0, NULL } };
+	static const struct vg_handler from_trace[] = { { VG_MSG_BEGIN, 16, on_begin }, { 0, 0, NULL } };
 	struct detect *d = e->ctx;
-	struct vg_channel_ops ops = { role == VG_ROLE_VAULT ? from_vault : nothing, closed, d };
+	struct vg_channel_ops ops = { role == VG_ROLE_VAULT ? from_vault : from_trace, closed, d };
 	struct vg_channel **place = role == VG_ROLE_VAULT ? &d->vault : &d->trace;
 
 	(void)index;
@@ -284,6 +369,10 @@ peer(struct vg_role_env *e, unsigned role, unsigned index, int fd)
 		vg_channel_free(*place);
 		*place = NULL;
 	}
+	if (role == VG_ROLE_VAULT)
+		vg_buf_clear(&d->held);
+	else
+		d->generation = 0;
 	return vg_channel_new(e->loop, fd, &ops, place);
 }
 

@@ -89,7 +89,7 @@ read_file(struct local *l, const char *name, struct vg_buf *out)
 static vg_rc
 begin_tail(struct local *l, vg_str tenant, vg_str host)
 {
-	struct vg_tail_options o = { .glob = l->glob[0] ? l->glob : NULL, .tenant = tenant, .host = host };
+	struct vg_tail_options o = { .glob = l->glob, .tenant = tenant, .host = host };
 	struct vg_buf places = { 0 };
 	vg_rc rc;
 

@@ -2,10 +2,14 @@
  *
  *   collect, local -> vault   HELLO, SOURCE, RECORDS, REFUSED        vault -> collect, local   FROM, KEPT
  *   vault -> detect           EVENTS                                 detect -> vault           DONE
- *   detect -> trace           FOUND
- *   trace -> vault            CURSOR                                 vault -> trace            BEGIN
+ *   detect -> trace           FOUND                                  trace -> detect           BEGIN
+ *   trace -> vault            CURSOR, AGAIN                          vault -> trace            BEGIN
  *   vault -> seal             SIGN                                   seal -> vault             SIGNED
- */
+ *
+ * What the vault gives to detect is of a generation, and a generation has no hole: each record from its first one on is given once, and trace
+ * takes them in order.  Whenever something may be lost between the three, because one of them died or a channel ended, the vault begins a
+ * new generation at the first record that trace does not have; what is still under way of the one before is nothing then.  Detect works on a
+ * generation when trace told it over the channel that its findings will go through: none goes to a trace that is no more. */
 #ifndef VG_ROLE_MESSAGES_H
 #define VG_ROLE_MESSAGES_H
 
@@ -23,8 +27,9 @@ enum vg_role_msg {
 	VG_MSG_DONE,        /* u64 first seq, then u32 source, u32 records not understood, u32 events of no known log source, i64 its clock less
 	                     * ours, a source each */
 	VG_MSG_FOUND,       /* role/found.h */
-	VG_MSG_BEGIN,       /* u64 generation, u64 seq: what comes next */
+	VG_MSG_BEGIN,       /* u64 generation (upper half: the vault's life, random), u64 seq: what comes next */
 	VG_MSG_CURSOR,      /* u64 seq: it took all before it; u64 seq: and needs none before this one again */
+	VG_MSG_AGAIN,       /* as CURSOR: findings may be lost, begin a new generation */
 	VG_MSG_SIGN,        /* string tenant, string checkpoint, u64 leaves and 32 bytes root of the one before, proof: u16 n, n times 32 bytes */
 	VG_MSG_SIGNED,      /* string tenant, string note */
 };

@@ -43,7 +43,7 @@ struct trace {
 	struct vg_event event;
 	struct vg_channel *vault;
 	struct vg_channel *detect[VG_ROLE_INDEX_MAX];
-	uint64_t generation, next, sure; /* next record; all before `sure` needs not come again */
+	uint64_t generation, next, sure; /* 0: none yet; next record; all before `sure` needs not come again */
 	struct ahead *ahead;             /* owned; by first */
 	size_t nahead;
 	uint8_t level;
@@ -190,15 +190,32 @@ on_withdraw(void *ctx, uint32_t tenant, const uint8_t id[VG_LIVE_ID_BYTES])
 
 /* ---- what was found ---- */
 
+/* An event that came before in another record counts once. */
+static vg_rc
+is_copy(struct trace *t, bool *out)
+{
+	static const uint8_t none[16];
+	const struct vg_found *f = &t->found;
+	bool fed = false;
+
+	*out = false;
+	for (uint32_t i = 0; i < f->nrule && !fed; i++)
+		fed = f->rule[i] < t->k.program.nrule && (t->k.program.rule[f->rule[i]].flags & VG_RULE_FED);
+	if (!fed || memcmp(f->identity, none, sizeof(none)) == 0)
+		return VG_OK;
+	return vg_hits_known(t->hits, f->tenant, f->identity, f->time_ns, f->seq, out);
+}
+
 static vg_rc
 one_found(struct trace *t)
 {
 	const struct vg_found *f = &t->found;
 	struct vg_cur c = vg_cur_of(f->wire.p, f->wire.n);
+	bool copy;
 	vg_rc rc;
 
 	vg_arena_reset(&t->arena);
-	if ((rc = vg_wire_decode(&c, &t->event)) != VG_OK)
+	if ((rc = vg_wire_decode(&c, &t->event)) != VG_OK || (rc = is_copy(t, &copy)) != VG_OK)
 		return rc;
 	for (uint32_t i = 0; i < f->nrule && rc == VG_OK; i++) {
 		const struct vg_rule *r;
@@ -208,7 +225,7 @@ one_found(struct trace *t)
 		r = &t->k.program.rule[f->rule[i]];
 		if (is_reported(t, f->rule[i]))
 			rc = base_signal(t, f->rule[i]);
-		if (rc == VG_OK && (r->flags & VG_RULE_FED)) {
+		if (rc == VG_OK && !copy && (r->flags & VG_RULE_FED)) {
 			vg_buf_clear(&t->wire);
 			vg_wire_encode(&t->wire, &t->event, t->k.program.need + r->need, r->nneed);
 			rc = t->wire.rc != VG_OK ? t->wire.rc : vg_live_hit(t->live, f->tenant, f->rule[i], f->time_ns, f->seq, vg_buf_str(&t->wire));
@@ -234,7 +251,7 @@ take_batch(struct trace *t, uint64_t next, int64_t newest_ns, struct vg_cur *c)
 	if (newest_ns > t->newest_ns)
 		t->newest_ns = newest_ns;
 	while (rc == VG_OK && vg_cur_left(c))
-		if ((rc = vg_found_take(c, &t->found)) == VG_OK && t->found.seq < next)
+		if ((rc = vg_found_take(c, &t->found)) == VG_OK && t->found.seq >= t->next && t->found.seq < next)
 			rc = one_found(t);
 	t->records += next - t->next;
 	t->next = next;
@@ -247,12 +264,13 @@ take_those_ahead(struct trace *t)
 {
 	vg_rc rc = VG_OK;
 
-	while (rc == VG_OK && t->nahead && t->ahead[0].first == t->next) {
+	while (rc == VG_OK && t->nahead && t->ahead[0].first <= t->next) {
 		struct ahead a = t->ahead[0];
 		struct vg_cur c = vg_cur_of(a.bytes, a.n);
 
 		memmove(t->ahead, t->ahead + 1, --t->nahead * sizeof(a));
-		rc = take_batch(t, a.next, a.newest_ns, &c);
+		if (a.next > t->next)
+			rc = take_batch(t, a.next, a.newest_ns, &c);
 		free(a.bytes);
 	}
 	return rc;
@@ -303,8 +321,8 @@ on_found(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	(void)from;
 	if (fd >= 0 || body->rc != VG_OK || next <= first)
 		return VG_E_FORMAT;
-	if (t->rc != VG_OK || generation != t->generation || first < t->next)
-		return VG_OK; /* of an earlier life, or known */
+	if (t->rc != VG_OK || generation != t->generation || next <= t->next)
+		return VG_OK; /* of an earlier generation, or known */
 	if (first > t->next)
 		return keep_for_later(t, first, next, newest_ns, body);
 	fail(t, take_batch(t, next, newest_ns, body));
@@ -315,15 +333,21 @@ on_found(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 /* ---- keeping ---- */
 
 static void
-tell_vault(struct trace *t)
+tell_numbers(struct vg_channel *to, uint16_t type, uint64_t a, uint64_t b)
 {
-	struct vg_buf b = { 0 };
+	struct vg_buf m = { 0 };
 
-	vg_buf_le64(&b, t->next);
-	vg_buf_le64(&b, t->sure);
-	if (t->vault && b.rc == VG_OK)
-		vg_channel_send(t->vault, VG_MSG_CURSOR, vg_buf_str(&b));
-	vg_buf_fini(&b);
+	vg_buf_le64(&m, a);
+	vg_buf_le64(&m, b);
+	if (to && m.rc == VG_OK)
+		vg_channel_send(to, type, vg_buf_str(&m));
+	vg_buf_fini(&m);
+}
+
+static void
+tell_vault(struct trace *t, uint16_t type)
+{
+	tell_numbers(t->vault, type, t->next, t->sure);
 }
 
 static vg_rc
@@ -369,7 +393,7 @@ on_commit(void *ctx)
 		return;
 	if (saving)
 		t->sure = t->next;
-	tell_vault(t);
+	tell_vault(t, VG_MSG_CURSOR);
 }
 
 static vg_rc
@@ -458,13 +482,13 @@ on_begin(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	(void)from;
 	if (fd >= 0 || body->rc != VG_OK || generation == 0)
 		return VG_E_FORMAT;
-	if (t->generation && next < t->next) { /* the vault began anew: what it gives again is passed over by its number */
-		next = t->next;
-	}
+	if (t->generation == 0 || next > t->next) /* else what is given again is passed over by its number */
+		t->next = next;
 	while (t->nahead)
 		free(t->ahead[--t->nahead].bytes);
 	t->generation = generation;
-	t->next = next;
+	for (int i = 0; i < VG_ROLE_INDEX_MAX; i++)
+		tell_numbers(t->detect[i], VG_MSG_BEGIN, t->generation, t->next);
 	return VG_OK;
 }
 
@@ -476,8 +500,11 @@ closed(void *ctx, struct vg_channel *c)
 	if (t->vault == c)
 		t->vault = NULL;
 	for (int i = 0; i < VG_ROLE_INDEX_MAX; i++)
-		if (t->detect[i] == c)
+		if (t->detect[i] == c) {
 			t->detect[i] = NULL;
+			if (t->generation) /* what it had found and not sent, the vault may take for done */
+				tell_vault(t, VG_MSG_AGAIN);
+		}
 }
 
 static vg_rc
@@ -496,9 +523,13 @@ peer(struct vg_role_env *e, unsigned role, unsigned index, int fd)
 		vg_channel_free(*place);
 		*place = NULL;
 	}
-	if ((rc = vg_channel_new(e->loop, fd, &ops, place)) == VG_OK && role == VG_ROLE_VAULT)
-		tell_vault(t);
-	return rc;
+	if ((rc = vg_channel_new(e->loop, fd, &ops, place)) != VG_OK)
+		return rc;
+	if (role == VG_ROLE_VAULT)
+		tell_vault(t, VG_MSG_CURSOR);
+	else if (t->generation)
+		tell_numbers(*place, VG_MSG_BEGIN, t->generation, t->next);
+	return VG_OK;
 }
 
 static void

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/statvfs.h>
 
 #include "base/log.h"
@@ -31,7 +32,7 @@ prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 		void *p;
 
 		snprintf(name, sizeof(name), "progress:%u", i);
-		if ((fd = vg_role_fd(e, name)) >= 0 && (p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0)) != MAP_FAILED)
+		if ((fd = vg_role_fd(e, name)) >= 0 && (p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) != MAP_FAILED)
 			v->detect[i].progress = p;
 	}
 	return limits->dir >= 0 ? VG_OK : VG_E_NOTFOUND;
@@ -77,8 +78,13 @@ static vg_rc
 begin(struct vg_role_env *e)
 {
 	struct vault *v = e->ctx;
+	uint32_t life;
 	char why[200];
 	vg_rc rc;
+
+	if (getrandom(&life, sizeof(life), 0) != sizeof(life))
+		return VG_E_SYS;
+	v->generation = (uint64_t)life << 32;
 
 	v->checkpoint_every_ns = (int64_t)vg_role_number(e, "checkpoint-every-ms", 10000) * 1000000;
 	v->checkpoint_records = vg_role_number(e, "checkpoint-records", 65536);

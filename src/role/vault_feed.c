@@ -18,7 +18,6 @@ is_aside(const struct vault *v, uint64_t seq)
 
 struct batch {
 	struct vault *v;
-	uint64_t until; /* 0: as much as fits */
 	uint64_t next;
 };
 
@@ -28,7 +27,7 @@ put_event(void *ctx, uint32_t tenant, const struct vg_record *r)
 	struct batch *b = ctx;
 	struct vg_buf *out = &b->v->out;
 
-	if ((b->until && r->seq >= b->until) || out->n >= VG_RECORDS_BYTES)
+	if (out->n >= VG_RECORDS_BYTES)
 		return VG_E_STOP;
 	if (!is_aside(b->v, r->seq)) {
 		vg_buf_le32(out, tenant);
@@ -38,26 +37,25 @@ put_event(void *ctx, uint32_t tenant, const struct vg_record *r)
 	return out->rc;
 }
 
-/* Give @d what the cursor is at.  false: there is nothing. */
+/* Give @d what comes next.  false: there is nothing. */
 static bool
-give(struct vault *v, struct vault_detect *d, struct vg_intake_cursor *c, uint64_t until)
+give(struct vault *v, struct vault_detect *d)
 {
-	struct batch b = { v, until, c->seq };
-	uint64_t first = c->seq;
+	struct batch b = { v, v->feed.seq };
+	uint64_t first = v->feed.seq;
 	vg_rc rc;
 
 	vg_buf_clear(&v->out);
 	vg_buf_le64(&v->out, v->generation);
 	vg_buf_le64(&v->out, first);
 	vg_buf_le64(&v->out, 0);
-	rc = vg_intake_walk(v->intake, c, 2 * VG_RECORDS_BYTES, put_event, &b);
+	rc = vg_intake_walk(v->intake, &v->feed, 2 * VG_RECORDS_BYTES, put_event, &b);
 	if (rc != VG_OK || b.next == first) {
 		if (rc != VG_OK)
 			vg_role_say(v->env, VG_LOG_ERROR, "vault: record %llu cannot be read back: %s", (unsigned long long)first, vg_rc_name(rc));
 		return false;
 	}
 	memcpy(v->out.p + 16, &b.next, sizeof(b.next)); /* little-endian machines alone, as base/cur.h says */
-	d->generation[d->n] = v->generation;
 	d->at_work[d->n++] = (struct vault_range){ first, b.next };
 	vg_channel_send(d->channel, VG_MSG_EVENTS, vg_buf_str(&v->out));
 	return true;
@@ -75,24 +73,23 @@ vault_feed(struct vault *v)
 		for (int i = 0; i < VAULT_DETECT_MAX; i++) {
 			struct vault_detect *d = &v->detect[i];
 
-			if (d->channel == NULL || d->n > round)
-				continue;
-			if (v->nagain) {
-				struct vg_intake_cursor c = { .seq = v->again[0].first };
-				uint64_t until = v->again[0].next;
-
-				if (!give(v, d, &c, until))
-					return;
-				if (c.seq < until)
-					v->again[0].first = c.seq;
-				else
-					memmove(v->again, v->again + 1, --v->nagain * sizeof(*v->again));
-				gave = true;
-			} else if (v->feed.seq < vg_intake_next(v->intake) && v->feed.seq - v->trace_next < VAULT_AHEAD_MAX) {
-				gave |= give(v, d, &v->feed, 0);
-			}
+			if (d->channel && d->n <= round && v->feed.seq < vg_intake_next(v->intake) && v->feed.seq - v->trace_next < VAULT_AHEAD_MAX)
+				gave |= give(v, d);
 		}
 	}
+}
+
+/* A new generation: what trace does not have is given (again). */
+static void
+begin_generation(struct vault *v)
+{
+	v->generation++;
+	v->feed = (struct vg_intake_cursor){ .seq = v->trace_next };
+	vg_buf_clear(&v->out);
+	vg_buf_le64(&v->out, v->generation);
+	vg_buf_le64(&v->out, v->trace_next);
+	vg_channel_send(v->trace, VG_MSG_BEGIN, vg_buf_str(&v->out));
+	vault_feed(v);
 }
 
 bool
@@ -108,7 +105,7 @@ set_aside(struct vault *v, uint64_t seq)
 {
 	char text[200];
 
-	if (v->naside == VAULT_ASIDE_MAX)
+	if (v->naside == VAULT_ASIDE_MAX || is_aside(v, seq))
 		return;
 	v->aside[v->naside++] = seq;
 	snprintf(text, sizeof(text), "{\"vigie\":{\"event\":\"record-set-aside\",\"record\":%llu,\"role\":\"detect\",\"deaths\":2}}", (unsigned long long)seq);
@@ -132,22 +129,24 @@ suspect(struct vault *v, uint64_t seq)
 	v->next_suspect = (v->next_suspect + 1) % VAULT_SUSPECTS;
 }
 
-/* Its batches are given to others; the record that it died over is a suspect. */
+/* The record that it died over is a suspect; what it had is given again. */
 static void
 forget_detect(struct vault *v, struct vault_detect *d)
 {
 	uint64_t seq = d->progress ? *d->progress : 0;
+	bool had = d->n > 0;
 
-	for (unsigned k = 0; k < d->n; k++) {
-		if (d->generation[k] != v->generation)
-			continue;
-		if (seq >= d->at_work[k].first && seq < d->at_work[k].next)
+	for (unsigned k = 0; k < d->n; k++)
+		if (seq >= d->at_work[k].first && seq < d->at_work[k].next) {
 			suspect(v, seq);
-		if (v->nagain < VAULT_AGAIN_MAX)
-			v->again[v->nagain++] = d->at_work[k];
-	}
+			break; /* two generations may hold it */
+		}
+	if (d->progress)
+		*d->progress = 0; /* charged once: the next channel may end before a process works on it */
 	d->channel = NULL;
 	d->n = 0;
+	if (had && v->trace_known)
+		begin_generation(v);
 }
 
 static void
@@ -196,7 +195,6 @@ on_done(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 			if (d->at_work[k].first == first) {
 				d->n--;
 				memmove(&d->at_work[k], &d->at_work[k + 1], (d->n - k) * sizeof(*d->at_work));
-				memmove(&d->generation[k], &d->generation[k + 1], (d->n - k) * sizeof(*d->generation));
 				vault_feed(v);
 				return VG_OK;
 			}
@@ -220,6 +218,8 @@ vault_detect_new(struct vault *v, unsigned index, int fd)
 		forget_detect(v, d);
 		vg_channel_free(old);
 	}
+	if (d->progress)
+		*d->progress = 0;
 	if ((rc = vg_channel_new(v->env->loop, fd, &ops, &d->channel)) == VG_OK)
 		vault_feed(v);
 	return rc;
@@ -227,24 +227,12 @@ vault_detect_new(struct vault *v, unsigned index, int fd)
 
 /* ---- trace ---- */
 
-/* What trace has on disk.  The first of its life tells where all that follows it begins. */
-static vg_rc
-on_cursor(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+/* The first of its life tells where all that follows it begins. */
+static void
+first_cursor(struct vault *v, uint64_t seq, uint64_t sure)
 {
-	struct vault *v = ctx;
-	uint64_t seq = vg_cur_le64(body), sure = vg_cur_le64(body), first = vg_intake_first(v->intake);
+	uint64_t first = vg_intake_first(v->intake);
 
-	if (fd >= 0 || body->rc != VG_OK || sure > seq)
-		return VG_E_FORMAT;
-	if (v->trace_known) {
-		if (seq < v->trace_next || seq > v->feed.seq)
-			return VG_E_FORMAT;
-		v->trace_next = seq;
-		if (sure > v->trace_sure)
-			v->trace_sure = sure;
-		vault_feed(v);
-		return VG_OK;
-	}
 	if (seq == 0)
 		seq = first;
 	if (seq < first) { /* a journal that was dropped, or a state that is older than it */
@@ -258,15 +246,46 @@ on_cursor(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	v->trace_sure = sure < seq ? sure : seq;
 	v->trace_known = true;
 	v->trace_next = seq;
-	v->feed = (struct vg_intake_cursor){ .seq = seq };
-	v->nagain = 0;
-	v->generation++;
-	vg_buf_clear(&v->out);
-	vg_buf_le64(&v->out, v->generation);
-	vg_buf_le64(&v->out, seq);
-	vg_channel_send(from, VG_MSG_BEGIN, vg_buf_str(&v->out));
+	begin_generation(v);
+}
+
+/* What trace has. */
+static vg_rc
+take_cursor(struct vault *v, struct vg_cur *body, int fd, bool again)
+{
+	uint64_t seq = vg_cur_le64(body), sure = vg_cur_le64(body);
+
+	if (fd >= 0 || body->rc != VG_OK || sure > seq)
+		return VG_E_FORMAT;
+	if (!v->trace_known) {
+		first_cursor(v, seq, sure);
+		return VG_OK;
+	}
+	if (seq < v->trace_next || seq > vg_intake_next(v->intake))
+		return VG_E_FORMAT;
+	v->trace_next = seq;
+	if (sure > v->trace_sure)
+		v->trace_sure = sure;
+	if (again)
+		begin_generation(v);
+	else if (seq > v->feed.seq) /* it took more of the generation before than it had said when this one began */
+		v->feed = (struct vg_intake_cursor){ .seq = seq };
 	vault_feed(v);
 	return VG_OK;
+}
+
+static vg_rc
+on_cursor(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	(void)from;
+	return take_cursor(ctx, body, fd, false);
+}
+
+static vg_rc
+on_again(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	(void)from;
+	return take_cursor(ctx, body, fd, true);
 }
 
 static void
@@ -284,7 +303,7 @@ trace_closed(void *ctx, struct vg_channel *c)
 vg_rc
 vault_trace_new(struct vault *v, int fd)
 {
-	static const struct vg_handler handlers[] = { { VG_MSG_CURSOR, 16, on_cursor }, { 0, 0, NULL } };
+	static const struct vg_handler handlers[] = { { VG_MSG_CURSOR, 16, on_cursor }, { VG_MSG_AGAIN, 16, on_again }, { 0, 0, NULL } };
 	struct vg_channel_ops ops = { handlers, trace_closed, v };
 	struct vg_channel *c;
 	vg_rc rc;

@@ -12,7 +12,6 @@
 #define VAULT_SENDERS_MAX 4
 #define VAULT_DETECT_MAX VG_ROLE_INDEX_MAX
 #define VAULT_IN_FLIGHT 2      /* batches that one detect has at a time */
-#define VAULT_AGAIN_MAX (2 * VAULT_DETECT_MAX)
 #define VAULT_ASIDE_MAX 4096   /* records that killed a process twice */
 #define VAULT_AHEAD_MAX 400000 /* records that detect may be ahead of what trace has on disk */
 #define VAULT_SUSPECTS 64
@@ -46,9 +45,8 @@ struct vault_range {
 struct vault_detect {
 	struct vg_channel *channel;
 	struct vault_range at_work[VAULT_IN_FLIGHT];
-	uint64_t generation[VAULT_IN_FLIGHT];
 	unsigned n;
-	const volatile uint64_t *progress; /* the record that it decodes; NULL: not shared */
+	volatile uint64_t *progress; /* the record that it decodes; NULL: not shared */
 };
 struct vault {
 	struct vg_role_env *env;
@@ -64,10 +62,9 @@ struct vault {
 	struct vault_detect detect[VAULT_DETECT_MAX];
 
 	struct vg_intake_cursor cut, feed; /* next for the stores; for detect */
-	uint64_t generation, trace_next, trace_sure, unexamined;
+	uint64_t generation; /* role/messages.h */
+	uint64_t trace_next, trace_sure, unexamined;
 	bool trace_known; /* where it stands */
-	struct vault_range again[VAULT_AGAIN_MAX];
-	size_t nagain;
 	uint64_t aside[VAULT_ASIDE_MAX];
 	size_t naside;
 	struct {

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { S_PUT, S_EACH, S_COUNT, S_NTH, S_DROP, S_DROP_TOLD, S_TELL, S_UNTELL, S_EACH_TOLD, STATEMENTS };
+enum { S_PUT, S_EACH, S_COUNT, S_NTH, S_DROP, S_DROP_TOLD, S_TELL, S_UNTELL, S_EACH_TOLD, S_KNOW, S_KNOWN, S_DROP_KNOWN, STATEMENTS };
 static const char *const sql[STATEMENTS] = {
 	[S_PUT] = "INSERT OR IGNORE INTO live_hit(tenant, time_ns, seq, rule, wire) VALUES(?1, ?2, ?3, ?4, ?5)",
 	[S_EACH] = "SELECT time_ns, seq, rule, wire FROM live_hit WHERE tenant=?1 AND time_ns BETWEEN ?2 AND ?3 ORDER BY time_ns, seq",
@@ -13,13 +13,19 @@ static const char *const sql[STATEMENTS] = {
 	[S_TELL] = "INSERT OR IGNORE INTO live_told(tenant, last_ns, id, corr, grp) VALUES(?1, ?2, ?3, ?4, ?5)",
 	[S_UNTELL] = "DELETE FROM live_told WHERE tenant=?1 AND last_ns=?2 AND id=?3",
 	[S_EACH_TOLD] = "SELECT last_ns, id, corr, grp FROM live_told WHERE tenant=?1 AND last_ns BETWEEN ?2 AND ?3 ORDER BY last_ns, id",
+	[S_KNOW] = "INSERT OR IGNORE INTO live_known(tenant, identity, time_ns, seq) VALUES(?1, ?2, ?3, ?4)",
+	[S_KNOWN] = "SELECT seq FROM live_known WHERE tenant=?1 AND identity=?2",
+	[S_DROP_KNOWN] = "DELETE FROM live_known WHERE tenant=?1 AND time_ns<?2",
 };
 static const char schema[] =
 	"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
 	"CREATE TABLE IF NOT EXISTS live_hit(tenant INTEGER NOT NULL, time_ns INTEGER NOT NULL, seq INTEGER NOT NULL, rule INTEGER NOT NULL,"
 	" wire BLOB NOT NULL, PRIMARY KEY(tenant, time_ns, seq, rule)) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS live_told(tenant INTEGER NOT NULL, last_ns INTEGER NOT NULL, id BLOB NOT NULL, corr BLOB NOT NULL,"
-	" grp BLOB NOT NULL, PRIMARY KEY(tenant, last_ns, id)) WITHOUT ROWID;";
+	" grp BLOB NOT NULL, PRIMARY KEY(tenant, last_ns, id)) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS live_known(tenant INTEGER NOT NULL, identity BLOB NOT NULL, time_ns INTEGER NOT NULL, seq INTEGER NOT NULL,"
+	" PRIMARY KEY(tenant, identity)) WITHOUT ROWID;"
+	"CREATE INDEX IF NOT EXISTS live_known_time ON live_known(tenant, time_ns);";
 
 struct vg_hits {
 	sqlite3 *db;
@@ -179,7 +185,31 @@ hits_drop(void *ctx, uint32_t tenant, int64_t before_ns, uint64_t *n)
 	vg_rc rc = run(bind(h, S_DROP, tenant, before_ns));
 
 	*n = rc == VG_OK ? (uint64_t)sqlite3_changes(h->db) : 0;
+	if (rc == VG_OK)
+		rc = run(bind(h, S_DROP_KNOWN, tenant, before_ns));
 	return rc == VG_OK ? run(bind(h, S_DROP_TOLD, tenant, before_ns)) : rc;
+}
+
+vg_rc
+vg_hits_known(struct vg_hits *h, uint32_t tenant, const uint8_t identity[VG_HITS_IDENTITY], int64_t time_ns, uint64_t seq, bool *copy)
+{
+	sqlite3_stmt *s = h->s[S_KNOW];
+	int64_t first;
+	vg_rc rc;
+
+	*copy = false;
+	sqlite3_bind_int64(s, 1, tenant);
+	bind_blob(s, 2, identity, VG_HITS_IDENTITY);
+	sqlite3_bind_int64(s, 3, time_ns);
+	sqlite3_bind_int64(s, 4, (int64_t)seq);
+	if ((rc = run(s)) != VG_OK || sqlite3_changes(h->db))
+		return rc;
+	s = h->s[S_KNOWN];
+	sqlite3_bind_int64(s, 1, tenant);
+	bind_blob(s, 2, identity, VG_HITS_IDENTITY);
+	if ((rc = number(s, &first)) == VG_OK)
+		*copy = (uint64_t)first != seq;
+	return rc;
 }
 
 static vg_rc

@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""Under load every role of the watch is killed twenty times, at random moments; now and then all of it is.  What was acknowledged is found, once;
+signals are those of a watch that nobody disturbed; and so they are behind a stop and a start.
+
+killed.py [ROLE [SEED]]: that role alone five times, under more load, with no start in between that would put right what was lost.  The seed
+is printed."""
+import http.client
+import json
+import os
+import random
+import signal
+import ssl
+import sys
+import threading
+import time
+from collections import Counter
+
+from scenario import check, end
+from watch import Watch, acknowledged, bulk, until
+
+ALONE = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] != 'all' else ''
+ROLES = (ALONE,) if ALONE else ('collect', 'local', 'vault', 'detect', 'trace', 'seal', 'publish')
+KILLS = 5 if ALONE else 20   # of each
+ROUNDS = 1 if ALONE else 5   # between them it stops and starts, and waits of back-off are short again
+SENDERS, BATCH, PAUSE_S, STEP_S = (2, 400, 0, 0.02) if ALONE else (2, 20, 0.05, 0.1)
+SEED = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 30)
+draw = random.Random(SEED)
+
+RULES = ["""
+title: Failed logon
+id: 00000000-0000-4000-8000-000000004625
+name: failed_logon
+status: stable
+logsource:
+  product: windows
+  service: security
+detection:
+  selection:
+    EventID: 4625
+  condition: selection
+level: low
+""", """
+title: Account made
+id: 00000000-0000-4000-8000-000000004720
+name: account_made
+status: stable
+logsource:
+  product: windows
+  service: security
+detection:
+  selection:
+    EventID: 4720
+  condition: selection
+level: medium
+""", """
+title: Many failed logons
+id: 00000000-0000-4000-8000-00000000c001
+status: stable
+correlation:
+  type: event_count
+  rules: [failed_logon]
+  group-by: [TargetUserName]
+  timespan: 1m
+  condition:
+    gte: 5
+level: high
+""", """
+title: Failed logons, then an account
+id: 00000000-0000-4000-8000-00000000c002
+status: stable
+correlation:
+  type: temporal_ordered
+  rules: [failed_logon, account_made]
+  group-by: [Computer]
+  timespan: 30s
+  generate: true
+level: high
+""", """
+title: One address, many users
+id: 00000000-0000-4000-8000-00000000c003
+status: stable
+correlation:
+  type: value_count
+  rules: [failed_logon]
+  group-by: [IpAddress]
+  timespan: 2m
+  condition:
+    field: TargetUserName
+    gte: 6
+level: high
+"""]
+
+
+def document(n, time_s):
+    """One event, and its name; what it says hangs on its number alone."""
+    r = random.Random(n)
+    stamp = time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(time_s)) + '.%06dZ' % (time_s % 1 * 1e6)
+    event = 4625 if r.random() < 0.15 else 4720 if r.random() < 0.03 else 4624
+    return ('e%d' % n, {'@timestamp': stamp, 'needle': 'killmark', 'winlog': {
+        'channel': 'Security', 'event_id': event, 'computer_name': 'pc%d' % r.randrange(8),
+        'event_data': {'TargetUserName': 'user%d' % r.randrange(12), 'IpAddress': '10.0.0.%d' % r.randrange(6), 'N': str(n)}}})
+
+
+class Sender(threading.Thread):
+    """Sends batch after batch, each until it is acknowledged, as real shippers do."""
+
+    def __init__(self, w, key, at, first_s):
+        super().__init__(daemon=True)
+        self.w, self.key, self.at, self.first_s, self.on, self.held = w, key, at, first_s, True, False
+        self.sent, self.resent = [], 0
+
+    def batch(self, k):
+        first = (k * SENDERS + self.at) * BATCH
+        return [document(n, self.first_s + n * STEP_S) for n in range(first, first + BATCH)]
+
+    def deliver(self, c, docs):
+        try:
+            return len(acknowledged(docs, bulk(c, self.key, docs))) == len(docs)
+        except (OSError, http.client.HTTPException, ssl.SSLError, ValueError):
+            c.close()
+            return False
+
+    def run(self):
+        c, k = None, 0
+        while self.on:
+            docs = self.batch(k)
+            while True:
+                c = c or self.w.https()
+                if self.deliver(c, docs):
+                    break
+                c = None
+                self.resent += 1
+                time.sleep(0.05)
+            self.sent += docs
+            k += 1
+            time.sleep(PAUSE_S)
+
+
+def children(parent):
+    """The roles that run: {(role, index): pid}."""
+    out = {}
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open('/proc/%s/stat' % pid) as f:
+                if int(f.read().rsplit(')', 1)[1].split()[1]) != parent:
+                    continue
+            with open('/proc/%s/cmdline' % pid, 'rb') as f:
+                words = f.read().split(b'\0')
+        except OSError:
+            continue
+        if len(words) > 3 and words[1] == b'role':
+            out[words[2].decode(), int(words[3])] = int(pid)
+    return out
+
+
+def killing(w):
+    done = Counter()
+    for n in range(ROUNDS):
+        todo = [role for role in ROLES for _ in range(KILLS // ROUNDS)]
+        draw.shuffle(todo)
+        for role in todo:
+            now = until(lambda: {k: p for k, p in children(w.process.pid).items() if k[0] == role}, 10, 0.02)
+            if not check(now, '%s runs again' % role):
+                return done
+            os.kill(draw.choice(sorted(now.values())), signal.SIGKILL)
+            done[role] += 1
+            time.sleep(draw.choice((0, 0.02, 0.1, 0.2)) * draw.random() * 2)
+        if n == ROUNDS - 1:
+            break
+        if n % 2:  # all of it at once
+            w.process.kill()
+            w.process.wait()
+            until(lambda: not children(w.process.pid), 5)
+            w.start()
+        else:
+            w.again()
+        time.sleep(1)
+    return done
+
+
+def told(w, name_of):
+    """The signals, as what they say: seqs are the watch's own, names of records are not."""
+    rows = w.signals()
+    out = Counter((s['rule'], s['time'], s['first'], s['count'], json.dumps(s['fields'], sort_keys=True), tuple(sorted(name_of.get(q, '?%d' % q) for q in s['evidence'])))
+                  for s in rows)
+    check(len({s['id'] for s in rows}) == len(rows), 'each signal has an id of its own')
+    return out
+
+
+def seen(w):
+    """What is found, by name; and names by seq, copies too."""
+    rows = w.search('killmark', '--max-time', '60s')
+    name_of = {r['seq']: r['id'] for r in rows}
+    return Counter((r['id'], r['raw']) for r in rows), name_of
+
+
+def look(w, sent, what):
+    check(w.examined(40), '%s: all of it is examined' % what)
+    want = Counter(('logs/' + i, json.dumps(d, ensure_ascii=False)) for i, d in sent)
+    got, name_of = seen(w)
+    missing, more = want - got, got - want
+    check(not missing, '%s: %d of %d acknowledged records are missing: %s' % (what, sum(missing.values()), len(sent), [i for (i, _) in list(missing)[:5]]))
+    check(not more, '%s: %d records are found too often: %s' % (what, sum(more.values()), [i for (i, _) in list(more)[:5]]))
+    return told(w, name_of)
+
+
+def compare(got, want, what):
+    missing, more = want - got, got - want
+    check(not missing, '%s: %d of %d signals are missing: %s' % (what, sum(missing.values()), sum(want.values()), sorted(missing)[:3]))
+    check(not more, '%s: %d signals are too many: %s' % (what, sum(more.values()), sorted(more)[:3]))
+
+
+def disturbed(first_s):
+    w = Watch('disturbed', RULES, 'detect:\n  processes: 2\nvault:\n  checkpoint-every: 1 s\n').start()
+    key = w.key('load')
+    senders = [Sender(w, key, at, first_s) for at in range(SENDERS)]
+    for s in senders:
+        s.start()
+    time.sleep(0.5)
+    done = killing(w)
+    check(all(done[role] == KILLS for role in ROLES), 'each role was killed %d times: %s' % (KILLS, dict(done)))
+    time.sleep(1)
+    for s in senders:
+        s.on = False
+    for s in senders:
+        s.join(20)
+        check(not s.is_alive(), 'senders come to an end')
+    sent = sorted((d for s in senders for d in s.sent), key=lambda d: int(d[0][1:]))
+    print('%d records acknowledged, %d batches sent again, %s' % (len(sent), sum(s.resent for s in senders), dict(done)))
+    got = look(w, sent, 'killed')
+    status = w.status()
+    check(status['vault.0.set_aside'] == 0 and status['vault.0.unexamined'] == 0, 'no record is set aside: %s' % {k: v for k, v in status.items() if k.startswith('vault')})
+    w.again()
+    compare(look(w, sent, 'killed, and started again'), got, 'killed, and started again')
+    w.stop()
+    return sent, got
+
+
+def undisturbed(sent):
+    w = Watch('undisturbed', RULES).start()
+    key, c = w.key('load'), w.https()
+    for at in range(0, len(sent), 500):
+        check(len(acknowledged(sent[at:at + 500], bulk(c, key, sent[at:at + 500]))) == len(sent[at:at + 500]), 'a watch at rest takes all')
+    got = look(w, sent, 'undisturbed')
+    w.stop()
+    return got
+
+
+print('seed', SEED)
+records, signals = disturbed(time.time() - 6 * 3600)
+expected = undisturbed(records)
+print('%d signals, %d of correlations' % (sum(expected.values()), sum(n for s, n in expected.items() if '-00000000c' in s[0])))
+check(sum(expected.values()) > 100, 'there are signals to compare')
+compare(signals, expected, 'killed')
+end()
