@@ -180,6 +180,8 @@ check_file(struct vg_intake *j, struct jfile *x, struct vg_file *f, bool last, s
 		return damaged(damage, f->name, x->end, behind, j->next, b.first);
 	if (!last)
 		return damaged(damage, f->name, x->end, size, j->next, 0);
+	if (j->d->read_only) /* perhaps it is being written */
+		return VG_OK;
 	/* not synced: should it come back, it is cut off again; and the sync of what is written there is one of this too */
 	return vg_file_truncate(j->d, f, x->end);
 }
@@ -240,7 +242,7 @@ drop_begun(struct vg_intake *j, struct vg_file *f, struct vg_intake_damage *dama
 	free(all);
 	if (rc != VG_OK)
 		return rc;
-	if ((rc = vg_disk_remove(j->d, f->name)) == VG_OK) /* not synced: should it come back, it goes again */
+	if (j->d->read_only || (rc = vg_disk_remove(j->d, f->name)) == VG_OK) /* not synced: should it come back, it goes again */
 		j->nfile--;
 	return rc;
 }

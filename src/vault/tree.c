@@ -10,7 +10,7 @@
 #include "base/io.h"
 
 #define TILE_BYTES (VG_TILE_HASHES * VG_HASH_BYTES)
-#define PATH_BYTES 96
+#define PATH_BYTES VG_TILE_PATH_MAX
 
 struct level { /* the tile at the right edge */
 	uint64_t n;     /* hashes of this level, in all its tiles */
@@ -28,9 +28,8 @@ struct vg_tree {
 	struct vg_hash tile[VG_TILE_HASHES];
 };
 
-/* "tile/0/x001/234", and with ".p/W" when @w is not 0. */
-static void
-tile_path(unsigned level, uint64_t tile, uint32_t w, char out[PATH_BYTES])
+void
+vg_tile_path(unsigned level, uint64_t tile, uint32_t w, char out[PATH_BYTES])
 {
 	unsigned group[7];
 	size_t n = 0, at;
@@ -68,7 +67,7 @@ write_tile(struct vg_tree *t, unsigned level, uint64_t tile, uint32_t w, const s
 	vg_rc rc;
 	int fd;
 
-	tile_path(level, tile, w, path);
+	vg_tile_path(level, tile, w, path);
 	snprintf(tmp, sizeof(tmp), "%s.tmp", path);
 	if ((rc = make_folders(t->dir, path)) != VG_OK)
 		return rc;
@@ -102,7 +101,7 @@ read_tile(struct vg_tree *t, unsigned level, uint64_t tile)
 	if (t->read && t->read_level == level && t->read_tile == tile)
 		return VG_OK;
 	t->read = false;
-	tile_path(level, tile, 0, path);
+	vg_tile_path(level, tile, 0, path);
 	if ((fd = openat(t->dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
 		return errno == ENOENT ? VG_E_NOTFOUND : VG_E_SYS;
 	while (n < TILE_BYTES && (k = read(fd, (char *)t->tile + n, TILE_BYTES - n)) != 0) {
@@ -207,7 +206,7 @@ remove_partial(struct vg_tree *t, unsigned level, uint64_t tile, uint32_t w)
 {
 	char path[PATH_BYTES];
 
-	tile_path(level, tile, w, path);
+	vg_tile_path(level, tile, w, path);
 	(void)unlinkat(t->dir, path, 0);
 	*strrchr(path, '/') = 0;
 	(void)unlinkat(t->dir, path, AT_REMOVEDIR);
