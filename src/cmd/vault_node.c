@@ -29,24 +29,75 @@ slurp(const struct vg_check *c, const char *name, size_t max, struct vg_buf *out
 
 /* ---- keys ---- */
 
-/* The public key that belongs to the seal's secret. */
+/* The public key that belongs to the seal's secret and the node's name: what signed the first day's certificate.  When it did not, and a bit of the secret
+ * or the name is what was changed, that is told, and the true key is used. */
+struct seal_key {
+	struct vg_buf seed, name, days;
+	struct vg_note_secret s;
+};
+
+static bool
+signed_first_day(void *ctx)
+{
+	struct seal_key *k = ctx;
+	struct vg_days d = { .n = 0 };
+	size_t used;
+	bool good = vg_note_key_of_seed(vg_str_cut(vg_buf_str(&k->name), 60), (const uint8_t *)k->seed.p, &k->s) == VG_OK &&
+		    vg_days_take(&d, vg_buf_str(&k->days), &k->s.key, &used) == VG_OK;
+
+	vg_days_free(&d);
+	return good;
+}
+
+/* Which of the two was changed? */
+static void
+blame(struct vg_check *c, struct seal_key *k)
+{
+	vg_str rest = vg_buf_str(&k->days), title, name = VG_NIL;
+	struct vg_buf was = k->name;
+	size_t at = 0;
+
+	(void)vg_str_split(&rest, '\n', &title);
+	(void)vg_str_split(&rest, '\n', &name);
+	while (at < name.n && at < was.n && name.p[at] == was.p[at])
+		at++;
+	k->name = (struct vg_buf){ 0 };
+	vg_buf_put(&k->name, name);
+	if (at < (name.n > was.n ? name.n : was.n) && signed_first_day(k)) {
+		vg_check_damage(c, "seal/node", at, at + 1, "is another name than the one that the seal signs under");
+		vg_buf_fini(&was);
+		return;
+	}
+	vg_buf_fini(&k->name);
+	k->name = was;
+	if (vg_flipped_bit(k->seed.p, SECRET, signed_first_day, k, &at))
+		vg_check_damage(c, "seal/log.secret", at, at + 1, "one bit of the log's secret key was flipped");
+	else
+		(void)signed_first_day(k); /* days.log is what is wrong, and is told there */
+}
+
 static vg_rc
 key_of_seal(struct vg_check *c, struct vg_note_key *out)
 {
-	struct vg_buf seed = { 0 }, name = { 0 };
-	struct vg_note_secret s;
-	vg_rc rc = slurp(c, "seal/log.secret", SECRET, &seed);
+	struct seal_key k = { .seed = { 0 } };
+	vg_rc rc = slurp(c, "seal/log.secret", 4096, &k.seed);
 
-	if (rc == VG_OK && (rc = slurp(c, "seal/node", 64, &name)) == VG_OK)
-		rc = seed.n == SECRET ? vg_note_key_of_seed(vg_str_cut(vg_buf_str(&name), 60), (const uint8_t *)seed.p, &s) : VG_E_TRUNC;
-	if (rc == VG_OK) {
-		*out = s.key;
-		vg_note_secret_fini(&s);
-	}
-	if (seed.p)
-		sodium_memzero(seed.p, seed.cap);
-	vg_buf_fini(&seed);
-	vg_buf_fini(&name);
+	if (rc == VG_OK && (rc = slurp(c, "seal/node", 4096, &k.name)) == VG_OK)
+		rc = k.seed.n == SECRET ? VG_OK : VG_E_TRUNC;
+	if (rc == VG_OK && slurp(c, "seal/" VG_DAYS_FILE, VG_DAYS_BYTES_MAX, &k.days) == VG_OK && !signed_first_day(&k) && k.days.n)
+		blame(c, &k);
+	if (rc == VG_OK && k.days.n == 0)
+		rc = vg_note_key_of_seed(vg_str_cut(vg_buf_str(&k.name), 60), (const uint8_t *)k.seed.p, &k.s);
+	if (rc == VG_OK && k.s.key.name[0] == 0)
+		rc = VG_E_FORMAT;
+	if (rc == VG_OK)
+		*out = k.s.key;
+	vg_note_secret_fini(&k.s);
+	if (k.seed.p)
+		sodium_memzero(k.seed.p, k.seed.cap);
+	vg_buf_fini(&k.seed);
+	vg_buf_fini(&k.name);
+	vg_buf_fini(&k.days);
 	return rc;
 }
 
@@ -140,6 +191,19 @@ tell_last(struct vg_check *c, const char *file, const struct vg_checkpoint *last
 		vg_check_damage(c, file, 0, 0, "is not what the seal signed: the checkpoint says otherwise");
 }
 
+static bool
+is_exactly(vg_str text, struct vg_checkpoint *out)
+{
+	struct vg_buf again = { 0 };
+	bool same = vg_checkpoint_parse(text, out) == VG_OK;
+
+	if (same)
+		vg_checkpoint_print(out, &again);
+	same = same && again.rc == VG_OK && vg_str_eq(vg_buf_str(&again), text);
+	vg_buf_fini(&again);
+	return same;
+}
+
 void
 vg_node_tenant(struct vg_check *c, const char *tenant, const struct vg_verified *v)
 {
@@ -154,13 +218,19 @@ vg_node_tenant(struct vg_check *c, const char *tenant, const struct vg_verified 
 		vg_check_damage(c, name, 0, SECRET, "does not open the tenant's day keys: it is another key");
 	if (!c->watch)
 		return;
-	if (faccessat(c->house.dir, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	rc = slurp(c, name, 4096, &b);
+	if (rc != VG_E_NOTFOUND && b.n != SECRET)
+		vg_check_damage(c, name, b.n < SECRET ? b.n : SECRET, b.n < SECRET ? SECRET : b.n, "is no key of %d bytes", SECRET);
+	if (b.p)
+		sodium_memzero(b.p, b.cap);
+	vg_buf_clear(&b);
+	if (rc == VG_E_NOTFOUND)
 		vg_check_warn(c, name, "is missing: the watch cannot read its own evidence without it; the recovery key opens vault/%s/keys/%s", tenant, VG_KEY_SEALED);
 	snprintf(name, sizeof(name), "seal/%.50s.last", tenant);
 	rc = slurp(c, name, 4096, &b);
 	if (rc == VG_E_NOTFOUND && v->has_checkpoint && v->checkpoint.size)
 		vg_check_damage(c, name, 0, 0, "is missing: what the seal signed last, by which it refuses to sign a smaller tree");
-	else if (rc == VG_OK && vg_checkpoint_parse(vg_buf_str(&b), &last) != VG_OK)
+	else if (rc == VG_OK && !is_exactly(vg_buf_str(&b), &last))
 		vg_check_damage(c, name, 0, b.n ? b.n : 1, "is no checkpoint");
 	else if (rc == VG_OK)
 		tell_last(c, name, &last, v);
@@ -199,7 +269,7 @@ check_day_secret(struct vg_check *c)
 /* ---- the intake journal ---- */
 
 static vg_rc
-journal(struct vg_check *c, uint64_t *first, uint64_t *next)
+journal(struct vg_check *c, uint64_t *first, uint64_t *next, struct vg_intake_damage *torn)
 {
 	struct vg_intake_options o = { .first = 1 };
 	struct vg_disk vault = { .dir = openat(c->house.dir, "vault", O_RDONLY | O_DIRECTORY | O_CLOEXEC), .read_only = true }, d;
@@ -214,6 +284,8 @@ journal(struct vg_check *c, uint64_t *first, uint64_t *next)
 				break;
 		}
 		if (rc == VG_OK) {
+			if (bad.name[0])
+				*torn = bad;
 			*first = vg_intake_first(j);
 			*next = vg_intake_next(j);
 			vg_intake_free(j);
@@ -235,7 +307,9 @@ static void
 check_journal(struct vg_check *c)
 {
 	uint64_t first = 0, next = 0;
-	vg_rc rc = journal(c, &first, &next);
+	struct vg_intake_damage torn = { .at = 0 };
+	char name[VG_DISK_NAME_MAX + 16] = "vault/intake";
+	vg_rc rc = journal(c, &first, &next, &torn);
 
 	if (rc == VG_E_NOTFOUND)
 		vg_check_damage(c, "vault/intake", 0, 0, "is missing: the records that stand in no segment yet");
@@ -245,13 +319,13 @@ check_journal(struct vg_check *c)
 	}
 	if (rc != VG_OK)
 		return;
-	if (next < c->next_seq && (first == next || first == 1))
-		vg_check_damage(c, "vault/intake", 0, 0, "the segments hold records up to %llu, the intake journal %s%llu: files of it were removed, or it is an older one",
-				(unsigned long long)c->next_seq - 1, next == 1 ? "none: it should end with " : "ends with ",
-				(unsigned long long)(next == 1 ? c->next_seq - 1 : next - 1));
-	else if (next < c->next_seq)
-		vg_check_damage(c, "vault/intake", 0, 0, "the segments hold records up to %llu, the intake journal ends with %llu: it is cut off, or an older one",
-				(unsigned long long)c->next_seq - 1, (unsigned long long)next - 1);
+	if (torn.name[0])
+		snprintf(name, sizeof(name), "vault/intake/%s", torn.name);
+	if (next < c->next_seq)
+		vg_check_damage(c, name, torn.at, torn.until, "the segments hold records up to %llu, and the intake journal ends %s%llu: it was cut off, changed, or is an older one",
+				(unsigned long long)c->next_seq - 1, next == 1 ? "before " : "with ", (unsigned long long)(next == 1 ? 1 : next - 1));
+	else if (torn.name[0] && !c->live)
+		vg_check_say(c, "note", "%s ends at byte %llu in a batch that was never finished, nor acknowledged", name, (unsigned long long)torn.at);
 	if (first > c->next_seq)
 		vg_check_found(c, &(struct vg_finding){ .grade = VG_GRADE_DAMAGE, .file = "vault/intake", .seq = c->next_seq, .until_seq = first,
 							.what = "files of it are missing: neither a segment nor the journal holds these records" });

@@ -180,8 +180,10 @@ check_file(struct vg_intake *j, struct jfile *x, struct vg_file *f, bool last, s
 		return damaged(damage, f->name, x->end, behind, j->next, b.first);
 	if (!last)
 		return damaged(damage, f->name, x->end, size, j->next, 0);
-	if (j->d->read_only) /* perhaps it is being written */
+	if (j->d->read_only) { /* perhaps it is being written */
+		(void)damaged(damage, f->name, x->end, size, j->next, 0);
 		return VG_OK;
+	}
 	/* not synced: should it come back, it is cut off again; and the sync of what is written there is one of this too */
 	return vg_file_truncate(j->d, f, x->end);
 }

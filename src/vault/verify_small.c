@@ -173,6 +173,8 @@ vg_verify_gone(struct vg_verify *v, const struct vg_verify_file *f)
 void
 vg_verify_keys(struct vg_verify *v)
 {
+	if (v->o->watch && v->key_most && vg_verify_find(v, "keys/" VG_KEY_SEALED) == NULL)
+		(void)vg_verify_damage(v, "keys/" VG_KEY_SEALED, 0, 0, "is missing: without it the recovery key opens nothing");
 	for (uint32_t n = 1; n <= v->key_most; n++) {
 		char name[VG_VERIFY_NAME_MAX];
 
