@@ -43,7 +43,8 @@ void vg_check_warn(struct vg_check *c, const char *file, const char *fmt, ...) V
 void vg_check_say(struct vg_check *c, const char *kind, const char *fmt, ...) VG_PRINTF(3, 4); /* a line for a person, or a row */
 
 /* vault_node.c */
-vg_rc vg_node_keys(struct vg_check *c);    /* the log's key and the days' */
+void vg_node_key(struct vg_check *c);      /* the log's, of the seal */
+vg_rc vg_node_days(struct vg_check *c);    /* the days' */
 void vg_node_tenant(struct vg_check *c, const char *tenant, const struct vg_verified *v); /* what the seal knows of it */
 bool vg_node_tenant_key(struct vg_check *c, const char *tenant, uint8_t key[32]);         /* false: it is not here */
 void vg_node_rest(struct vg_check *c);     /* intake journal, seal, databases; behind all tenants */

@@ -101,15 +101,43 @@ key_of_seal(struct vg_check *c, struct vg_note_key *out)
 	return rc;
 }
 
-static vg_rc
-read_days(struct vg_check *c)
+void
+vg_node_key(struct vg_check *c)
 {
-	struct vg_buf b = { 0 };
-	vg_rc rc = slurp(c, "seal/" VG_DAYS_FILE, VG_DAYS_BYTES_MAX, &b);
+	struct vg_note_key seal;
+	vg_rc rc = c->watch ? key_of_seal(c, &seal) : VG_E_NOTFOUND;
 
-	if (rc == VG_OK && c->has_log) {
-		uint64_t damages = 0;
+	at_top(c);
+	if (rc == VG_E_TRUNC || rc == VG_E_FORMAT || rc == VG_E_LIMIT)
+		vg_check_damage(c, "seal/log.secret", 0, SECRET, "is no key of %d bytes", SECRET);
+	else if (rc == VG_E_NOTFOUND && c->watch)
+		vg_check_warn(c, "seal/log.secret", "or seal/node is not here: the watch cannot sign without");
+	else if (rc == VG_OK && c->log_given && memcmp(&seal, &c->log, sizeof(seal)) != 0)
+		vg_check_damage(c, "seal/log.secret", 0, SECRET, "is another key than --log-key");
+	if (rc == VG_OK && !c->has_log) {
+		c->log = seal;
+		c->has_log = true;
+		c->log_from = "the seal";
+	}
+}
 
+vg_rc
+vg_node_days(struct vg_check *c)
+{
+	struct vg_buf text = { 0 }, b = { 0 };
+	uint64_t damages = 0;
+	vg_rc rc = VG_OK;
+
+	at_top(c);
+	if (c->has_log) {
+		vg_note_key_print(&c->log, &text);
+		vg_buf_putc(&text, 0);
+		if (text.rc == VG_OK)
+			vg_check_say(c, "key", "the log's key, of %s: %s", c->log_from, text.p);
+		vg_buf_fini(&text);
+		rc = slurp(c, "seal/" VG_DAYS_FILE, VG_DAYS_BYTES_MAX, &b);
+	}
+	if (c->has_log && rc == VG_OK) {
 		rc = vg_verify_days(vg_buf_str(&b), "seal/" VG_DAYS_FILE, &c->log, vg_check_found, c, &c->days, &damages);
 		c->has_days = rc == VG_OK;
 	} else if (rc == VG_E_NOTFOUND) {
@@ -119,33 +147,6 @@ read_days(struct vg_check *c)
 	}
 	vg_buf_fini(&b);
 	return rc;
-}
-
-vg_rc
-vg_node_keys(struct vg_check *c)
-{
-	struct vg_note_key seal;
-	struct vg_buf text = { 0 };
-	vg_rc rc = c->watch ? key_of_seal(c, &seal) : VG_E_NOTFOUND;
-
-	at_top(c);
-	if (rc == VG_E_TRUNC || rc == VG_E_FORMAT || rc == VG_E_LIMIT)
-		vg_check_damage(c, "seal/log.secret", 0, 0, "is no key, or seal/node no name");
-	else if (rc == VG_OK && c->log_given && memcmp(&seal, &c->log, sizeof(seal)) != 0)
-		vg_check_damage(c, "seal/log.secret", 0, SECRET, "is another key than --log-key");
-	if (rc == VG_OK && !c->has_log) {
-		c->log = seal;
-		c->has_log = true;
-		c->log_from = "the seal";
-	}
-	if (c->has_log) {
-		vg_note_key_print(&c->log, &text);
-		vg_buf_putc(&text, 0);
-		if (text.rc == VG_OK)
-			vg_check_say(c, "key", "the log's key, of %s: %s", c->log_from, text.p);
-		vg_buf_fini(&text);
-	}
-	return read_days(c);
 }
 
 bool
@@ -168,7 +169,7 @@ vg_node_tenant_key(struct vg_check *c, const char *tenant, uint8_t key[32])
 /* ---- what the seal knows ---- */
 
 static void
-tell_last(struct vg_check *c, const char *file, const struct vg_checkpoint *last, const struct vg_verified *v)
+tell_last(struct vg_check *c, const char *checkpoint, const char *file, const struct vg_checkpoint *last, const struct vg_verified *v)
 {
 	const struct vg_checkpoint *now = &v->checkpoint;
 	char then[VG_TIME_MAX], when[VG_TIME_MAX] = "never";
@@ -178,7 +179,7 @@ tell_last(struct vg_check *c, const char *file, const struct vg_checkpoint *last
 	if (v->has_checkpoint)
 		(void)vg_time_print(now->time_ns, 0, when);
 	if (!v->has_checkpoint && last->size)
-		vg_check_damage(c, file, 0, 0, "the checkpoint is missing: the seal signed %llu blocks on %s", (unsigned long long)last->size, then);
+		vg_check_damage(c, checkpoint, 0, 0, "is missing: the seal signed %llu blocks on %s", (unsigned long long)last->size, then);
 	else if (rc == VG_E_NOTFOUND && v->damages == 0)
 		vg_check_damage(c, file, 0, 0, "rolled back: the seal signed %llu blocks on %s, and %llu are here, signed on %s: the vault was put back, and the seal was not",
 				(unsigned long long)last->size, then, (unsigned long long)v->size, when);
@@ -207,12 +208,13 @@ is_exactly(vg_str text, struct vg_checkpoint *out)
 void
 vg_node_tenant(struct vg_check *c, const char *tenant, const struct vg_verified *v)
 {
-	char name[VG_DISK_NAME_MAX];
+	char name[VG_DISK_NAME_MAX], checkpoint[VG_DISK_NAME_MAX + 32];
 	struct vg_checkpoint last;
 	struct vg_buf b = { 0 };
 	vg_rc rc;
 
 	at_top(c);
+	snprintf(checkpoint, sizeof(checkpoint), "vault/%.64s/" VG_CHECKPOINT_FILE, tenant);
 	snprintf(name, sizeof(name), "keys/%.48s.key", tenant);
 	if (v->key_refused)
 		vg_check_damage(c, name, 0, SECRET, "does not open the tenant's day keys: it is another key");
@@ -233,7 +235,7 @@ vg_node_tenant(struct vg_check *c, const char *tenant, const struct vg_verified 
 	else if (rc == VG_OK && !is_exactly(vg_buf_str(&b), &last))
 		vg_check_damage(c, name, 0, b.n ? b.n : 1, "is no checkpoint");
 	else if (rc == VG_OK)
-		tell_last(c, name, &last, v);
+		tell_last(c, checkpoint, name, &last, v);
 	vg_buf_fini(&b);
 }
 

@@ -13,6 +13,7 @@
 #include "net/tls.h"
 #include "vault/disk.h"
 #include "vault/keyring.h"
+#include "witness/names.h"
 
 #define CERT_DAYS 3650
 #define FILE_MAX ((size_t)1 << 20)
@@ -203,12 +204,33 @@ vg_house_read_key(struct vg_house *h, const char *tenant, uint8_t out[32])
 	return tenant_key(h, tenant, false, out);
 }
 
+/* The log's key beside the evidence: whoever has a copy can verify it, and a witness asks for it first. */
+static vg_rc
+publish_log_key(struct vg_house *h, const char *tenant)
+{
+	struct vg_disk vault = { .dir = vg_house_folder(h, "vault") }, t = { .dir = -1 };
+	struct vg_buf b = { 0 }, there = { 0 };
+	vg_rc rc = vault.dir < 0 ? VG_E_SYS : vg_disk_folder(&vault, tenant, &t);
+
+	vg_note_key_print(&h->log, &b);
+	vg_buf_putc(&b, '\n');
+	if (rc == VG_OK && (rc = vg_disk_slurp(&t, VG_LOG_KEY_FILE, 4096, &there)) == VG_E_NOTFOUND)
+		rc = b.rc != VG_OK ? b.rc : vg_disk_replace(&t, VG_LOG_KEY_FILE, vg_buf_str(&b));
+	vg_buf_fini(&b);
+	vg_buf_fini(&there);
+	vg_disk_close(&t);
+	vg_disk_close(&vault);
+	return rc;
+}
+
 vg_rc
 vg_house_tenant_key(struct vg_house *h, const char *tenant, struct vg_buf *hex, char why[300])
 {
 	uint8_t key[32];
 	vg_rc rc = tenant_key(h, tenant, true, key);
 
+	if (rc == VG_OK)
+		rc = publish_log_key(h, tenant);
 	if (rc == VG_OK) {
 		vg_buf_hex(hex, key, sizeof(key), false);
 		rc = hex->rc;

@@ -117,8 +117,9 @@ missing_at_end(struct vg_verify *v, uint64_t size)
 	f.until = at + 1;
 	if (f.until_seq < f.seq)
 		f.until_seq = 0;
-	vg_verify_tell(v, &f, "the last %llu of %llu blocks are missing: bytes were cut off here, or whole segments were removed", (unsigned long long)(size - v->nleaf),
-		       (unsigned long long)size);
+	vg_verify_tell(v, &f, "%llu of the %llu blocks that were signed are missing: %s", (unsigned long long)(size - v->nleaf), (unsigned long long)size,
+		       v->nwant > v->nleaf ? "bytes were cut off here, or the segments behind were removed" :
+					     "cut off here or taken out before, with the tiles made to fit, or whole segments were removed");
 	v->broken = true;
 }
 

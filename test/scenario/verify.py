@@ -2,7 +2,6 @@
 """`vigie vault verify` against a real watch's state: every kind of change that people, disks or thieves can make to it is told, with file and byte;
 what nobody inside can know is told by a witness."""
 import glob
-import hashlib
 import json
 import os
 import random
@@ -48,7 +47,7 @@ def port_of(state, name):
 
 def serve(state):
     runs[state] = start(['serve', '--state', state, '--quiet', '--listen', 'syslog=127.0.0.1:0', '--listen', 'syslog-tls=off', '--listen', 'https=off', '--listen', 'metrics=off',
-                         '--listen', 'witness=127.0.0.1:0'])
+                         '--listen', 'witness=off'])
     return runs[state]
 
 
@@ -132,7 +131,8 @@ def flips(good):
 def removals(good):
     for f in files(good):
         # private ones: what they opened and signed cannot be looked at then
-        attack(good, f + ' removed', lambda s: os.remove(os.path.join(s, f)), f, codes=(3,) if f.startswith('keys/') else (1,) if f in ('seal/log.secret', 'seal/node') else (4,))
+        attack(good, f + ' removed', lambda s: os.remove(os.path.join(s, f)), None if f.endswith(('.vs', '.vj')) else f,
+               codes=(3,) if f.startswith('keys/') or f in ('seal/log.secret', 'seal/node') else (4, 3) if '.p/' in f else (4,))
         if os.path.getsize(os.path.join(good, f)):
             attack(good, f + ' one byte shorter', lambda s: os.truncate(os.path.join(s, f), os.path.getsize(os.path.join(s, f)) - 1), f)
         attack(good, f + ' one byte longer', lambda s: open(os.path.join(s, f), 'ab').write(b'x'), f, codes=(3,) if f.endswith('.vj') else (4,))
@@ -211,8 +211,10 @@ def deep(good):
     copy = path('copy')
     os.makedirs(copy + '/vault')
     shutil.copytree(good + '/vault/default', copy + '/vault/default')
+    check(verify(copy)[0] == 3, 'a copy of the tenant\'s folder is enough')
+    os.remove(copy + '/vault/default/log.pub')
     check(verify(copy)[0] == 1, 'without the log\'s key nothing is said')
-    check(verify(copy, '--log-key', key)[0] == 3, 'with it, a copy of the tenant\'s folder is enough')
+    check(verify(copy, '--log-key', key)[0] == 3, 'with it, all is')
 
 
 def running(state):
@@ -234,10 +236,12 @@ def running(state):
 
 
 def watch_over(state, w):
-    public = subprocess.run('openssl x509 -in %s/tls/cert.pem -noout -pubkey | openssl pkey -pubin -outform DER' % state, shell=True, stdout=subprocess.PIPE, check=True).stdout
+    """A witness beside a publisher of what the watch keeps."""
     log = path('witness.log')
-    q = subprocess.Popen([VIGIE, 'witness', '--state', w, '--from', 'https://127.0.0.1:%d' % port_of(state, b'witness'), '--pin', hashlib.sha256(public).hexdigest(), '--every', '1s',
-                          '--name', 'witness.test', '--listen', '127.0.0.1:0'], env=env(), stdout=subprocess.DEVNULL, stderr=open(log, 'wb'))
+    publisher = subprocess.Popen([os.environ['WITNESS_RUN'], 'serve', state + '/vault'], env=env(), stdout=subprocess.PIPE)
+    started.append(publisher)
+    q = subprocess.Popen([VIGIE, 'witness', '--state', w, '--from', 'http://127.0.0.1:%d' % int(publisher.stdout.readline()), '--every', '1s', '--name', 'witness.test', '--listen',
+                          '127.0.0.1:0'], env=env(), stdout=subprocess.DEVNULL, stderr=open(log, 'wb'))
     started.append(q)
     wait(lambda: b'port ' in read(log))
     return q, 'http://127.0.0.1:%d' % int(re.search(rb'port (\d+)', read(log)).group(1))
@@ -254,9 +258,6 @@ def witness(state):
     yesterday = path('yesterday')
     shutil.copytree(state, yesterday)
     p = serve(state)
-    q.terminate()
-    q.wait()
-    q, url = watch_over(state, w)
     send(state, 3000)
     root = lambda: read(state + '/vault/default/checkpoint').split(b'\n')[1:3]
     before = root()
