@@ -12,18 +12,14 @@
 static uint64_t
 fill(struct vg_store *s, uint64_t want_bytes)
 {
-	static const char *const line[] = {
-		"<38>Apr  3 08:%02u:%02u srv%u sshd[%u]: Accepted publickey for user%u from 10.0.%u.%u port %u ssh2: ED25519 SHA256:%08x%08x",
-		"<30>Apr  3 08:%02u:%02u srv%u systemd[1]: Started Session %u of user user%u, 10.0.%u.%u, unit %u.scope, invocation %08x%08x.",
-		"<134>Apr  3 08:%02u:%02u fw%u filterlog: %u,,,user%u,em0,match,block,in,4,0x0,,64,10.0.%u.%u,tcp,%u,0:S,%08x,%08x",
-	};
 	uint64_t bytes = 0;
 
 	for (uint64_t seq = 1; bytes < want_bytes; seq++) {
 		uint32_t r = (uint32_t)(seq * 2654435761u);
 		char text[256];
-		int n = snprintf(text, sizeof(text), line[r % 3], (unsigned)(seq / 60000 % 60), (unsigned)(seq / 1000 % 60), r >> 4 & 15, r & 32767, r >> 8 & 127, r >> 12 & 255, r >> 20 & 255,
-				 1024 + (r >> 3 & 32767), r, r * 2246822519u);
+		int n = snprintf(text, sizeof(text), "<38>Apr  3 08:%02u:%02u srv%u sshd[%u]: %s for user%u from 10.0.%u.%u port %u ssh2: ED25519 SHA256:%08x%08x",
+				 (unsigned)(seq / 60000 % 60), (unsigned)(seq / 1000 % 60), r >> 4 & 15, r & 32767, r & 512 ? "Accepted publickey" : "Failed password", r >> 8 & 127,
+				 r >> 12 & 255, r >> 20 & 255, 1024 + (r >> 3 & 32767), r, r * 2246822519u);
 
 		if (vg_store_add(s, &(struct vg_record){ .seq = seq, .recv_ns = INT64_C(1775203200000000000) + (int64_t)seq * 10000, .source = 1 + r % 5,
 							 .raw = vg_str_mem(text, (size_t)n) }) != VG_OK)

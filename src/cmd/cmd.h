@@ -63,6 +63,7 @@ int vg_cmd_rule_list(const struct vg_args *a);
 int vg_cmd_rule_explain(const struct vg_args *a);
 int vg_cmd_rule_coverage(const struct vg_args *a);
 int vg_cmd_serve(const struct vg_args *a);
+int vg_cmd_vault_export(const struct vg_args *a);
 int vg_cmd_vault_verify(const struct vg_args *a);
 int vg_cmd_witness(const struct vg_args *a);
 int vg_cmd_witness_accept(const struct vg_args *a);
@@ -71,6 +72,6 @@ int vg_cmd_completion(const struct vg_args *a);
 int vg_cmd_version(const struct vg_args *a);
 
 extern const struct vg_opt vg_hunt_opts[], vg_dump_opts[], vg_rule_opts[], vg_explain_opts[], vg_coverage_opts[], vg_witness_opts[],
-	vg_witness_accept_opts[], vg_serve_opts[], vg_vault_verify_opts[], vg_no_opts[];
+	vg_witness_accept_opts[], vg_serve_opts[], vg_vault_verify_opts[], vg_vault_export_opts[], vg_no_opts[];
 
 #endif

@@ -24,10 +24,13 @@ const struct vg_command vg_commands[] = {
 	{ "serve", "[OPTIONS]", "the watch: receive logs, keep them, detect",
 	  "Runs until SIGTERM or Ctrl-C, under systemd or in a terminal, as root or as any user.  It prints \"ready\" when it receives.  "
 	  "vigie.yaml(5) has the settings; without one it watches this machine and listens on loopback.", vg_serve_opts, 0, vg_cmd_serve },
-	{ "vault verify", "[OPTIONS]", "say whether the evidence is what it was, and who outside vouches for it",
-	  "Needs no running watch, no network and no secret, and changes nothing.  Every byte of the vault is looked at: blocks, tree, checkpoint, signatures, "
+	{ "vault verify", "[OPTIONS] [FOLDER]", "say whether the evidence is what it was, and who outside vouches for it",
+	  "FOLDER is what `vigie vault export` wrote; without it the vault is verified.  It needs no running watch, no network and no secret, and changes nothing.  Every byte of the vault is looked at: blocks, tree, checkpoint, signatures, "
 	  "keys, journal; the first bad byte is named.  Exit codes: 0 sound and vouched for outside, 3 sound but nothing outside vouches, 4 damaged, 1 it could "
 	  "not be looked at, 2 wrong command line.", vg_vault_verify_opts, 0, vg_cmd_vault_verify },
+	{ "vault export", "--to FOLDER [OPTIONS]", "write a case folder: records with the proof that they stood in the vault",
+	  "Records, proofs, signed checkpoint, public keys, hashes and a chain-of-custody sheet (French and English, to be signed by hand).  `vigie vault verify "
+	  "--export` checks it on any machine.  It holds no private key.", vg_vault_export_opts, 0, vg_cmd_vault_export },
 	{ "witness accept", "--state DIR TENANT", "let the new epoch of a log begin, as after a restore", NULL, vg_witness_accept_opts, 1, vg_cmd_witness_accept },
 	{ "witness", "--state DIR --from URL [OPTIONS]", "keep a copy of a watch's vault elsewhere, and tell when it falls silent",
 	  "Pulls checkpoints and sealed segments every few seconds, keeps them append-only, cosigns what is consistent, refuses a log that was "

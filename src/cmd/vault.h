@@ -15,6 +15,7 @@ enum { VG_VERIFY_VOUCHED = 0, VG_VERIFY_UNSEEN = 1, VG_VERIFY_ALONE = 3, VG_VERI
 struct vg_check { /* one run of verify */
 	const struct vg_args *a;
 	bool jsonl, progress, deep, live, watch;
+	bool silent;                  /* say nothing but damage */
 	struct vg_house house;
 	struct vg_buf out;            /* a line */
 	char prefix[100];             /* of findings: the folder that they are below */
@@ -42,6 +43,8 @@ void vg_check_damage(struct vg_check *c, const char *file, uint64_t at, uint64_t
 void vg_check_warn(struct vg_check *c, const char *file, const char *fmt, ...) VG_PRINTF(3, 4);
 void vg_check_say(struct vg_check *c, const char *kind, const char *fmt, ...) VG_PRINTF(3, 4); /* a line for a person, or a row */
 
+void vg_check_open(struct vg_check *c);   /* c->house is open: is it a watch's, and does one run? */
+vg_rc vg_check_log_key(struct vg_check *c, int tenant_dir); /* the log's key: of the seal, or of the tenant's own folder.  VG_E_NOTFOUND */
 /* vault_node.c */
 void vg_node_key(struct vg_check *c);      /* the log's, of the seal */
 vg_rc vg_node_days(struct vg_check *c);    /* the days' */

@@ -13,6 +13,7 @@
 #include "cmd/common.h"
 #include "cmd/vault.h"
 #include "net/loop.h"
+#include "vault/export.h"
 #include "witness/names.h"
 
 #define CA_BYTES_MAX ((size_t)1 << 20)
@@ -29,6 +30,7 @@ const struct vg_opt vg_vault_verify_opts[] = {
 	{ "--pin", VG_OPT_TEXT, "SHA256", "the witness's public key, as SHA-256 in hexadecimal; then no CA is asked" },
 	{ "--stamps", VG_OPT_FLAG, NULL, "believe time stamps; needs --tsa-ca" },
 	{ "--tsa-ca", VG_OPT_TEXT, "FILE", "the certificates of the time-stamping authority's CA (PEM)" },
+	{ "--export", VG_OPT_TEXT, "FOLDER", "check what `vigie vault export` wrote, instead of a vault" },
 	{ "--log-key", VG_OPT_TEXT, "KEY", "the log's key, as the watch prints it (default: the one that is found, which is told)" },
 	VG_FORMAT_OPTION,
 	{ "--quiet", VG_OPT_FLAG, NULL, "no progress" },
@@ -139,6 +141,8 @@ vg_check_say(struct vg_check *c, const char *kind, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
+	if (c->silent)
+		return;
 	clear_progress(c);
 	if (c->jsonl) {
 		vg_buf_printf(&c->out, "{\"kind\":\"%s\",\"text\":", kind);
@@ -372,6 +376,25 @@ check_tenants(struct vg_check *c, const char *only)
 
 /* ---- the command ---- */
 
+void
+vg_check_open(struct vg_check *c)
+{
+	int fd = openat(c->house.dir, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	c->live = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	if (fd >= 0)
+		close(fd);
+	c->watch = faccessat(c->house.dir, "seal", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+vg_rc
+vg_check_log_key(struct vg_check *c, int tenant_dir)
+{
+	vg_node_key(c);
+	c->has_log = c->has_log || own_log_key(c, tenant_dir, &c->log);
+	return c->has_log ? VG_OK : VG_E_NOTFOUND;
+}
+
 static bool
 take_options(struct vg_check *c)
 {
@@ -426,23 +449,69 @@ run(struct vg_check *c)
 {
 	char why[300];
 	vg_rc rc = vg_house_open(&c->house, vg_state_path(c->a), false, why);
-	int fd;
 
 	if (rc != VG_OK) {
 		vg_log(VG_LOG_ERROR, "vault verify: %s", why);
 		return VG_VERIFY_UNSEEN;
 	}
-	fd = openat(c->house.dir, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	c->live = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-	if (fd >= 0)
-		close(fd);
-	c->watch = faccessat(c->house.dir, "seal", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	vg_check_open(c);
 	if ((rc = check_tenants(c, vg_arg(c->a, "--tenant"))) == VG_OK)
 		vg_node_rest(c);
 	vg_house_close(&c->house);
 	if (rc == VG_E_SYS)
 		vg_log(VG_LOG_ERROR, "vault verify: %s: %s", c->house.path, strerror(errno));
 	return rc == VG_OK ? verdict(c) : c->damages ? VG_VERIFY_DAMAGED : VG_VERIFY_UNSEEN;
+}
+
+/* ---- an export ---- */
+
+static void
+say_export(struct vg_check *c, const struct vg_export_checked *x)
+{
+	struct vg_buf key = { 0 }, hash = { 0 };
+	char when[VG_TIME_MAX];
+
+	vg_note_key_print(&x->log_key, &key);
+	vg_buf_putc(&key, 0);
+	vg_buf_hex(&hash, x->manifest.b, sizeof(x->manifest.b), false);
+	vg_buf_putc(&hash, 0);
+	(void)vg_time_print(x->checkpoint.time_ns, 0, when);
+	if (x->log_key.name[0] && key.rc == VG_OK)
+		vg_check_say(c, "key", "the log's key, of %s: %s", c->log_given ? "--log-key" : "the export itself; compare it with the one that the watch printed", key.p);
+	if (hash.rc == VG_OK)
+		vg_check_say(c, "manifest", "SHA-256 of " VG_EXPORT_MANIFEST ", to be compared with the sheet: %s", hash.p);
+	vg_check_say(c, "export", "%llu records, %llu bytes, of %llu blocks; %s, %llu blocks signed on %s", (unsigned long long)x->records, (unsigned long long)x->bytes,
+		     (unsigned long long)x->blocks, x->checkpoint.origin, (unsigned long long)x->checkpoint.size, when);
+	if (!x->day_signed && x->damages == 0)
+		vg_check_say(c, "note", "the signature of the day's key was not looked at: " VG_DAYS_FILE " is not here");
+	if (x->cosigned)
+		vg_check_say(c, "vouched", "the checkpoint is cosigned by %s", c->witness.name);
+	if (x->stamped) {
+		(void)vg_time_print(x->stamp.time_ns, 0, when);
+		vg_check_say(c, "vouched", "a time stamp of %s vouches for the records on %s", x->stamp.signer, when);
+	}
+	vg_buf_fini(&key);
+	vg_buf_fini(&hash);
+}
+
+static int
+run_export(struct vg_check *c, const char *folder)
+{
+	struct vg_export_check o = { .log_key = c->log_given ? &c->log : NULL, .witness = c->witness_given ? &c->witness : NULL, .tsa_ca = vg_buf_str(&c->tsa_ca),
+				     .found = vg_check_found, .ctx = c };
+	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct vg_export_checked x;
+	vg_rc rc = dir < 0 ? VG_E_SYS : vg_export_verify(dir, &o, &x);
+
+	if (dir >= 0)
+		close(dir);
+	if (rc != VG_OK) {
+		vg_log(VG_LOG_ERROR, "vault verify: %s: %s", folder, rc == VG_E_SYS ? strerror(errno) : rc == VG_E_NOTFOUND ? "there is no " VG_EXPORT_MANIFEST ": it is no export" : vg_rc_name(rc));
+		return VG_VERIFY_UNSEEN;
+	}
+	say_export(c, &x);
+	c->alone = !x.cosigned && !x.stamped;
+	return verdict(c);
 }
 
 int
@@ -456,10 +525,10 @@ vg_cmd_vault_verify(const struct vg_args *a)
 		return VG_VERIFY_UNSEEN;
 	}
 	c->a = a;
-	if (a->noperand)
-		vg_log(VG_LOG_ERROR, "vault verify: %s: takes options only", a->operand[0]);
+	if (a->noperand > 1 || (a->noperand && vg_arg(a, "--export")))
+		vg_log(VG_LOG_ERROR, "vault verify: takes one folder of an export, or options only");
 	else if (take_options(c))
-		code = run(c);
+		code = a->noperand ? run_export(c, a->operand[0]) : vg_arg(a, "--export") ? run_export(c, vg_arg(a, "--export")) : run(c);
 	vg_days_free(&c->days);
 	vg_buf_fini(&c->tsa_ca);
 	vg_buf_fini(&c->out);

@@ -8,6 +8,7 @@
 #ifndef VG_VAULT_VERIFY_H
 #define VG_VAULT_VERIFY_H
 
+#include "vault/block.h"
 #include "vault/checkpoint.h"
 #include "vault/days.h"
 #include "vault/merkle.h"
@@ -31,6 +32,9 @@ struct vg_finding {
 };
 typedef void vg_finding_fn(void *ctx, const struct vg_finding *f);
 
+/* Called for every sound block, in order.  @head and @stored are good until it returns.  Not VG_OK ends the run, and is its answer. */
+typedef vg_rc vg_verify_block_fn(void *ctx, uint64_t index, const struct vg_block_head *h, vg_str head, vg_str stored);
+
 struct vg_verify_options {
 	const struct vg_note_key *log_key; /* NULL: not known; then no signature is looked at (result: not signed) */
 	const struct vg_note_key *witness; /* NULL: nobody's cosignature is looked for */
@@ -42,6 +46,7 @@ struct vg_verify_options {
 	vg_str tsa_ca;                     /* PEM; empty: time stamps are read, and not believed */
 	vg_finding_fn *found;
 	void (*progress)(void *ctx, uint64_t done, uint64_t all); /* bytes; NULL */
+	vg_verify_block_fn *block; /* NULL */
 	void *ctx;
 };
 struct vg_verified {

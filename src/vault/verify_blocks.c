@@ -486,6 +486,8 @@ one_block(struct walk *w)
 			count(w);
 		if (sound && v->o->deep)
 			open_block(w);
+		if (sound && v->o->block && v->rc == VG_OK)
+			v->rc = v->o->block(v->o->ctx, v->nleaf - 1, &w->h, vg_str_mem(w->head, sizeof(w->head)), w->stored);
 	}
 	vg_verify_step(v, end - w->at);
 	w->at = end;
