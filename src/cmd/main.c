@@ -39,6 +39,13 @@ const struct vg_command vg_commands[] = {
 	{ "key add", "NAME", "make a key that a source proves itself with over HTTPS", NULL, vg_key_add_opts, 1, vg_cmd_key_add },
 	{ "key list", "[OPTIONS]", "the keys that were given out", NULL, vg_source_list_opts, 0, vg_cmd_key_list },
 	{ "key revoke", "ID", "take a key back", NULL, vg_source_opts, 1, vg_cmd_key_revoke },
+	{ "vault verify", "[OPTIONS] [FOLDER]", "say whether the evidence is what it was, and who outside vouches for it",
+	  "FOLDER is what `vigie vault export` wrote; without it the vault is verified.  It needs no running watch, no network and no secret, and changes nothing.  Every byte of the vault is looked at: blocks, tree, checkpoint, signatures, "
+	  "keys, journal; the first bad byte is named.  Exit codes: 0 sound and vouched for outside, 3 sound but nothing outside vouches, 4 damaged, 1 it could "
+	  "not be looked at, 2 wrong command line.", vg_vault_verify_opts, 0, vg_cmd_vault_verify },
+	{ "vault export", "--to FOLDER [OPTIONS]", "write a case folder: records with the proof that they stood in the vault",
+	  "Records, proofs, signed checkpoint, public keys, hashes and a chain-of-custody sheet (French and English, to be signed by hand).  `vigie vault verify "
+	  "--export` checks it on any machine.  It holds no private key.", vg_vault_export_opts, 0, vg_cmd_vault_export },
 	{ "witness accept", "--state DIR TENANT", "let the new epoch of a log begin, as after a restore", NULL, vg_witness_accept_opts, 1, vg_cmd_witness_accept },
 	{ "witness", "--state DIR --from URL [OPTIONS]", "keep a copy of a watch's vault elsewhere, and tell when it falls silent",
 	  "Pulls checkpoints and sealed segments every few seconds, keeps them append-only, cosigns what is consistent, refuses a log that was "

@@ -13,6 +13,7 @@
 #include "net/tls.h"
 #include "vault/disk.h"
 #include "vault/keyring.h"
+#include "witness/names.h"
 
 #define CERT_DAYS 3650
 #define FILE_MAX ((size_t)1 << 20)
@@ -203,15 +204,27 @@ vg_house_read_key(struct vg_house *h, const char *tenant, uint8_t out[32])
 	return tenant_key(h, tenant, false, out);
 }
 
+/* Is the tenant's key sealed for the recovery key already?  Then another one must not take its place. */
+static bool
+is_sealed(struct vg_house *h, const char *tenant)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "vault/%.64s/keys/" VG_KEY_SEALED, tenant);
+	return faccessat(h->dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 vg_rc
 vg_house_tenant_key(struct vg_house *h, const char *tenant, struct vg_buf *hex, char why[300])
 {
 	uint8_t key[32];
-	vg_rc rc = tenant_key(h, tenant, true, key);
+	vg_rc rc = tenant_key(h, tenant, !is_sealed(h, tenant), key);
 
 	if (rc == VG_OK) {
 		vg_buf_hex(hex, key, sizeof(key), false);
 		rc = hex->rc;
+	} else if (rc == VG_E_NOTFOUND) {
+		snprintf(why, 300, "%.150s/keys: the key of tenant %.40s is not there, but sealed for the recovery key (`vigie vault restore --recovery-key`)", h->path, tenant);
 	} else {
 		snprintf(why, 300, "%.200s/keys: the key of tenant %.40s: %s", h->path, tenant, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
 	}

@@ -180,7 +180,11 @@ check_file(struct vg_intake *j, struct jfile *x, struct vg_file *f, bool last, s
 		return damaged(damage, f->name, x->end, behind, j->next, b.first);
 	if (!last)
 		return damaged(damage, f->name, x->end, size, j->next, 0);
-	return j->d->read_only ? VG_OK : vg_file_truncate(j->d, f, x->end);
+	if (j->d->read_only) { /* perhaps it is being written */
+		(void)damaged(damage, f->name, x->end, size, j->next, 0);
+		return VG_OK;
+	}
+	return vg_file_truncate(j->d, f, x->end);
 }
 
 static vg_rc

@@ -35,7 +35,8 @@ struct vg_intake_mark {
 };
 struct vg_intake;
 /* Open the journal in @d's folder, and make it sound after a failure of power.  VG_E_FORMAT: damage, told in @damage.  VG_E_SYS.
- * @d outlives the journal.  With a read-only @d nothing is made sound, and what is torn at the end, perhaps while it is written, is not seen. */
+ * @d outlives the journal.  A read-only folder stays as it is: what would be cut off is passed over, and
+ * told in @damage with VG_OK. */
 vg_rc vg_intake_open(struct vg_disk *d, const struct vg_intake_options *o, struct vg_intake_damage *damage, struct vg_intake **out) VG_MUST;
 void vg_intake_free(struct vg_intake *j); /* what was not synced is gone */
 

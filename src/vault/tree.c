@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define TILE_BYTES (VG_TILE_HASHES * VG_HASH_BYTES)
-#define PATH_BYTES 96
+#define PATH_BYTES VG_TILE_PATH_MAX
 
 struct level { /* the tile at the right edge */
 	uint64_t n;     /* hashes of this level, in all its tiles */
@@ -30,9 +30,8 @@ struct vg_tree {
 	struct vg_hash tile[VG_TILE_HASHES];
 };
 
-/* "tile/0/x001/234", and with ".p/W" when @w is not 0. */
-static void
-tile_path(unsigned level, uint64_t tile, uint32_t w, char out[PATH_BYTES])
+void
+vg_tile_path(unsigned level, uint64_t tile, uint32_t w, char out[PATH_BYTES])
 {
 	unsigned group[7];
 	size_t n = 0, at;
@@ -90,7 +89,7 @@ write_tile(struct vg_tree *t, unsigned level, uint64_t tile, uint32_t w, const s
 
 	if (t->d->read_only)
 		return keep_tile(t, level, tile, h);
-	tile_path(level, tile, w, path);
+	vg_tile_path(level, tile, w, path);
 	if ((rc = write(t->d, path, bytes)) == VG_E_SYS && errno == ENOENT && (rc = make_folders(t->d, path)) == VG_OK)
 		rc = write(t->d, path, bytes);
 	return rc;
@@ -112,7 +111,7 @@ read_tile(struct vg_tree *t, unsigned level, uint64_t tile)
 			memcpy(t->tile, t->kept[i]->h, sizeof(t->tile));
 			return VG_OK;
 		}
-	tile_path(level, tile, 0, path);
+	vg_tile_path(level, tile, 0, path);
 	if ((rc = vg_file_open(t->d, path, &f)) != VG_OK)
 		return rc;
 	rc = vg_file_read(&f, t->tile, TILE_BYTES, 0);
@@ -216,7 +215,7 @@ remove_partial(struct vg_tree *t, unsigned level, uint64_t tile, uint32_t w)
 {
 	char path[PATH_BYTES];
 
-	tile_path(level, tile, w, path);
+	vg_tile_path(level, tile, w, path);
 	(void)!vg_disk_remove(t->d, path);
 	*strrchr(path, '/') = 0;
 	(void)!vg_disk_remove_folder(t->d, path);

@@ -12,6 +12,10 @@
 
 #define VG_TILE_HASHES 256
 #define VG_TILE_LEVELS 8
+#define VG_TILE_PATH_MAX 96
+
+/* "tile/0/x001/234", and with ".p/W" when @w is not 0. */
+void vg_tile_path(unsigned level, uint64_t tile, uint32_t w, char out[VG_TILE_PATH_MAX]);
 
 struct vg_tree;
 #define VG_TREE_KEPT_MAX 4096 /* tiles of one that is read only: 2^20 leaves beyond what has tiles */

@@ -203,7 +203,7 @@ take_file(const char *name, const struct stat *st)
 static bool
 take_tenant(const char *name, const struct stat *st)
 {
-	return S_ISDIR(st->st_mode) && vg_is_tenant_name(vg_str_of(name));
+	return S_ISDIR(st->st_mode) && vg_is_tenant_name(vg_str_of(name)) && strcmp(name, "intake") != 0; /* the journal's folder in a watch's vault */
 }
 
 vg_rc
