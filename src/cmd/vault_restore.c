@@ -40,6 +40,8 @@ static void
 on_report(void *ctx, enum vg_report what, const char *tenant, const char *text)
 {
 	(void)ctx;
+	if (what == VG_REPORT_SEEN || text[0] == 0)
+		return;
 	vg_log(what == VG_REPORT_GOOD || what == VG_REPORT_NOTE ? VG_LOG_INFO : VG_LOG_ERROR, "%s%s%s", tenant ? tenant : "", tenant ? ": " : "", text);
 }
 

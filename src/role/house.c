@@ -224,7 +224,7 @@ vg_house_tenant_key(struct vg_house *h, const char *tenant, struct vg_buf *hex, 
 		vg_buf_hex(hex, key, sizeof(key), false);
 		rc = hex->rc;
 	} else if (rc == VG_E_NOTFOUND) {
-		snprintf(why, 300, "%.150s/keys: the key of tenant %.40s is not there, but sealed for the recovery key (`vigie vault restore --recovery-key`)", h->path, tenant);
+		snprintf(why, 300, "the key of tenant %.40s is not there, but sealed for the recovery key (`vigie vault restore --recovery-key`)", tenant);
 	} else {
 		snprintf(why, 300, "%.200s/keys: the key of tenant %.40s: %s", h->path, tenant, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
 	}

@@ -172,7 +172,9 @@ last_of(struct seal *s, vg_str tenant, struct last **out)
 static bool
 grows(const struct last *l, const struct vg_checkpoint *c, uint64_t old, const struct vg_hash *root, const struct vg_proof *p)
 {
-	if (c->epoch < l->c.epoch || c->size < l->c.size || c->seq < l->c.seq || (l->c.size && strcmp(c->origin, l->c.origin) != 0))
+	if (l->c.origin[0] == 0) /* this seal never signed: a new log, or a new epoch of one that was restored */
+		return true;
+	if (c->epoch < l->c.epoch || c->size < l->c.size || c->seq < l->c.seq || strcmp(c->origin, l->c.origin) != 0)
 		return false;
 	if (c->size == l->c.size)
 		return vg_hash_eq(&c->root, &l->c.root);
