@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""vault_read.py VAULT_WRITE: reads what the vault wrote with nothing but doc/vault-format.md, which it proves so."""
+"""vault_read.py STATE TENANT: verifies what a watch wrote with nothing but doc/vault-format.md, which it proves so (vault_document.py runs it)."""
+import base64
 import glob
 import hashlib
 import io
@@ -9,8 +10,6 @@ import subprocess
 import sys
 import tempfile
 import zlib
-
-RECORDS = 1000
 
 
 class Damage(Exception):
@@ -45,9 +44,7 @@ def records(folder):
         first = int(os.path.basename(path)[:16], 16)
         need(following in (None, first), '%s does not follow' % path)
         following = first
-        with open(path, 'rb') as f:
-            data = f.read()
-        for seq, count, part in batches(data, first):
+        for seq, count, part in batches(open(path, 'rb').read(), first):
             at = 0
             for i in range(count):
                 tenant, number, recv, source, size, _, n = struct.unpack_from('<IQqIIHH', part, at)
@@ -60,37 +57,28 @@ def records(folder):
             need(at == len(part), 'bytes behind the last record')
 
 
-def root_of(leaves):
-    """RFC 6962, 2.1, as it stands there."""
-    if len(leaves) == 1:
-        return hashlib.sha256(b'\0' + leaves[0]).digest()
+def sha(*parts):
+    return hashlib.sha256(b''.join(parts)).digest()
+
+
+def root_of(hashes):
+    """RFC 6962, 2.1, as it stands there, over the leaves' hashes."""
+    if len(hashes) < 2:
+        return hashes[0] if hashes else sha()
     k = 1
-    while 2 * k < len(leaves):
+    while 2 * k < len(hashes):
         k *= 2
-    return hashlib.sha256(b'\1' + root_of(leaves[:k]) + root_of(leaves[k:])).digest()
+    return sha(b'\1', root_of(hashes[:k]), root_of(hashes[k:]))
 
 
-def varint(column):
+def varint(column, signed=False):
     value = shift = 0
     while True:
         byte = column.read(1)[0]
         value |= (byte & 127) << shift
         if byte < 128:
-            return value
+            return value >> 1 ^ -(value & 1) if signed else value
         shift += 7
-
-
-def signed(value):
-    return value >> 1 ^ -(value & 1)
-
-
-def columns(body):
-    """The six columns of a payload, and the raw bytes."""
-    out, at = [], 32 + 24
-    for size in struct.unpack_from('<6I', body, 32):
-        out.append(io.BytesIO(body[at:at + size]))
-        at += size
-    return out + [io.BytesIO(body[at:])]
 
 
 def block(data):
@@ -103,54 +91,57 @@ def block(data):
     if codec == 1:
         body = subprocess.run(['zstd', '-dc'], input=body, stdout=subprocess.PIPE, check=True).stdout
     need(len(body) == size, 'payload')
-    leaves, out = [body[:32]], []
-    seqs, recvs, sources, lengths, flags, ids, raws = columns(body)
+    leaves, out = [sha(b'\0', body[:32])], []
+    payload = io.BytesIO(body[56:])
+    seqs, recvs, sources, lengths, flags, ids = (io.BytesIO(payload.read(n)) for n in struct.unpack_from('<6I', body, 32))
     seq, recv, source = first - 1, 0, 0
     for _ in range(count):
         seq += varint(seqs) + 1
-        recv += signed(varint(recvs))
-        source += signed(varint(sources))
+        recv += varint(recvs, True)
+        source += varint(sources, True)
         size, flag = varint(lengths), varint(flags)
-        ident, raw = ids.read(flag >> 1), raws.read(size)
-        leaves.append(struct.pack('<QqIIHH', seq, recv, source, size, flag & 1, len(ident)) + ident + raw)
+        ident, raw = ids.read(flag >> 1), payload.read(size)
+        leaves.append(sha(b'\0', struct.pack('<QqIIHH', seq, recv, source, size, flag & 1, len(ident)), ident, raw))
         out.append((seq, recv, source, raw))
-    need(not any(c.read() for c in (seqs, recvs, sources, lengths, flags, ids, raws)) and root_of(leaves) == data[80:112], 'root')
+    need(not any(c.read() for c in (seqs, recvs, sources, lengths, flags, ids, payload)) and root_of(leaves) == data[80:112], 'root')
     need((out[0][0], out[-1][0]) == (first, last) and (min(r[1] for r in out), max(r[1] for r in out)) == (first_ns, last_ns), 'bounds')
     return out
 
 
-def main():
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([os.path.abspath(sys.argv[1]), folder, str(RECORDS)], check=True)
-        files = sorted(glob.glob(folder + '/*.vj'))
-        got = list(records(folder))
-        want = [(i, i * 1000, i % 7, i % 4, b'record %d' % i + b' ' * (i % 20)) for i in range(1, RECORDS + 1)]
-        bad = [g for g, w in zip(got, want) if g != w]
-        if len(got) != len(want) or bad or len(files) < 3:
-            print('%d records of %d in %d files, the first that differs: %s' % (len(got), len(want), len(files), bad[:1]))
-            return 1
-        with open(folder + '/block', 'rb') as f:
-            if block(f.read()) != [(i, recv, source, raw) for i, recv, source, _, raw in want]:
-                print('the block holds other records')
-                return 1
-        told = 0
-        with open(files[0], 'r+b') as f:  # and every changed byte is seen
-            data = f.read()
-            for at in range(0, len(data), 97):
-                f.seek(at)
-                f.write(bytes([data[at] ^ 4]))
-                f.flush()
-                try:
-                    list(records(folder))
-                    print('byte %d can change unseen' % at)
-                    return 1
-                except Damage:
-                    told += 1
-                f.seek(at)
-                f.write(data[at:at + 1])
-                f.flush()
-        print('%d records in %d files read by the document; %d changed bytes seen' % (len(got), len(files), told))
-    return 0
+def is_signed(text, line, key):
+    """One signature line of a note, by a key as notes write it."""
+    name, _, rest = key.partition('+')
+    public, sig = base64.b64decode(rest.partition('+')[2]), base64.b64decode(line.split(' ')[2])
+    if tuple(line.split(' ')[:2]) != ('\u2014', name) or sig[:4] != sha(name.encode(), b'\n', public)[:4] or public[0] != 1:
+        return False
+    with tempfile.TemporaryDirectory() as d:
+        for f, data in (('key', bytes.fromhex('302a300506032b6570032100') + public[1:]), ('sig', sig[4:]), ('text', text.encode())):
+            open(d + '/' + f, 'wb', buffering=0).write(data)
+        return subprocess.run('openssl pkeyutl -verify -pubin -keyform DER -inkey key -rawin -in text -sigfile sig', shell=True, cwd=d, stdout=subprocess.DEVNULL).returncode == 0
 
 
-sys.exit(main())
+def tenant(state, name):
+    """A tenant's folder: blocks, tree, tiles, checkpoint, and the keys that signed it."""
+    read = lambda p: open(state + '/' + p, 'rb').read()
+    log, days, leaves, following = read('vault/%s/log.pub' % name).decode().strip(), [], [], 1
+    certificates = read('seal/days.log').decode().split('\n\n')
+    for text, lines in zip(certificates[::2], certificates[1::2]):
+        by = [log] + days[-1:]
+        need(all(is_signed(text + '\n', line, k) for line, k in zip(lines.split('\n'), by)) and len(lines.split('\n')) == len(by), 'day')
+        days.append(text.split('\n')[3])
+    for data in sorted((open(p, 'rb').read() for p in glob.glob('%s/vault/%s/*.vs' % (state, name))), key=lambda data: struct.unpack_from('<Q', data, 16)):
+        at = 0
+        while at < len(data):
+            first, last, stored = *struct.unpack_from('<QQ', data, at + 16), struct.unpack_from('<Q', data, at + 56)[0]
+            need(data[at:at + 8] == b'VGBLOCK1' and first >= following and sha(data[at + 176:at + 176 + stored]) == data[at + 112:at + 144], 'block %d' % len(leaves))
+            leaves.append(sha(b'\0', data[at:at + 176]))
+            at, following = at + 176 + stored, last + 1
+    text, _, lines = read('vault/%s/checkpoint' % name).decode().rpartition('\n\n')
+    need(text.split('\n')[1:4] == [str(len(leaves)), base64.b64encode(root_of(leaves)).decode(), 'seq %d' % following], 'checkpoint')
+    need([is_signed(text + '\n', line, key) for line, key in zip(lines.strip().split('\n'), (log, days[-1]))] == [True, True], 'signatures')
+    need(read('vault/%s/tile/0/000.p/%d' % (name, len(leaves))) == b''.join(leaves), 'tile')
+    return len(leaves)
+
+
+if __name__ == '__main__':
+    print('%d blocks, %d records in the journal' % (tenant(*sys.argv[1:3]), sum(1 for _ in records(sys.argv[1] + '/vault/intake'))))

@@ -1,5 +1,5 @@
-/* test/scenario/vault_write.c - for vault_read.py to read: N records into a journal in DIR, a batch every third, and the same into one
- * block, DIR/block.  Their text, times and tenants follow from their numbers, and vault_read.py knows how. */
+/* test/scenario/vault_write.c - for vault_document.py to read: N records into a journal in DIR, a batch every third, and the same into one
+ * block, DIR/block.  Their text, times and tenants follow from their numbers, and vault_document.py knows how. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,6 +2,7 @@
 """`vigie vault verify` against a real watch's state: every kind of change that people, disks or thieves can make to it is told, with file and byte;
 what nobody inside can know is told by a witness."""
 import glob
+import hashlib
 import json
 import os
 import random
@@ -217,6 +218,83 @@ def deep(good):
     check(verify(copy, '--log-key', key)[0] == 3, 'with it, all is')
 
 
+def check_export(folder, *words):
+    r = subprocess.run([VIGIE, 'vault', 'verify', '--format', 'jsonl', *words, folder], env=env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    rows = [json.loads(line) for line in r.stdout.splitlines()]
+    return r.returncode, [x for x in rows if x['kind'] == 'damage'], rows
+
+
+def remake_manifest(folder):
+    """As somebody would who wants nobody to see what he changed."""
+    names = [line.split('  ')[1] for line in read(folder + '/manifest.sha256').decode().splitlines()]
+    with open(folder + '/manifest.sha256', 'w') as f:
+        f.write(''.join('%s  %s\n' % (hashlib.sha256(read(os.path.join(folder, n))).hexdigest(), n) for n in names if os.path.exists(os.path.join(folder, n))))
+
+
+def export(state):
+    """A case folder proves itself on a machine that has nothing else; what is changed in it is told, with and without a manifest that fits."""
+    folder, broken = path('case'), path('broken')
+    out = subprocess.run([VIGIE, 'vault', 'export', '--state', state, '--to', folder, '--seq', '2000-2300', '--format', 'jsonl'], env=env(), stdout=subprocess.PIPE, timeout=60)
+    row = json.loads(out.stdout)
+    check(out.returncode == 0 and row['records'] == 301 and (row['first_seq'], row['last_seq']) == (2000, 2300), 'exported: %r' % row)
+    check(subprocess.run(['sha256sum', '--quiet', '-c', 'manifest.sha256'], cwd=folder).returncode == 0, 'sha256sum says so too')
+    raw, rows = read(folder + '/records.bin'), [json.loads(x) for x in read(folder + '/index.jsonl').splitlines()]
+    check(all(hashlib.sha256(raw[x['at']:x['at'] + x['bytes']]).hexdigest() == x['sha256'] for x in rows) and len(rows) == 301, 'its rows say what is in it')
+    out = subprocess.run([VIGIE, 'vault', 'export', '--state', state, '--to', path('all'), '--from', '2h', '--format', 'jsonl'], env=env(), stdout=subprocess.PIPE, timeout=60)
+    check(json.loads(out.stdout)['records'] >= 24000 and b' host app - - - line 17999 ' in read(path('all') + '/records.bin') and check_export(path('all'))[0] == 3, 'all of it')
+    secrets = [read(p) for p in glob.glob(state + '/seal/*.secret') + glob.glob(state + '/keys/*')]
+    check(not any(s[:32] in read(p) for s in secrets for p in glob.glob(folder + '/*')), 'and no secret')
+    code, bad, said = check_export(folder)
+    check(code == 3 and not bad, 'it verifies: %r' % said)
+    key = read(folder + '/log.pub').decode().strip()
+    check(check_export(folder, '--log-key', key)[0] == 3, 'by the key that is known')
+    check(check_export(folder, '--log-key', read(path('witness') + '/vault/witness.pub').decode().strip())[0] == 4, 'not by another')
+    again = subprocess.run([VIGIE, 'vault', 'export', '--state', state, '--to', folder], env=env(), stderr=subprocess.PIPE, timeout=60)
+    check(again.returncode == 4 and b'not empty' in again.stderr, 'nothing is written over')
+    none = subprocess.run([VIGIE, 'vault', 'export', '--state', state, '--to', path('none'), '--seq', '99999999'], env=env(), stderr=subprocess.PIPE, timeout=60)
+    check(none.returncode == 3 and not os.path.exists(path('none')), 'nothing that is meant: no folder')
+    for f in sorted(os.listdir(folder)):
+        size = os.path.getsize(os.path.join(folder, f))
+        for at in sorted({0, size - 1} | {dice.randrange(size) for _ in range(8)}):
+            for fits in (False, True):
+                shutil.copytree(folder, broken)
+                flip(f, at, dice.randrange(8))(broken)
+                if fits and f != 'manifest.sha256':
+                    remake_manifest(broken)
+                code, bad, _ = check_export(broken)
+                ok = code == 4 and bad[0]['file'] in (f, 'index.jsonl' if fits and f == 'records.bin' else f)
+                if fits and (f.startswith('custody') or f == 'index.jsonl'):  # people's words, and the name of a source: only the manifest's hash speaks for them
+                    ok = ok or (code == 3 and (f.startswith('custody') or named(broken, folder)))
+                if f == 'manifest.sha256':
+                    ok = code == 4
+                if fits and f == 'log.pub':
+                    ok = code == 4
+                check(ok, '%s, byte %d%s: %d %r' % (f, at, ', manifest made to fit' if fits else '', code, bad[:1]))
+                shutil.rmtree(broken)
+        shutil.copytree(folder, broken)
+        os.remove(os.path.join(broken, f))
+        code, bad, _ = check_export(broken)
+        check(code == (1 if f == 'manifest.sha256' else 4), f + ' removed: %d' % code)
+        if f != 'manifest.sha256':
+            remake_manifest(broken)
+            check(check_export(broken)[0] == (3 if f.startswith('custody') or f == 'days.log' else 4), f + ' removed from the manifest too')
+        shutil.rmtree(broken)
+    moved = [rows[0], dict(rows[1], seq=rows[2]['seq'] + 1000), *rows[2:]]
+    for what, change in (('a record renumbered', moved), ('two records swapped', [rows[1], rows[0], *rows[2:]])):
+        shutil.copytree(folder, broken)
+        with open(broken + '/index.jsonl', 'w') as f:
+            f.write(''.join(json.dumps(x, separators=(',', ':'), ensure_ascii=False) + '\n' for x in change))
+        remake_manifest(broken)
+        check(check_export(broken)[0] == 4, what)
+        shutil.rmtree(broken)
+
+
+def named(broken, folder):
+    """Only names of sources differ, which nothing vouches for."""
+    strip = lambda p: re.sub(rb'"name":"[^"]*"', b'', read(p + '/index.jsonl'))
+    return strip(broken) == strip(folder)
+
+
 def running(state):
     """A watch that writes meanwhile is no damage."""
     p = serve(state)
@@ -318,7 +396,8 @@ def main():
     removals(good)
     flips(good)
     running(path('before'))
-    witness(path('good'))
+    witness(good)
+    export(good)
 
 
 try:

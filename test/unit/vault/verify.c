@@ -630,6 +630,39 @@ days_are_a_chain(void **state)
 	}
 }
 
+/* The power went before the secret of a certified key was on disk: the next certificate is signed by the key before it. */
+static void
+a_day_may_be_certified_again(void **state)
+{
+	const struct vg_note_secret *by[2] = { &log_key, &day_key[0] };
+	struct vg_buf b = { 0 }, text = { 0 };
+	struct vg_days d = { .n = 0 };
+	struct vg_note_secret fresh;
+	uint8_t seed[32] = { 77 };
+	size_t bad;
+
+	(void)state;
+	vg_buf_mem(&b, days_text.p, days.day[2].at); /* days 0 and 1 */
+	assert_int_equal(vg_note_key_of_seed(vg_str_of(day_key[1].key.name), seed, &fresh), VG_OK);
+	vg_buf_printf(&text, "vigie day\nnode.test\nday %u\n", days.day[1].day);
+	vg_note_key_print(&fresh.key, &text);
+	vg_buf_putc(&text, '\n');
+	assert_int_equal(vg_note_sign(vg_buf_str(&text), by, 2, &b), VG_OK);
+	vg_buf_putc(&b, '\n');
+	assert_int_equal(vg_days_read(&d, vg_buf_str(&b), &log_key.key, &bad), VG_OK);
+	assert_int_equal(d.n, 3);
+	assert_memory_equal(d.day[2].key.public, fresh.key.public, 32);
+	vg_days_free(&d);
+	b.n = days.day[2].at;
+	assert_int_equal(vg_note_sign(vg_buf_str(&text), by, 1, &b), VG_OK); /* by the log alone: that is only how a chain begins */
+	vg_buf_putc(&b, '\n');
+	assert_int_equal(vg_days_read(&d, vg_buf_str(&b), &log_key.key, &bad), VG_E_FORMAT);
+	assert_int_equal(bad, days.day[2].at);
+	vg_days_free(&d);
+	vg_buf_fini(&b);
+	vg_buf_fini(&text);
+}
+
 static void
 a_checkpoint_is_signed_by_its_day(void **state)
 {
@@ -679,6 +712,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_destroyed_key_leaves_its_day_sound, make, clear),
 		cmocka_unit_test_setup_teardown(keys_say_whose_they_are, make, clear),
 		cmocka_unit_test_setup_teardown(days_are_a_chain, make, clear),
+		cmocka_unit_test_setup_teardown(a_day_may_be_certified_again, make, clear),
 		cmocka_unit_test_setup_teardown(a_checkpoint_is_signed_by_its_day, make, clear),
 	};
 
