@@ -93,8 +93,10 @@ open_tenant(struct vault *v, vg_str name)
 	if (rc != VG_OK)
 		vg_role_say(v->env, VG_LOG_ERROR, "vault: tenant %s: %s%s%s at byte %llu: %s (`vigie vault verify` tells more)", t->name, damage.name,
 			    damage.what[0] ? ": " : "", damage.what, (unsigned long long)damage.at, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
-	else if ((rc = read_epoch(t)) == VG_OK && (rc = publish_key(v, t)) == VG_OK && (rc = vault_index_begin(v, t)) == VG_OK)
+	else if ((rc = read_epoch(t)) == VG_OK && (rc = publish_key(v, t)) == VG_OK && (rc = vault_index_begin(v, t)) == VG_OK) {
+		vg_store_set_level(t->store, (int)vg_role_number(v->env, "compression", 0));
 		v->ntenant++;
+	}
 	return rc;
 }
 

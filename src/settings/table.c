@@ -126,7 +126,7 @@ const struct vg_setting vg_setting_rows[] = {
 	      "Attente maximale d’un enregistrement avant d’être sur le disque et accusé."),
 	VALUE("vault.sync-size", VG_SET_SIZE, 0, 4 * KIB, 4 * MIB, NULL, "256 KiB", AT(vault.sync_bytes), "And after so many bytes.",
 	      "Et après ce nombre d’octets."),
-	VALUE("vault.compression", VG_SET_INTEGER, 0, 1, 19, NULL, "3", AT(vault.compression), "Level of zstd: higher is smaller and slower.",
+	VALUE("vault.compression", VG_SET_INTEGER, 0, 1, 19, NULL, "6", AT(vault.compression), "Level of zstd: higher is smaller and slower.",
 	      "Niveau de zstd : plus haut, plus petit et plus lent."),
 	GROUP("vault.retention", "How long records are kept, by class of source.", "Combien de temps les enregistrements sont gardés, par classe de source."),
 	RETENTION("vault.retention.*", "default=365d", AT(vault.retention), "For a class of sources; \"default\" is for all others.",

@@ -474,6 +474,12 @@ vg_store_keys(struct vg_store *s)
 }
 
 void
+vg_store_set_level(struct vg_store *s, int level)
+{
+	s->block.level = level;
+}
+
+void
 vg_store_on_block(struct vg_store *s, vg_store_block_fn *fn, void *ctx)
 {
 	s->on_block = fn;

@@ -64,6 +64,8 @@ size_t vg_store_segments(const struct vg_store *s);
 const struct vg_store_segment *vg_store_segment(const struct vg_store *s, size_t i); /* in order; NULL behind the last */
 struct vg_keyring *vg_store_keys(struct vg_store *s); /* NULL: unencrypted */
 
+/* How hard blocks are compressed: zstd's level; 0 is the writer's own choice. */
+void vg_store_set_level(struct vg_store *s, int level);
 /* Called behind each block that is on disk: what indexes it.  @key: NULL when it is not encrypted. */
 typedef void vg_store_block_fn(void *ctx, const struct vg_store_segment *g, const struct vg_segment_block *b, vg_str payload, const uint8_t *key);
 void vg_store_on_block(struct vg_store *s, vg_store_block_fn *fn, void *ctx);
