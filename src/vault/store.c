@@ -151,7 +151,7 @@ open_segment(struct vg_store *s, size_t i, uint64_t planted, struct vg_store_dam
 		char bytes[VG_BLOCK_HEAD];
 		struct vg_hash leaf;
 
-		if (k->head.first_seq < s->next_seq) {
+		if (k->head.first_seq < s->next_seq || k->head.last_seq == UINT64_MAX) {
 			rc = damaged(damage, g->name, k->at, "the block's records do not follow the ones before");
 			break;
 		}
