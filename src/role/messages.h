@@ -31,7 +31,7 @@ enum vg_role_msg {
 	VG_MSG_CURSOR,      /* u64 seq: it took all before it; u64 seq: and needs none before this one again */
 	VG_MSG_AGAIN,       /* as CURSOR: findings may be lost, begin a new generation */
 	VG_MSG_SIGN,        /* string tenant, string checkpoint, u64 leaves and 32 bytes root of the one before, proof: u16 n, n times 32 bytes */
-	VG_MSG_SIGNED,      /* string tenant, string note */
+	VG_MSG_SIGNED,      /* string tenant, string note (empty: refused), u64 leaves of what was signed last */
 };
 
 #define VG_RECORDS_BYTES ((size_t)512 << 10) /* of one RECORDS or EVENTS, about; a single record may make it larger */

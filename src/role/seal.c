@@ -238,15 +238,15 @@ on_sign(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	if (fd >= 0 || (rc = take_proof(body, &old, &root, &p)) != VG_OK || (rc = vg_checkpoint_parse(text, &c)) != VG_OK)
 		return VG_E_FORMAT;
 	if ((rc = last_of(s, tenant, &l)) == VG_OK && !grows(l, &c, old, &root, &p)) {
-		s->refused++;
-		vg_role_say(s->env, VG_LOG_ERROR, "seal: tenant %s: the tree of %llu blocks does not continue the one of %llu that was signed: not signed",
-			    l->tenant, (unsigned long long)c.size, (unsigned long long)l->c.size);
+		s->refused++; /* the vault learns what was signed last, and tells when it cannot prove its tree from there */
 	} else if (rc == VG_OK && (rc = sign(s, l, &c, text, &note)) != VG_OK) {
 		vg_role_say(s->env, VG_LOG_ERROR, "seal: cannot sign: %s", rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
 		vg_buf_clear(&note);
+		rc = VG_OK; /* what was signed before is known */
 	}
 	vg_buf_le_str(&out, tenant);
 	vg_buf_le_str(&out, vg_buf_str(&note));
+	vg_buf_le64(&out, rc == VG_OK ? l->c.size : 0);
 	if (out.rc == VG_OK)
 		vg_channel_send(from, VG_MSG_SIGNED, vg_buf_str(&out));
 	rc = out.rc;

@@ -24,6 +24,8 @@ struct vault_tenant {
 	struct vault_index *index;
 	bool asked;      /* a checkpoint is being signed */
 	uint64_t epoch;
+	bool seal_known;    /* what the seal signed last */
+	uint64_t seal_size;
 	int64_t said_ns; /* when a failure was last told */
 };
 struct vault_source {
@@ -77,6 +79,7 @@ struct vault {
 	uint64_t checkpoint_records, checked_seq;
 	size_t sync_bytes;
 	uint64_t keep_free_bytes;
+	uint64_t orphan_seq; /* the first record of a tenant that is not in the settings; 0: none */
 	bool full;         /* the disk: nothing is taken */
 	bool stopping;
 	int stop_turns;

@@ -152,7 +152,15 @@ keep_one(void *ctx, uint32_t tenant, const struct vg_record *r)
 	struct vault *v = ctx;
 	struct vault_tenant *t = vault_tenant_of(v, tenant);
 
-	return t ? vg_store_add(t->store, r) : VG_OK; /* a tenant that the settings do not name any more: it stays in the journal */
+	if (t)
+		return vg_store_add(t->store, r);
+	if (v->orphan_seq == 0 || r->seq < v->orphan_seq) {
+		if (v->orphan_seq == 0)
+			vg_role_say(v->env, VG_LOG_ERROR, "vault: records from %llu on are of a tenant that the settings do not name any more: they stay in the "
+							  "intake journal until it is named again", (unsigned long long)r->seq);
+		v->orphan_seq = r->seq;
+	}
+	return VG_OK;
 }
 
 static void
@@ -180,20 +188,21 @@ vault_keep(struct vault *v)
 static vg_rc
 ask_seal(struct vault *v, struct vault_tenant *t)
 {
-	const struct vg_checkpoint *last = vg_store_last(t->store);
+	uint64_t old = t->seal_known ? t->seal_size : vg_store_last(t->store)->size;
 	struct vg_checkpoint c = { .epoch = t->epoch, .time_ns = vg_clock_ns() };
 	struct vg_buf text = { 0 };
 	struct vg_proof p = { .n = 0 };
+	struct vg_hash root;
 	vg_rc rc;
 
-	if ((rc = vg_store_root(t->store, &c)) != VG_OK || (rc = vg_store_prove(t->store, last->size, &p)) != VG_OK)
+	if ((rc = vg_store_root(t->store, &c)) != VG_OK || (rc = vg_store_prove(t->store, old, &root, &p)) != VG_OK)
 		return rc;
 	vg_checkpoint_print(&c, &text);
 	vg_buf_clear(&v->out);
 	vg_buf_le_str(&v->out, vg_str_of(t->name));
 	vg_buf_le_str(&v->out, vg_buf_str(&text));
-	vg_buf_le64(&v->out, last->size);
-	vg_buf_mem(&v->out, last->root.b, VG_HASH_BYTES);
+	vg_buf_le64(&v->out, old);
+	vg_buf_mem(&v->out, root.b, VG_HASH_BYTES);
 	vg_buf_le16(&v->out, (uint16_t)p.n);
 	for (size_t i = 0; i < p.n; i++)
 		vg_buf_mem(&v->out, p.h[i].b, VG_HASH_BYTES);
@@ -239,6 +248,8 @@ vault_drop(struct vault *v)
 		return;
 	if (v->trace_sure < seq)
 		seq = v->trace_sure;
+	if (v->orphan_seq && v->orphan_seq < seq)
+		seq = v->orphan_seq;
 	if ((rc = vg_intake_drop(v->intake, seq)) != VG_OK)
 		vg_role_say(v->env, VG_LOG_WARNING, "vault: an old part of the intake journal cannot be removed: %s", strerror(errno));
 }
@@ -249,19 +260,27 @@ on_signed(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	struct vault *v = ctx;
 	uint32_t n = vg_cur_le32(body);
 	vg_str name = vg_cur_bytes(body, n), note;
+	uint64_t size;
 
 	(void)from;
 	n = vg_cur_le32(body);
 	note = vg_cur_bytes(body, n);
+	size = vg_cur_le64(body);
 	if (fd >= 0 || body->rc != VG_OK)
 		return VG_E_FORMAT;
 	for (size_t i = 0; i < v->ntenant; i++) {
 		struct vault_tenant *t = &v->tenant[i];
 		vg_rc rc;
+		bool again;
 
 		if (!vg_str_eq(vg_str_of(t->name), name))
 			continue;
 		t->asked = false;
+		again = note.n == 0 && !(t->seal_known && t->seal_size == size);
+		t->seal_known = true; /* what it signed, which may never have come to our disk */
+		t->seal_size = size;
+		if (again && v->seal && (rc = ask_seal(v, t)) == VG_OK)
+			continue;
 		if (note.n == 0)
 			say_failed(v, t, "the seal refused to sign: this tree does not continue the one that was signed before", VG_E_REFUSED);
 		else if ((rc = vg_store_publish(t->store, note)) == VG_E_FORMAT)

@@ -324,7 +324,7 @@ vg_intake_open(struct vg_disk *d, const struct vg_intake_options *o, struct vg_i
 	if ((rc = j->batch.rc) == VG_OK && (rc = vg_disk_each(d, SUFFIX, on_name, j)) == VG_OK) {
 		if (j->nfile > 1)
 			qsort(j->file, j->nfile, sizeof(*j->file), file_cmp);
-		if ((rc = check_all(j, damage)) == VG_OK && !d->read_only)
+		if ((rc = check_all(j, damage)) == VG_OK && j->nfile && !d->read_only)
 			rc = make_sure(j);
 	}
 	if (rc != VG_OK) {

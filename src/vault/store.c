@@ -151,7 +151,7 @@ open_segment(struct vg_store *s, size_t i, uint64_t planted, struct vg_store_dam
 		char bytes[VG_BLOCK_HEAD];
 		struct vg_hash leaf;
 
-		if (k->head.first_seq < s->next_seq) {
+		if (k->head.first_seq < s->next_seq || k->head.last_seq == UINT64_MAX) {
 			rc = damaged(damage, g->name, k->at, "the block's records do not follow the ones before");
 			break;
 		}
@@ -429,8 +429,14 @@ vg_store_is_grown(struct vg_store *s, uint64_t old, const struct vg_hash *root)
 }
 
 vg_rc
-vg_store_prove(struct vg_store *s, uint64_t old, struct vg_proof *out)
+vg_store_prove(struct vg_store *s, uint64_t old, struct vg_hash *root, struct vg_proof *out)
 {
+	vg_rc rc;
+
+	if (old > s->frontier.n)
+		return VG_E_NOTFOUND;
+	if ((rc = vg_tree_root(old, vg_tree_subtree, s->tree, root)) != VG_OK)
+		return rc;
 	return vg_prove_consistency(old, s->frontier.n, vg_tree_subtree, s->tree, out);
 }
 

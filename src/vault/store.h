@@ -53,8 +53,8 @@ size_t vg_store_waiting(const struct vg_store *s);
 vg_rc vg_store_root(struct vg_store *s, struct vg_checkpoint *out) VG_MUST;
 /* That the tree of @old leaves, whose root was @root, only grew since.  VG_E_REFUSED: it did not. */
 vg_rc vg_store_is_grown(struct vg_store *s, uint64_t old, const struct vg_hash *root) VG_MUST;
-/* That the tree as it is only adds to that of @old leaves. */
-vg_rc vg_store_prove(struct vg_store *s, uint64_t old, struct vg_proof *out) VG_MUST;
+/* That the tree as it is only adds to that of @old leaves, whose root was @root.  VG_E_NOTFOUND: it has fewer. */
+vg_rc vg_store_prove(struct vg_store *s, uint64_t old, struct vg_hash *root, struct vg_proof *out) VG_MUST;
 /* Keep a signed checkpoint, for others to read; and the tiles that it needs. */
 vg_rc vg_store_publish(struct vg_store *s, vg_str note) VG_MUST;
 /* The last one that was kept; size 0 and the root of nothing when there is none. */

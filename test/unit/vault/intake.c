@@ -287,7 +287,7 @@ nor_the_second_time(void **state)
 		begun = again.power.n;
 		assert_int_equal(open_at(&d, &j), VG_OK);
 		next = vg_intake_next(j);
-		for (size_t i = 0; i <= begun; i++) {
+		for (size_t i = 0; i <= again.power.n; i++) {
 			again.sure[i] = next;
 			again.begin[i] = n ? w.begin[n] : 1;
 		}

@@ -258,7 +258,7 @@ static bool
 holds(const char *path, const struct promise *p)
 {
 	const struct vg_day_key *k;
-	struct vg_keyring *ring;
+	struct vg_keyring *ring = NULL;
 	char bad[VG_DISK_NAME_MAX];
 	struct vg_disk root, d;
 	bool ok = true;
@@ -276,8 +276,8 @@ holds(const char *path, const struct promise *p)
 	if (ok) {
 		assert_int_equal(vg_keyring_of_day(ring, 1000, &k), VG_OK);
 		ok = k->number > p->sure;
-		vg_keyring_free(ring);
 	}
+	vg_keyring_free(ring);
 	vg_disk_close(&d);
 	vg_disk_close(&root);
 	return ok;

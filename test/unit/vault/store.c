@@ -209,11 +209,12 @@ sign(struct house *h, int t, struct vg_checkpoint *last, struct vg_buf *note)
 	struct vg_checkpoint c = { .time_ns = 1 };
 	struct vg_proof proof = { .n = 0 };
 	struct vg_buf text = { 0 };
+	struct vg_hash was;
 	vg_rc rc;
 
 	assert_int_equal(vg_store_root(h->store[t], &c), VG_OK);
 	if (last->origin[0]) {
-		if ((rc = vg_store_prove(h->store[t], last->size, &proof)) != VG_OK)
+		if ((rc = vg_store_prove(h->store[t], last->size, &was, &proof)) != VG_OK)
 			return rc;
 		if (c.size == last->size ? !vg_hash_eq(&c.root, &last->root) : !vg_check_consistency(last->size, &last->root, c.size, &c.root, &proof))
 			return VG_E_REFUSED;
@@ -780,6 +781,7 @@ read_beside(struct house *h, const struct promise *p, uint64_t leaves)
 	struct vg_checkpoint c, now;
 	struct vg_store *s;
 	struct vg_proof proof;
+	struct vg_hash was;
 
 	assert_int_equal(vg_store_open(&d, "vigie.test/acme", tenants[0].key, &damage, &s), VG_OK);
 	assert_true(vg_store_last(s)->size >= p->published[0]);
@@ -789,12 +791,13 @@ read_beside(struct house *h, const struct promise *p, uint64_t leaves)
 	assert_true(vg_hash_eq(&c.root, &now.root));
 	if (p->published[0]) {
 		assert_int_equal(vg_store_is_grown(s, p->signed_[0].size, &p->signed_[0].root), VG_OK);
-		assert_int_equal(vg_store_prove(s, p->signed_[0].size, &proof), VG_OK);
+		assert_int_equal(vg_store_prove(s, p->signed_[0].size, &was, &proof), VG_OK);
+		assert_true(vg_hash_eq(&was, &p->signed_[0].root));
 		assert_true(vg_check_consistency(p->signed_[0].size, &p->signed_[0].root, c.size, &c.root, &proof));
 		now.root.b[3] ^= 1;
 		assert_int_equal(vg_store_is_grown(s, now.size, &now.root), VG_E_REFUSED);
 		assert_int_equal(vg_store_is_grown(s, now.size + 1, &now.root), VG_E_REFUSED);
-		assert_int_equal(vg_store_prove(s, now.size + 1, &proof), VG_E_NOTFOUND);
+		assert_int_equal(vg_store_prove(s, now.size + 1, &was, &proof), VG_E_NOTFOUND);
 	}
 	vg_store_free(s);
 }
