@@ -12,6 +12,7 @@
 
 #define LISTENERS_MAX 64
 #define KEYS_MAX 65536
+#define STOP_TURNS 100 /* of 20 ms */
 
 struct collect {
 	struct vg_role_env *env;
@@ -197,8 +198,12 @@ on_stop_timer(void *ctx)
 		vg_syslogd_room(c->syslog[i]);
 		done = done && vg_syslogd_done(c->syslog[i]);
 	}
-	if (done || c->stop_turns++ > 100)
-		vg_role_done(c->env);
+	if (!done && c->stop_turns++ <= STOP_TURNS)
+		return;
+	if (!done)
+		vg_role_say(c->env, VG_LOG_ERROR, "collect: there was no room for what came: %llu records, and what connections still held, are not kept; nothing of it was acknowledged",
+			    (unsigned long long)vg_sender_waiting(c->sender));
+	vg_role_done(c->env);
 }
 
 static void

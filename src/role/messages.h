@@ -1,6 +1,6 @@
 /* role/messages.h - what the roles of the watch say to each other (little-endian; a string is u32 length and its bytes).
  *
- *   collect, local -> vault   HELLO, SOURCE, RECORDS, REFUSED        vault -> collect, local   FROM, KEPT
+ *   collect, local -> vault   HELLO, SOURCE, RECORDS, REFUSED        vault -> collect, local   FROM, KEPT, WAIT
  *   vault -> detect           EVENTS                                 detect -> vault           DONE
  *   detect -> trace           FOUND                                  trace -> detect           BEGIN
  *   trace -> vault            CURSOR, AGAIN                          vault -> trace            BEGIN
@@ -23,6 +23,7 @@ enum vg_role_msg {
 	                     * u32 raw length, id, raw */
 	VG_MSG_REFUSED,     /* u32 handle or UINT32_MAX, u8 enum vg_refusal, u64 n */
 	VG_MSG_KEPT,        /* u64 number: all batches up to it are on disk */
+	VG_MSG_WAIT,        /* u8: 1: nothing can be kept, take nothing more; 0: go on */
 	VG_MSG_EVENTS,      /* u64 generation, u64 first seq, u64 seq behind the last, then u32 tenant and a record (vault/record.h) each */
 	VG_MSG_DONE,        /* u64 first seq, then u32 source, u32 records not understood, u32 events of no known log source, i64 its clock less
 	                     * ours, a source each */

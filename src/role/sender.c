@@ -32,6 +32,7 @@ struct vg_sender {
 	struct vg_channel *vault;
 	bool ready;          /* the vault said where it stands */
 	bool full;
+	bool wait;           /* the vault can keep nothing now */
 	uint64_t sender;     /* our name for ourselves; 0: records have ids */
 	uint64_t number;     /* of the last batch that was made */
 	struct batch batch[BATCHES_MAX]; /* a ring: made and not kept */
@@ -163,7 +164,7 @@ on_take(void *ctx, uint32_t source, int64_t recv_ns, vg_str id, vg_str raw)
 		return true; /* a listener's mistake; it cuts and counts such */
 	if (b->n > 8 && b->n + size > VG_RECORDS_BYTES)
 		flush(s);
-	if (s->queued + b->n + size > VG_SENDER_QUEUE_MAX || s->n == BATCHES_MAX || !vg_buf_reserve(b, size + (b->cap ? 0 : VG_RECORDS_BYTES / 8))) {
+	if (s->wait || s->queued + b->n + size > VG_SENDER_QUEUE_MAX || s->n == BATCHES_MAX || !vg_buf_reserve(b, size + (b->cap ? 0 : VG_RECORDS_BYTES / 8))) {
 		s->count.full += !s->full;
 		s->full = true;
 		return false;
@@ -201,6 +202,15 @@ on_refused(void *ctx, uint32_t source, enum vg_refusal why, uint64_t n)
 /* ---- from the vault ---- */
 
 static void
+make_room(struct vg_sender *s)
+{
+	if (s->full && !s->wait && s->queued < VG_SENDER_QUEUE_MAX / 2) {
+		s->full = false;
+		s->ops.room(s->ops.ctx);
+	}
+}
+
+static void
 drop_kept(struct vg_sender *s, uint64_t number)
 {
 	uint64_t kept = s->count.kept;
@@ -217,10 +227,7 @@ drop_kept(struct vg_sender *s, uint64_t number)
 	}
 	if (s->count.kept != kept)
 		s->ops.kept(s->ops.ctx, s->count.kept);
-	if (s->full && s->queued < VG_SENDER_QUEUE_MAX / 2) {
-		s->full = false;
-		s->ops.room(s->ops.ctx);
-	}
+	make_room(s);
 }
 
 static vg_rc
@@ -234,6 +241,20 @@ on_kept(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 		return VG_E_FORMAT;
 	drop_kept(s, number);
 	push(s);
+	return VG_OK;
+}
+
+static vg_rc
+on_wait(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct vg_sender *s = ctx;
+	uint8_t wait = vg_cur_u8(body);
+
+	(void)from;
+	if (fd >= 0 || body->rc != VG_OK || wait > 1)
+		return VG_E_FORMAT;
+	s->wait = wait;
+	make_room(s);
 	return VG_OK;
 }
 
@@ -303,7 +324,7 @@ vg_sender_gate(const struct vg_sender *s)
 vg_rc
 vg_sender_vault(struct vg_sender *s, int fd)
 {
-	static const struct vg_handler handlers[] = { { VG_MSG_FROM, 8, on_from }, { VG_MSG_KEPT, 8, on_kept }, { 0, 0, NULL } };
+	static const struct vg_handler handlers[] = { { VG_MSG_FROM, 8, on_from }, { VG_MSG_KEPT, 8, on_kept }, { VG_MSG_WAIT, 1, on_wait }, { 0, 0, NULL } };
 	struct vg_channel_ops ops = { handlers, closed, s };
 	vg_rc rc;
 
@@ -311,7 +332,7 @@ vg_sender_vault(struct vg_sender *s, int fd)
 		vg_channel_free(s->vault);
 		s->vault = NULL;
 	}
-	s->ready = false;
+	s->ready = s->wait = false;
 	s->told = 0;
 	if ((rc = vg_channel_new(s->env->loop, fd, &ops, &s->vault)) != VG_OK)
 		return rc;

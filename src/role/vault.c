@@ -136,9 +136,7 @@ look_at_disk(struct vault *v)
 	v->full = full;
 	vg_role_say(v->env, full ? VG_LOG_ERROR : VG_LOG_INFO, full ? "vault: less than %llu MiB are free: senders are told to wait" :
 		    "vault: there is room again (over %llu MiB)", (unsigned long long)(v->keep_free_bytes >> 20));
-	for (int i = 0; i < VAULT_SENDERS_MAX; i++)
-		if (v->sender[i].channel)
-			vg_channel_pause(v->sender[i].channel, full);
+	vault_hold(v);
 }
 
 static void

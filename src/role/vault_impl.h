@@ -37,6 +37,7 @@ struct vault_sender { /* collect, local */
 	unsigned role;
 	uint64_t sender;   /* its name for itself; 0: its records have ids */
 	bool fresh;        /* what it numbers its first batch, we do not know */
+	bool waits;        /* it was told to */
 	uint64_t taken, told; /* batches: in the journal's buffer; acknowledged */
 	uint32_t *source;  /* by handle: row of v->source; owned */
 	uint32_t nsource, cap;
@@ -90,6 +91,7 @@ struct vault {
 /* vault_in.c */
 vg_rc vault_sender_new(struct vault *v, unsigned role, int fd);
 void vault_sync(struct vault *v);      /* what was taken is on disk and acknowledged, or waits for another try */
+void vault_hold(struct vault *v);      /* senders wait while nothing can be kept, and go on */
 void vault_count(struct vault *v);     /* the catalogue is told */
 void vault_own(struct vault *v, uint32_t tenant, vg_str json); /* a record of Vigie's own */
 /* vault_keep.c */

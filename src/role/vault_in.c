@@ -204,10 +204,26 @@ on_hello(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 		x->taken = x->told = sender && m.sender == sender ? m.number : 0;
 		x->fresh = x->taken == 0;
 		tell(v, from, VG_MSG_FROM, x->taken);
-		vg_channel_pause(from, v->full);
+		vault_hold(v);
 		return VG_OK;
 	}
 	return VG_E_FORMAT;
+}
+
+void
+vault_hold(struct vault *v)
+{
+	bool wait = v->full || v->failed_syncs > 0;
+
+	for (int i = 0; i < VAULT_SENDERS_MAX; i++) {
+		struct vault_sender *x = &v->sender[i];
+
+		if (x->channel == NULL || x->waits == wait)
+			continue;
+		x->waits = wait;
+		vg_channel_pause(x->channel, wait);
+		vg_channel_send(x->channel, VG_MSG_WAIT, wait ? VG_STR("\1") : vg_str_mem("", 1));
+	}
 }
 
 void
@@ -221,9 +237,11 @@ vault_sync(struct vault *v)
 		if (v->failed_syncs++ % 100 == 0)
 			vg_role_say(v->env, VG_LOG_ERROR, "vault: the intake journal cannot be written: %s; senders are told to wait",
 				    rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
+		vault_hold(v);
 		return;
 	}
 	v->failed_syncs = 0;
+	vault_hold(v);
 	v->syncs++;
 	for (int i = 0; i < VAULT_SENDERS_MAX; i++) {
 		struct vault_sender *x = &v->sender[i];

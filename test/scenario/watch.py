@@ -64,19 +64,20 @@ def keyword_rule(title, word, level='medium', product='linux'):
 
 
 class Watch:
-    def __init__(self, name='watch', rules=(), settings='', program=VIGIE):
+    def __init__(self, name='watch', rules=(), settings='', program=VIGIE, listen=''):
         self.state, self.program, self.process, self.addresses = path(name), program, None, {}
         self.log = path(name + '.log')
         os.makedirs(path(name + '-rules'), exist_ok=True)
         self.rules = path(name + '-rules')
         for i, rule in enumerate(rules):
             write('%s-rules/%d.yml' % (name, i), rule)
+        self.listen = listen
         self.settings(settings)
 
     def settings(self, more=''):
         os.makedirs(self.state, exist_ok=True)
         write(os.path.join(self.state, 'vigie.yaml'),
-              'listen:\n  witness: off\n  metrics: off\nlocal:\n  journal: no\n  files: []\nrules:\n  only: yes\n  folders: [%s]\n%s' % (self.rules, more))
+              'listen:\n  witness: off\n  metrics: off\n%slocal:\n  journal: no\n  files: []\nrules:\n  only: yes\n  folders: [%s]\n%s' % (self.listen, self.rules, more))
 
     # ---- its life ----
 
