@@ -375,12 +375,14 @@ take_records(struct run *x, struct vg_block_reader *b)
 {
 	if (b->count > x->cap) {
 		struct vg_record *r = realloc(x->record, b->count * sizeof(*r));
-		uint8_t *m = r ? realloc(x->mark, b->count) : NULL;
+		uint8_t *m;
 
-		x->record = r ? r : x->record;
-		x->mark = m ? m : x->mark;
-		if (r == NULL || m == NULL)
+		if (r == NULL)
 			return VG_E_NOMEM;
+		x->record = r;
+		if ((m = realloc(x->mark, b->count)) == NULL)
+			return VG_E_NOMEM;
+		x->mark = m;
 		x->cap = b->count;
 	}
 	x->count = b->count;
