@@ -189,6 +189,7 @@ take_group(struct vg_tokens *t, uint64_t at, uint64_t size, vg_block_key_fn *key
 	g.key = vg_cur_le32(&c);
 	stored = vg_cur_le32(&c);
 	g.nblock = vg_cur_le32(&c);
+	memset(g.preamble + VG_PREAMBLE_SIZE, 0, VG_PREAMBLE_NONCE - VG_PREAMBLE_SIZE); /* as parts were sealed */
 	if (g.nblock == 0 || g.nblock > VG_TOKENS_BLOCKS || stored > VG_HEAD_MAX)
 		return VG_E_FORMAT;
 	if (g.key && (k = key ? key(ctx, g.key) : NULL) == NULL)
@@ -206,6 +207,44 @@ take_group(struct vg_tokens *t, uint64_t at, uint64_t size, vg_block_key_fn *key
 	}
 	group_fini(&g);
 	return rc != VG_OK ? rc : VG_E_NOMEM;
+}
+
+vg_rc
+vg_tokens_check(int fd, uint64_t *bad)
+{
+	struct vg_file f = { .fd = fd };
+	struct vg_buf b = { 0 };
+	uint64_t size;
+	vg_rc rc = vg_file_size(&f, &size);
+
+	for (*bad = 0; rc == VG_OK && *bad < size;) {
+		uint8_t preamble[VG_TOKENS_PREAMBLE];
+		struct vg_hash h;
+		uint32_t n;
+
+		if ((rc = vg_file_read(&f, preamble, sizeof(preamble), *bad)) != VG_OK)
+			break;
+		memcpy(&n, preamble + VG_PREAMBLE_SIZE, sizeof(n));
+		if (n < VG_TOKENS_PREAMBLE || n > VG_TOKENS_GROUP_MAX || n > size - *bad) {
+			rc = VG_E_FORMAT;
+			break;
+		}
+		vg_buf_clear(&b);
+		if (!vg_buf_reserve(&b, n)) {
+			rc = b.rc;
+			break;
+		}
+		if ((rc = vg_file_read(&f, b.p, n, *bad)) != VG_OK)
+			break;
+		memset(b.p + VG_PREAMBLE_SIZE, 0, VG_PREAMBLE_NONCE - VG_PREAMBLE_SIZE);
+		vg_hash_of(vg_str_mem(b.p, n), &h);
+		if (memcmp(preamble, VG_TOKENS_MAGIC, 8) != 0 || memcmp(h.b, preamble + VG_PREAMBLE_SUM, VG_PREAMBLE_NONCE - VG_PREAMBLE_SUM) != 0)
+			rc = VG_E_FORMAT;
+		else
+			*bad += n;
+	}
+	vg_buf_fini(&b);
+	return rc;
 }
 
 vg_rc

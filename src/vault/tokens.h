@@ -75,6 +75,9 @@ struct vg_tokens {
 	struct vg_buf words; /* the dictionary of group words_of */
 	size_t words_of;
 };
+#define VG_TOKENS_GROUP_MAX ((uint32_t)256 << 20) /* bytes of one group */
+/* Is every byte what was written?  Needs no key.  VG_E_FORMAT, VG_E_TRUNC: the group at @bad is not. */
+vg_rc vg_tokens_check(int fd, uint64_t *bad) VG_MUST;
 /* Read the heads of all groups of @fd (not owned).  What is not a whole group, or is under a key that is gone, ends them (damaged).  VG_E_NOMEM,
  * VG_E_SYS. */
 vg_rc vg_tokens_open(int fd, vg_block_key_fn *key, void *ctx, struct vg_tokens **out) VG_MUST;

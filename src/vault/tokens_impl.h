@@ -6,11 +6,14 @@
 #include "vault/tokens.h"
 #include "vault/words.h"
 
-/* The preamble: magic, u32 key, u32 bytes of the head as stored, u32 blocks, 20 zero bytes, nonce. */
+/* The preamble: magic, u32 key, u32 bytes of the head as stored, u32 blocks, u32 bytes of the group, 16 bytes of SHA-256 over the group with
+ * these 20 bytes 0, nonce.  Parts are sealed with them 0. */
 #define VG_TOKENS_MAGIC "VGTOKEN1"
 #define VG_PREAMBLE_KEY 8
 #define VG_PREAMBLE_HEAD 12
 #define VG_PREAMBLE_BLOCKS 16
+#define VG_PREAMBLE_SIZE 20
+#define VG_PREAMBLE_SUM 24
 #define VG_PREAMBLE_NONCE 40
 #define VG_HEAD_MAX ((size_t)1 << 20)
 #define VG_HEAD_FIXED 32

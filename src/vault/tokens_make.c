@@ -572,6 +572,17 @@ put_head(struct group *g, const struct pages *p, const struct vg_buf *ends, uint
 	return rc;
 }
 
+/* What tells a flipped bit without the key. */
+static void
+put_sum(char *group, uint32_t size)
+{
+	struct vg_hash h;
+
+	vg_hash_of(vg_str_mem(group, size), &h);
+	memcpy(group + VG_PREAMBLE_SIZE, &size, sizeof(size));
+	memcpy(group + VG_PREAMBLE_SUM, h.b, VG_PREAMBLE_NONCE - VG_PREAMBLE_SUM);
+}
+
 vg_rc
 vg_tokens_finish(struct vg_tokens_builder *b, const uint8_t *key, struct vg_buf *out)
 {
@@ -580,7 +591,7 @@ vg_tokens_finish(struct vg_tokens_builder *b, const uint8_t *key, struct vg_buf 
 	struct vg_buf body = { 0 }, words = { 0 }, ends = { 0 };
 	uint32_t words_bytes = 0, words_stored = 0;
 	uint64_t *pair;
-	size_t n;
+	size_t n, begin = out->n;
 	vg_rc rc;
 
 	if (b->nblock == 0 || (key != NULL) != (b->key != 0))
@@ -598,7 +609,8 @@ vg_tokens_finish(struct vg_tokens_builder *b, const uint8_t *key, struct vg_buf 
 		rc = put_pages(&p, pair, n, &g, &body, &ends);
 	if (rc == VG_OK && (rc = put_head(&g, &p, &ends, words_bytes, words_stored, out)) == VG_OK) {
 		vg_buf_put(out, vg_buf_str(&body));
-		rc = out->rc;
+		if ((rc = out->rc) == VG_OK)
+			put_sum(out->p + begin, (uint32_t)(out->n - begin));
 	}
 	sodium_memzero(g.secret, sizeof(g.secret));
 	free(pair);
