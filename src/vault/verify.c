@@ -16,7 +16,7 @@
 
 /* ---- telling ---- */
 
-static void
+static void VG_PRINTF(3, 0)
 tell(struct vg_verify *v, const struct vg_finding *f, const char *fmt, va_list ap)
 {
 	char what[VG_VERIFY_TEXT_MAX];
