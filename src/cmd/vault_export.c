@@ -87,10 +87,27 @@ find_tenant(struct run *r, int vault, char out[VG_TENANT_NAME_MAX])
 	return n == 1;
 }
 
+static void
+say_text(const char *folder, const struct vg_exported *x, struct vg_buf *b)
+{
+	vg_buf_printf(b, "%llu records, %llu bytes, numbers %llu to %llu, of %llu blocks are in ", (unsigned long long)x->records, (unsigned long long)x->bytes,
+		      (unsigned long long)x->first_seq, (unsigned long long)x->last_seq, (unsigned long long)x->blocks);
+	vg_buf_safe(b, vg_str_of(folder));
+	vg_buf_putc(b, '\n');
+	if (x->unreadable)
+		vg_buf_printf(b, "%llu blocks could not be read: their keys were destroyed, or are not here\n", (unsigned long long)x->unreadable);
+	if (x->unsealed)
+		vg_buf_printf(b, "up to %llu records are not sealed yet, and are not in it: come again after the next checkpoint\n", (unsigned long long)x->unsealed);
+	vg_buf_puts(b, "SHA-256 of " VG_EXPORT_MANIFEST ", to be written on the sheet (" VG_EXPORT_PAGE "): ");
+	vg_buf_hex(b, x->manifest.b, sizeof(x->manifest.b), false);
+	vg_buf_puts(b, "\nprint the sheet, and check the folder by `vigie vault verify --export`\n");
+}
+
 static int
 say(struct run *r, const char *folder, const struct vg_exported *x)
 {
 	struct vg_buf b = { 0 };
+	int code;
 
 	if (r->jsonl) {
 		vg_buf_puts(&b, "{\"folder\":");
@@ -100,20 +117,12 @@ say(struct run *r, const char *folder, const struct vg_exported *x)
 			      (unsigned long long)x->last_seq, (unsigned long long)x->unreadable, (unsigned long long)x->unsealed, x->stamped ? "true" : "false");
 		vg_buf_hex(&b, x->manifest.b, sizeof(x->manifest.b), false);
 		vg_buf_puts(&b, "\"}\n");
-		return vg_print(&b) == VG_EXIT_OK ? 0 : VG_EXIT_FAILED;
+	} else {
+		say_text(folder, x, &b);
 	}
-	vg_buf_printf(&b, "%llu records, %llu bytes, numbers %llu to %llu, of %llu blocks are in ", (unsigned long long)x->records, (unsigned long long)x->bytes,
-		      (unsigned long long)x->first_seq, (unsigned long long)x->last_seq, (unsigned long long)x->blocks);
-	vg_buf_safe(&b, vg_str_of(folder));
-	vg_buf_putc(&b, '\n');
-	if (x->unreadable)
-		vg_buf_printf(&b, "%llu blocks could not be read: their keys were destroyed, or are not here\n", (unsigned long long)x->unreadable);
-	if (x->unsealed)
-		vg_buf_printf(&b, "up to %llu records are not sealed yet, and are not in it: come again after the next checkpoint\n", (unsigned long long)x->unsealed);
-	vg_buf_puts(&b, "SHA-256 of " VG_EXPORT_MANIFEST ", to be written on the sheet (" VG_EXPORT_PAGE "): ");
-	vg_buf_hex(&b, x->manifest.b, sizeof(x->manifest.b), false);
-	vg_buf_puts(&b, "\nprint the sheet, and check the folder by `vigie vault verify --export`\n");
-	return vg_print(&b) == VG_EXIT_OK ? 0 : VG_EXIT_FAILED;
+	code = vg_print(&b);
+	vg_buf_fini(&b);
+	return code;
 }
 
 static void

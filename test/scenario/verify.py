@@ -60,7 +60,7 @@ def send(state, lines):
 
 
 def records(state):
-    return status(state, rb'vault\.0\.records') or 0
+    return status(state, rb'collect\.0\.kept') or 0
 
 
 def wait(what, seconds=40):
@@ -336,9 +336,9 @@ def witness(state):
     yesterday = path('yesterday')
     shutil.copytree(state, yesterday)
     p = serve(state)
-    send(state, 3000)
     root = lambda: read(state + '/vault/default/checkpoint').split(b'\n')[1:3]
     before = root()
+    send(state, 3000)
     wait(lambda: root() != before and held().split(b'\n')[1:3] == root())
     code, bad, text, rows = verify(state, '--witness', url)
     check(code == 0 and 'vouched for outside' in text, 'the witness vouches while the watch runs: %s %r' % (text, bad))
