@@ -223,12 +223,9 @@ found_record(struct detect *d, int64_t newest_ns)
 {
 	size_t before = d->found.n;
 	uint64_t seq = d->record.seq;
-	vg_rc rc = one_record(d);
 
-	if (rc == VG_E_NOMEM || rc == VG_E_LIMIT)
-		d->limited++; /* that record's; the next one has room again */
-	else if (rc != VG_OK)
-		return rc;
+	if (one_record(d) != VG_OK)
+		d->limited++; /* that record's: no room, or it cannot be read to its end; the next one has room again */
 	if (d->found.rc != VG_OK)
 		return d->found.rc;
 	if (d->found.n - before > VG_FOUND_BYTES_MAX / 2) {

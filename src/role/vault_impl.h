@@ -39,7 +39,10 @@ struct vault_sender { /* collect, local */
 	bool fresh;        /* what it numbers its first batch, we do not know */
 	bool waits;        /* it was told to */
 	uint64_t taken, told; /* batches: in the journal's buffer; acknowledged */
-	uint32_t *source;  /* by handle: row of v->source; owned */
+	struct vault_handle {
+		uint32_t at;     /* of v->source; UINT32_MAX: it has none there */
+		uint32_t tenant;
+	} *source; /* by handle; owned */
 	uint32_t nsource, cap;
 };
 struct vault_range {

@@ -78,14 +78,14 @@ on_source(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 			    rc == VG_E_LIMIT ? "there are too many" : vg_rc_name(rc));
 	if (x->nsource == x->cap) {
 		uint32_t cap = x->cap ? 2 * x->cap : 64;
-		uint32_t *p = realloc(x->source, cap * sizeof(*p));
+		struct vault_handle *p = realloc(x->source, cap * sizeof(*p));
 
 		if (p == NULL)
 			return VG_E_NOMEM;
 		x->source = p;
 		x->cap = cap;
 	}
-	x->source[x->nsource++] = at;
+	x->source[x->nsource++] = (struct vault_handle){ at, t->id };
 	return VG_OK;
 }
 
@@ -97,7 +97,7 @@ take_record(struct vault *v, struct vault_sender *x, struct vg_cur *c)
 	uint32_t handle = vg_cur_le32(c), at;
 	struct vg_record r = { .recv_ns = (int64_t)vg_cur_le64(c) };
 	struct vault_source *s;
-	uint32_t n, tenant = v->tenant[0].id;
+	uint32_t n, tenant;
 	uint16_t id;
 	uint64_t seq;
 	vg_rc rc;
@@ -109,11 +109,11 @@ take_record(struct vault *v, struct vault_sender *x, struct vg_cur *c)
 	r.raw = vg_cur_bytes(c, n);
 	if (c->rc != VG_OK || handle >= x->nsource || (r.flags & ~VG_RECORD_FLAGS))
 		return VG_E_FORMAT;
-	at = x->source[handle];
+	at = x->source[handle].at;
+	tenant = x->source[handle].tenant;
 	if (at != UINT32_MAX) {
 		s = &v->source[at];
 		r.source = s->s.id;
-		tenant = s->s.tenant;
 		s->s.records++;
 		s->s.bytes += r.raw.n;
 		s->s.last_ns = r.recv_ns;
@@ -169,9 +169,9 @@ on_refused(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	for (int i = 0; i < VAULT_SENDERS_MAX; i++) {
 		struct vault_sender *x = &v->sender[i];
 
-		if (x->channel == from && handle < x->nsource && x->source[handle] != UINT32_MAX) {
-			v->source[x->source[handle]].s.refused += n;
-			v->source[x->source[handle]].changed = true;
+		if (x->channel == from && handle < x->nsource && x->source[handle].at != UINT32_MAX) {
+			v->source[x->source[handle].at].s.refused += n;
+			v->source[x->source[handle].at].changed = true;
 		}
 	}
 	return VG_OK;

@@ -47,6 +47,7 @@ def deaths(status):
 
 def one(processes):
     w = Watch('crash%d' % processes, [keyword_rule('Needle', 'needle42')], 'detect:\n  processes: %d\n' % processes, program=os.environ['VIGIE_HOOKS']).start()
+    w.may_die = True
     what = 'with %d processes' % processes
     a, b, c = lines(1, 300), lines(2, 300, (150,)), lines(3, 300)
     send(w, a, b, c)

@@ -212,6 +212,7 @@ def compare(got, want, what):
 
 def disturbed(first_s):
     w = Watch('disturbed', RULES, 'detect:\n  processes: 2\nvault:\n  checkpoint-every: 1 s\n').start()
+    w.may_die = True
     key = w.key('load')
     senders = [Sender(w, key, at, first_s) for at in range(SENDERS)]
     for s in senders:

@@ -66,6 +66,7 @@ def keyword_rule(title, word, level='medium', product='linux'):
 class Watch:
     def __init__(self, name='watch', rules=(), settings='', program=VIGIE, listen=''):
         self.state, self.program, self.process, self.addresses = path(name), program, None, {}
+        self.may_die = False  # its roles, and be started again
         self.log = path(name + '.log')
         os.makedirs(path(name + '-rules'), exist_ok=True)
         self.rules = path(name + '-rules')
@@ -86,7 +87,7 @@ class Watch:
         for name in LISTENERS:
             words += ['--listen', '%s=%s' % (name, self.addresses.get(name, '127.0.0.1:0'))]
         with open(self.log, 'ab') as log:
-            begin = log.tell()
+            begin = self.begin = log.tell()
             self.process = subprocess.Popen(words, env=env(VIGIE_DATA=DATA), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         _running.append(self.process)
 
@@ -110,6 +111,8 @@ class Watch:
             self.process.kill()
             code = 'no end'
         check(code == 0, 'the watch stops cleanly: %s' % code)
+        ended = [line for line in self.said(self.begin).splitlines() if 'it begins again' in line or 'has not answered' in line]
+        check(self.may_die or not ended, 'no role ended by itself: %s' % ended[:3])
         _running.remove(self.process)
         self.process = None
 
