@@ -289,6 +289,59 @@ def export(state):
         shutil.rmtree(broken)
 
 
+TSA = """set -e; cd "$1"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 30 -subj /CN=ca 2>/dev/null
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tsa.key -subj /CN=tsa -out tsa.csr 2>/dev/null
+printf 'extendedKeyUsage=critical,timeStamping\\n' >ext
+openssl x509 -req -in tsa.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile ext -out tsa.pem 2>/dev/null
+printf '[tsa]\\nserial=serial\\ndigests=sha256\\ndefault_policy=1.2.3\\nsigner_digest=sha256\\ness_cert_id_alg=sha256\\n' >cnf
+echo 01 >serial
+openssl ts -query -data note -sha256 -cert -out query 2>/dev/null
+openssl ts -reply -config cnf -section tsa -queryfile query -signer tsa.pem -inkey tsa.key -out answer 2>/dev/null
+"""
+
+
+def stamped(state):
+    """An authority's word over a checkpoint: it vouches, and a vault that was put back or replaced since is told."""
+    work, good, older = path('tsa'), path('with-stamp'), path('older')
+    os.makedirs(work)
+    note = read(state + '/vault/default/checkpoint')
+    with open(work + '/note', 'wb') as f:
+        f.write(note)
+    subprocess.run(['sh', '-c', TSA, 'sh', work], check=True)
+    answer, size = read(work + '/answer'), int(note.split(b'\n')[1])
+    shutil.copytree(state, good)
+    os.makedirs(good + '/vault/default/stamps')
+    f = 'vault/default/stamps/%d.tsr' % size
+    with open(good + '/' + f, 'wb') as x:
+        x.write(b'VGSTAMP1' + struct.pack('<II', len(note), len(answer)) + note + answer)
+    words = ('--stamps', '--tsa-ca', work + '/ca.pem')
+    code, bad, text, rows = verify(good, *words)
+    check(code == 0 and 'vouched for' in text, 'the stamp vouches: %s %r' % (text, bad))
+    check(verify(good)[0] == 3, 'only when it is asked for')
+    shutil.copytree(path('before'), older)
+    os.makedirs(older + '/vault/default/stamps')
+    shutil.copy(good + '/' + f, older + '/' + f)
+    code, bad, text, _ = verify(older, *words)
+    check(code == 4 and 'rolled back' in bad[0]['text'], 'put back since: %r' % bad[:1])
+    shutil.copytree(path('forged'), path('forged2'))
+    os.makedirs(path('forged2') + '/vault/default/stamps')
+    shutil.copy(good + '/' + f, path('forged2') + '/' + f)
+    code, bad, text, _ = verify(path('forged2'), *words)
+    check(code == 4 and ('forked' in bad[0]['text'] or 'rolled back' in bad[0]['text']), 'replaced since: %r' % bad[:1])
+    for at in (0, 8, 12, 100, 12 + len(note), len(note) + 16 + len(answer) // 2, 15 + len(note) + len(answer)):
+        state2 = path('flipped')
+        shutil.copytree(good, state2)
+        flip(f, at, dice.randrange(8))(state2)
+        code, bad, text, _ = verify(state2, *words)
+        check(code == 4 and names(bad, f, at), 'stamp, byte %d: %s %r' % (at, text, bad[:1]))
+        shutil.rmtree(state2)
+    folder = path('stamped-case')
+    subprocess.run([VIGIE, 'vault', 'export', '--state', good, '--to', folder, '--seq', '1-50'], env=env(), stdout=subprocess.DEVNULL, check=True)
+    code, bad, rows = check_export(folder, *words)
+    check(code == 0 and os.path.exists(folder + '/stamp.json'), 'an export takes it along: %r' % rows)
+
+
 def named(broken, folder):
     """Only names of sources differ, which nothing vouches for."""
     strip = lambda p: re.sub(rb'"name":"[^"]*"', b'', read(p + '/index.jsonl'))
@@ -398,6 +451,7 @@ def main():
     running(path('before'))
     witness(good)
     export(good)
+    stamped(good)
 
 
 try:
