@@ -43,7 +43,8 @@ struct child {
 	int64_t began_ms, heard_ms, next_ms;
 	unsigned backoff_ms, restarts;
 	struct vg_buf stats;
-	int64_t joined_ms[CHILDREN_MAX]; /* when a lost channel to that child was last made anew */
+	bool lost[CHILDREN_MAX];         /* it said that its channel to that child ended */
+	int64_t joined_ms[CHILDREN_MAX]; /* when such a one was last made anew */
 };
 struct bound { /* a listening socket */
 	char name[64]; /* as the role gets it */
@@ -420,7 +421,7 @@ connect_pair(struct child *a, struct child *b)
 	}
 }
 
-/* Both ends tell it, and so does each side of a role that died: one new channel will do. */
+/* Looked at behind reap(), which ends channels, and so is not for a handler of theirs. */
 static vg_rc
 on_lost(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 {
@@ -430,18 +431,29 @@ on_lost(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 
 	if (fd >= 0 || body->rc != VG_OK || c == NULL)
 		return VG_E_FORMAT;
-	for (size_t i = 0; i < p->n && !p->stopping; i++) {
-		struct child *x = &p->child[i];
-		int64_t *last = x < c ? &x->joined_ms[c - p->child] : &c->joined_ms[i];
-
-		if (x->role != role || x->index != index || x == c || now_ms() - *last < REJOIN_MS)
-			continue;
-		*last = now_ms();
-		reap(p); /* one that died gets its channels when it begins again */
-		if (x->pid && x->channel && c->pid && c->channel)
-			connect_pair(c, x);
-	}
+	for (size_t i = 0; i < p->n; i++)
+		if (p->child[i].role == role && p->child[i].index == index && &p->child[i] != c)
+			c->lost[i] = true;
 	return VG_OK;
+}
+
+/* Both ends tell it, and again when the first one has the new channel: one will do.  One that died gets its channels when it begins again. */
+static void
+rejoin(struct parent *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		for (size_t k = 0; k < p->n; k++) {
+			struct child *a = &p->child[i], *b = &p->child[k];
+			int64_t *last = i < k ? &a->joined_ms[k] : &b->joined_ms[i];
+
+			if (!a->lost[k])
+				continue;
+			a->lost[k] = b->lost[i] = false;
+			if (now_ms() - *last < REJOIN_MS || !a->pid || !a->channel || !b->pid || !b->channel)
+				continue;
+			*last = now_ms();
+			connect_pair(a, b);
+		}
 }
 
 static void
@@ -502,6 +514,8 @@ spawn(struct parent *p, struct child *c)
 		return;
 	}
 	c->ready = c->gone = false;
+	for (size_t i = 0; i < p->n; i++)
+		c->lost[i] = p->child[i].lost[c - p->child] = false;
 	c->began_ms = c->heard_ms = now_ms();
 	give_all(p, c);
 	connect_all(p, c);
@@ -515,6 +529,8 @@ on_supervise(void *ctx)
 	int64_t now = now_ms();
 
 	reap(p);
+	if (!p->stopping)
+		rejoin(p);
 	for (size_t i = 0; i < p->n && !p->stopping; i++) {
 		struct child *c = &p->child[i];
 

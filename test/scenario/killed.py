@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter
 
-from scenario import check, end
+from scenario import check, end, path, write
 from watch import Watch, acknowledged, bulk, until
 
 ALONE = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] != 'all' else ''
@@ -24,7 +24,7 @@ KILLS = 5 if ALONE else 20   # of each
 ROUNDS = 1 if ALONE else 5   # between them it stops and starts, and waits of back-off are short again
 SENDERS, BATCH, PAUSE_S, STEP_S = (2, 400, 0, 0.02) if ALONE else (2, 20, 0.05, 0.1)
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 30)
-draw = random.Random(SEED)
+draw, draw_lines = random.Random(SEED), random.Random(SEED + 1)
 
 RULES = ["""
 title: Failed logon
@@ -136,6 +136,24 @@ class Sender(threading.Thread):
             time.sleep(PAUSE_S)
 
 
+class Writer(threading.Thread):
+    """A log of this machine that grows, and begins anew once in a while as logs do."""
+
+    def __init__(self, name):
+        super().__init__(daemon=True)
+        self.name_, self.on, self.lines = name, True, []
+
+    def run(self):
+        while self.on:
+            if len(self.lines) % 400 == 399:
+                os.rename(self.name_, self.name_ + '.1')
+            with open(self.name_, 'a') as f:
+                for _ in range(draw_lines.randrange(1, 8)):
+                    self.lines.append('host app: localmark %d' % len(self.lines))
+                    f.write(self.lines[-1] + '\n')
+            time.sleep(0.02)
+
+
 def children(parent):
     """The roles that run: {(role, index): pid}."""
     out = {}
@@ -204,6 +222,13 @@ def look(w, sent, what):
     return told(w, name_of)
 
 
+def local_lines(w, lines, what):
+    got, want = Counter(r['raw'] for r in w.search('localmark')), Counter(lines)
+    missing, more = want - got, got - want
+    check(not missing, '%s: %d of %d lines of a file are missing: %s' % (what, sum(missing.values()), len(lines), list(missing)[:3]))
+    check(not more, '%s: %d lines of a file are found too often: %s' % (what, sum(more.values()), list(more)[:3]))
+
+
 def compare(got, want, what):
     missing, more = want - got, got - want
     check(not missing, '%s: %d of %d signals are missing: %s' % (what, sum(missing.values()), sum(want.values()), sorted(missing)[:3]))
@@ -211,27 +236,31 @@ def compare(got, want, what):
 
 
 def disturbed(first_s):
-    w = Watch('disturbed', RULES, 'detect:\n  processes: 2\nvault:\n  checkpoint-every: 1 s\n').start()
+    log = write('logs/app.log', '')
+    w = Watch('disturbed', RULES, 'detect:\n  processes: 2\nvault:\n  checkpoint-every: 1 s\n', files=[path('logs/*.log')]).start()
     w.may_die = True
     key = w.key('load')
     senders = [Sender(w, key, at, first_s) for at in range(SENDERS)]
-    for s in senders:
+    writer = Writer(log)
+    for s in senders + [writer]:
         s.start()
     time.sleep(0.5)
     done = killing(w)
     check(all(done[role] == KILLS for role in ROLES), 'each role was killed %d times: %s' % (KILLS, dict(done)))
     time.sleep(1)
-    for s in senders:
+    for s in senders + [writer]:
         s.on = False
-    for s in senders:
+    for s in senders + [writer]:
         s.join(20)
         check(not s.is_alive(), 'senders come to an end')
     sent = sorted((d for s in senders for d in s.sent), key=lambda d: int(d[0][1:]))
-    print('%d records acknowledged, %d batches sent again, %s' % (len(sent), sum(s.resent for s in senders), dict(done)))
+    print('%d records acknowledged, %d lines in a file, %d batches sent again, %s' % (len(sent), len(writer.lines), sum(s.resent for s in senders), dict(done)))
     got = look(w, sent, 'killed')
     status = w.status()
     check(status['vault.0.set_aside'] == 0 and status['vault.0.unexamined'] == 0, 'no record is set aside: %s' % {k: v for k, v in status.items() if k.startswith('vault')})
+    local_lines(w, writer.lines, 'killed')
     w.again()
+    local_lines(w, writer.lines, 'killed, and started again')
     compare(look(w, sent, 'killed, and started again'), got, 'killed, and started again')
     w.stop()
     return sent, got

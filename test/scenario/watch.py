@@ -64,7 +64,7 @@ def keyword_rule(title, word, level='medium', product='linux'):
 
 
 class Watch:
-    def __init__(self, name='watch', rules=(), settings='', program=VIGIE, listen=''):
+    def __init__(self, name='watch', rules=(), settings='', program=VIGIE, listen='', files=()):
         self.state, self.program, self.process, self.addresses = path(name), program, None, {}
         self.may_die = False  # its roles, and be started again
         self.log = path(name + '.log')
@@ -72,13 +72,13 @@ class Watch:
         self.rules = path(name + '-rules')
         for i, rule in enumerate(rules):
             write('%s-rules/%d.yml' % (name, i), rule)
-        self.listen = listen
+        self.listen, self.files = listen, files
         self.settings(settings)
 
     def settings(self, more=''):
         os.makedirs(self.state, exist_ok=True)
         write(os.path.join(self.state, 'vigie.yaml'),
-              'listen:\n  witness: off\n  metrics: off\n%slocal:\n  journal: no\n  files: []\nrules:\n  only: yes\n  folders: [%s]\n%s' % (self.listen, self.rules, more))
+              'listen:\n  witness: off\n  metrics: off\n%slocal:\n  journal: no\n  files: [%s]\nrules:\n  only: yes\n  folders: [%s]\n%s' % (self.listen, ', '.join(self.files), self.rules, more))
 
     # ---- its life ----
 
