@@ -379,7 +379,7 @@ check_records(struct check *c)
 		x.r.raw = vg_str_mem(raw.p, x.bytes);
 		if ((wrong = wrong_record(c, &x, last_seq, &bytes)) != NULL)
 			tell(c, VG_GRADE_DAMAGE, VG_EXPORT_INDEX, l.at, l.next, "record %llu, bytes %llu to %llu of " VG_EXPORT_RECORDS ": %s", (unsigned long long)x.r.seq,
-			     (unsigned long long)x.at, (unsigned long long)(x.at + x.bytes), wrong);
+			     (unsigned long long)x.at, (unsigned long long)x.at + x.bytes, wrong);
 		last_seq = x.r.seq;
 		c->out->records++;
 		c->out->bytes += x.bytes;
