@@ -523,6 +523,7 @@ search_all(const struct vg_args *a, struct search *x, struct vg_house *h)
 {
 	const char *asked = vg_arg(a, "--tenant");
 	int worst = VG_EXIT_OK;
+	bool any = false;
 
 	if (asked && vg_names_tenant_named(&x->names, asked) == NULL) {
 		vg_log(VG_LOG_ERROR, "--tenant %s: there is no such tenant", asked);
@@ -536,8 +537,13 @@ search_all(const struct vg_args *a, struct search *x, struct vg_house *h)
 		snprintf(path, sizeof(path), "vault/%.64s", t->name);
 		if ((asked && strcmp(asked, t->name) != 0) || (!asked && faccessat(h->dir, path, F_OK, 0) < 0))
 			continue;
+		any = true;
 		if ((code = search_tenant(x, h, t)) > worst)
 			worst = code;
+	}
+	if (!any && !cancelled) {
+		vg_log(VG_LOG_ERROR, "vault search: %s: no tenant's records are here", h->path);
+		return VG_EXIT_INPUT;
 	}
 	return worst;
 }

@@ -79,6 +79,7 @@ class Watch:
         os.makedirs(self.state, exist_ok=True)
         write(os.path.join(self.state, 'vigie.yaml'),
               'listen:\n  witness: off\n  metrics: off\n%slocal:\n  journal: no\n  files: [%s]\nrules:\n  only: yes\n  folders: [%s]\n%s' % (self.listen, ', '.join(self.files), self.rules, more))
+        os.chmod(os.path.join(self.state, 'vigie.yaml'), 0o600)  # it may hold a secret
 
     # ---- its life ----
 
