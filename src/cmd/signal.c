@@ -25,7 +25,7 @@ const struct vg_opt vg_signal_show_opts[] = { VG_STATE_OPTION, VG_FORMAT_OPTION,
 struct list {
 	struct vg_names names;
 	struct vg_buf out;
-	bool jsonl, whole;
+	bool jsonl;
 	uint64_t n;
 	int code;
 };
@@ -245,7 +245,7 @@ on_one(void *ctx, const struct vg_signal_row *s)
 int
 vg_cmd_signal_show(const struct vg_args *a)
 {
-	struct list l = { .whole = true };
+	struct list l = { .jsonl = false };
 	struct vg_signal_query q = { .id = vg_str_of(a->operand[0]), .limit = 2 };
 	int code;
 

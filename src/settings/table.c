@@ -247,3 +247,19 @@ vg_setting_short(const struct vg_setting *map)
 			return &vg_setting_rows[i];
 	return NULL;
 }
+
+/* Rows whose part of the watch is not built: those, and what stands under them. */
+static const char *const later[] = {
+	"language", "packs", "sources", "rules.indicators", "vault.retention", "vault.retention-reason", "vault.share", "tenants.*.retention",
+	"tenants.*.retention-reason", "tenants.*.recovery-key", "stamps", "witness.urls", "alarm", "limits.query", "limits.memory.seal", "limits.memory.out",
+	"limits.memory.respond",
+};
+
+bool
+vg_setting_is_later(const struct vg_setting *r)
+{
+	for (size_t i = 0; i < VG_COUNT(later); i++)
+		if (strcmp(r->key, later[i]) == 0 || vg_setting_under(r->key, vg_str_of(later[i])).n)
+			return true;
+	return false;
+}

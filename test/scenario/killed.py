@@ -16,7 +16,7 @@ import time
 from collections import Counter
 
 from scenario import check, end, path, write
-from watch import Watch, acknowledged, bulk, until
+from watch import ACCOUNT_MADE, FAILED_LOGON, Watch, acknowledged, bulk, until
 
 ALONE = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] != 'all' else ''
 ROLES = (ALONE,) if ALONE else ('collect', 'local', 'vault', 'detect', 'trace', 'seal', 'publish')
@@ -26,33 +26,7 @@ SENDERS, BATCH, PAUSE_S, STEP_S = (2, 400, 0, 0.02) if ALONE else (2, 20, 0.05, 
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 30)
 draw, draw_lines = random.Random(SEED), random.Random(SEED + 1)
 
-RULES = ["""
-title: Failed logon
-id: 00000000-0000-4000-8000-000000004625
-name: failed_logon
-status: stable
-logsource:
-  product: windows
-  service: security
-detection:
-  selection:
-    EventID: 4625
-  condition: selection
-level: low
-""", """
-title: Account made
-id: 00000000-0000-4000-8000-000000004720
-name: account_made
-status: stable
-logsource:
-  product: windows
-  service: security
-detection:
-  selection:
-    EventID: 4720
-  condition: selection
-level: medium
-""", """
+RULES = [FAILED_LOGON, ACCOUNT_MADE, """
 title: Many failed logons
 id: 00000000-0000-4000-8000-00000000c001
 status: stable

@@ -8,52 +8,12 @@ import time
 from collections import Counter
 
 from scenario import check, end, path, vigie, write
-from watch import Watch, acknowledged, bulk, until
+from watch import ACCOUNT_MADE, FAILED_LOGON, Watch, acknowledged, bulk, event_rule, until
 
 EVENTS = int(sys.argv[1]) if len(sys.argv) > 1 else 100000
 HOSTS, LATE_HOST = 12, 7
 
-RULES = ["""
-title: Failed logon
-id: 00000000-0000-4000-8000-000000004625
-name: failed_logon
-status: stable
-logsource:
-  product: windows
-  service: security
-detection:
-  selection:
-    EventID: 4625
-  condition: selection
-level: low
-""", """
-title: Logon
-id: 00000000-0000-4000-8000-000000004624
-name: logon
-status: stable
-logsource:
-  product: windows
-  service: security
-detection:
-  selection:
-    EventID: 4624
-    LogonType: 10
-  condition: selection
-level: low
-""", """
-title: Account made
-id: 00000000-0000-4000-8000-000000004720
-name: account_made
-status: stable
-logsource:
-  product: windows
-  service: security
-detection:
-  selection:
-    EventID: 4720
-  condition: selection
-level: medium
-""", """
+RULES = [FAILED_LOGON, event_rule('Logon', 4624, 'low', 'logon', 'LogonType: 10'), ACCOUNT_MADE, """
 title: Many failed logons
 id: 00000000-0000-4000-8000-00000000c001
 status: stable

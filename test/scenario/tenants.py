@@ -7,34 +7,9 @@ import ssl
 import time
 
 from scenario import check, end
-from watch import Watch, acknowledged, bearer, bulk, raw_of
+from watch import ACCOUNT_MADE, FAILED_LOGON, Watch, acknowledged, bearer, bulk, raw_of
 
-RULES = ["""
-title: Failed logon
-id: 00000000-0000-4000-8000-000000004625
-name: failed_logon
-status: stable
-logsource:
-  product: windows
-  service: security
-detection:
-  selection:
-    EventID: 4625
-  condition: selection
-level: low
-""", """
-title: Account made
-id: 00000000-0000-4000-8000-000000004720
-status: stable
-logsource:
-  product: windows
-  service: security
-detection:
-  selection:
-    EventID: 4720
-  condition: selection
-level: medium
-""", """
+RULES = [FAILED_LOGON, ACCOUNT_MADE, """
 title: Many failed logons
 id: 00000000-0000-4000-8000-00000000c001
 status: stable

@@ -63,6 +63,16 @@ def keyword_rule(title, word, level='medium', product='linux'):
             % (title, plain(title), product, word, level))
 
 
+def event_rule(title, event, level, name='', more=''):
+    """A rule over one event of Windows' security log; its id ends in the event's number."""
+    return ('title: %s\nid: 00000000-0000-4000-8000-%012d\n%sstatus: stable\nlogsource:\n  product: windows\n  service: security\ndetection:\n  selection:\n    EventID: %d\n%s'
+            '  condition: selection\nlevel: %s\n' % (title, event, name and 'name: %s\n' % name, event, more and '    %s\n' % more, level))
+
+
+FAILED_LOGON = event_rule('Failed logon', 4625, 'low', 'failed_logon')
+ACCOUNT_MADE = event_rule('Account made', 4720, 'medium', 'account_made')
+
+
 class Watch:
     def __init__(self, name='watch', rules=(), settings='', program=VIGIE, listen='', files=()):
         self.state, self.program, self.process, self.addresses = path(name), program, None, {}
