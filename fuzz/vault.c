@@ -158,10 +158,12 @@ day_key_of(vg_str s)
 	static const uint8_t tenant[32] = { 7, 1 };
 	char name[VG_DISK_NAME_MAX] = "00000001.key", bad[VG_DISK_NAME_MAX];
 	struct vg_keyring *ring;
-	uint32_t number = 0, day;
+	struct vg_day_key is = { .number = 0 };
+	uint32_t number;
 	vg_rc rc;
 
-	rc = vg_day_key_check(s, &number, &day);
+	rc = vg_day_key_check(s, &is);
+	number = is.number;
 	assert(rc != VG_OK || number);
 	if (rc == VG_OK)
 		snprintf(name, sizeof(name), "%08u" VG_KEY_SUFFIX, number);
@@ -169,8 +171,8 @@ day_key_of(vg_str s)
 	if (vg_keyring_open(&d, tenant, bad, &ring) == VG_OK) {
 		const struct vg_day_key *k;
 
-		assert(rc == VG_OK && vg_keyring_find(ring, number) && vg_keyring_find(ring, number)->day == day);
-		assert(vg_keyring_of_day(ring, day, &k) == VG_OK && k->number == number);
+		assert(rc == VG_OK && vg_keyring_find(ring, number) && vg_keyring_find(ring, number)->day == is.day);
+		assert(vg_keyring_of_day(ring, is.day, is.class, &k) == VG_OK && k->number == number);
 		vg_keyring_free(ring);
 	} else {
 		assert(bad[0]);

@@ -12,6 +12,7 @@
 
 #include "net/tls.h"
 #include "vault/disk.h"
+#include "vault/destruction.h"
 #include "vault/keyring.h"
 #include "witness/names.h"
 
@@ -160,20 +161,29 @@ static vg_rc
 seal_for_recovery(struct vg_house *h, struct vg_disk *keys, const char *tenant, const uint8_t key[32])
 {
 	struct vg_disk vault = { .dir = -1 }, t = { .dir = -1 }, tk = { .dir = -1 };
-	uint8_t recovery[32], public[32];
-	struct vg_buf b = { 0 };
+	uint8_t recovery[32], public[32], unused[32];
+	struct vg_buf b = { 0 }, pub = { 0 };
+	struct vg_note_secret signer;
 	bool made;
 	vg_rc rc;
 
 	if ((rc = secret(keys, "recovery.secret", true, recovery, &made)) != VG_OK)
 		return rc;
 	vault.dir = vg_house_folder(h, "vault");
-	rc = vault.dir < 0 || crypto_scalarmult_base(public, recovery) != 0 ? VG_E_SYS : VG_OK;
+	rc = vault.dir < 0 ? VG_E_SYS : vg_recovery_box(recovery, public, unused);
+	sodium_memzero(unused, sizeof(unused));
+	if (rc == VG_OK && (rc = vg_recovery_signer(recovery, &signer)) == VG_OK) {
+		vg_note_key_print(&signer.key, &pub);
+		vg_buf_putc(&pub, '\n');
+		vg_note_secret_fini(&signer);
+		rc = pub.rc;
+	}
 	if (rc == VG_OK && (rc = vg_disk_folder(&vault, tenant, &t)) == VG_OK && (rc = vg_disk_folder(&t, "keys", &tk)) == VG_OK &&
-	    (rc = vg_tenant_key_seal(key, public, &b)) == VG_OK)
+	    (rc = vg_tenant_key_seal(key, public, &b)) == VG_OK && (rc = vg_disk_replace(&tk, VG_KEY_RECOVERY, vg_buf_str(&pub))) == VG_OK)
 		rc = vg_disk_replace(&tk, VG_KEY_SEALED, vg_buf_str(&b));
 	sodium_memzero(recovery, sizeof(recovery));
 	vg_buf_fini(&b);
+	vg_buf_fini(&pub);
 	vg_disk_close(&tk);
 	vg_disk_close(&t);
 	vg_disk_close(&vault);

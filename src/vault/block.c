@@ -25,8 +25,8 @@ head_put(const struct vg_block_head *h, struct vg_buf *b)
 	vg_buf_le64(b, h->payload);
 	vg_buf_le64(b, h->stored);
 	vg_buf_le32(b, h->key);
-	vg_buf_le32(b, 0);
-	vg_buf_le64(b, 0);
+	vg_buf_le32(b, h->class);
+	vg_buf_le64(b, h->leaf);
 	vg_buf_mem(b, h->root.b, VG_HASH_BYTES);
 	vg_buf_mem(b, h->digest.b, VG_HASH_BYTES);
 	vg_buf_mem(b, h->nonce, sizeof(h->nonce));
@@ -60,15 +60,15 @@ vg_block_head_take(vg_str bytes, struct vg_block_head *out)
 	h.payload = vg_cur_le64(&c);
 	h.stored = vg_cur_le64(&c);
 	h.key = vg_cur_le32(&c);
-	zero = vg_cur_le32(&c);
-	zero |= vg_cur_le64(&c);
+	h.class = vg_cur_le32(&c);
+	h.leaf = vg_cur_le64(&c);
 	take_hash(&c, h.root.b, VG_HASH_BYTES);
 	take_hash(&c, h.digest.b, VG_HASH_BYTES);
 	take_hash(&c, h.nonce, sizeof(h.nonce));
-	zero |= vg_cur_le64(&c);
+	zero = vg_cur_le64(&c);
 	if (c.rc != VG_OK || zero || h.count == 0 || h.first_seq > h.last_seq || h.last_seq - h.first_seq < h.count - 1)
 		return VG_E_FORMAT;
-	if (h.count > VG_BLOCK_RECORDS_MAX || h.payload > VG_BLOCK_PAYLOAD_MAX || h.stored > 2 * VG_BLOCK_PAYLOAD_MAX ||
+	if (h.class >= VG_CLASSES_MAX || h.leaf == UINT64_MAX || h.count > VG_BLOCK_RECORDS_MAX || h.payload > VG_BLOCK_PAYLOAD_MAX || h.stored > 2 * VG_BLOCK_PAYLOAD_MAX ||
 	    h.payload < SALT + COLUMN_SIZES + (uint64_t)h.count * (VG_COLUMNS - 1))
 		return VG_E_LIMIT;
 	if (h.codec > VG_BLOCK_ZSTD)
@@ -200,7 +200,7 @@ vg_block_add(struct vg_block_writer *w, const struct vg_record *r)
 	struct vg_hash leaf;
 	vg_rc rc;
 
-	if (h->count && r->seq <= h->last_seq)
+	if (r->class >= VG_CLASSES_MAX || (h->count && (r->seq <= h->last_seq || r->class != h->class)))
 		return VG_E_REFUSED;
 	if (r->raw.n > VG_RECORD_RAW_MAX || r->id.n > VG_RECORD_ID_MAX || h->count == VG_BLOCK_RECORDS_MAX ||
 	    w->bytes + COLUMNS_OF_ONE + r->id.n + r->raw.n > VG_BLOCK_PAYLOAD_MAX)
@@ -218,6 +218,7 @@ vg_block_add(struct vg_block_writer *w, const struct vg_record *r)
 	vg_leaf_hash(vg_buf_str(&w->scratch), &leaf);
 	vg_frontier_add(&w->tree, &leaf);
 	if (h->count++ == 0) {
+		h->class = r->class;
 		h->first_seq = r->seq;
 		h->first_ns = h->last_ns = r->recv_ns;
 	}
@@ -490,6 +491,7 @@ vg_block_all(struct vg_block_reader *r, struct vg_record *out)
 		out[i].flags = f & VG_RECORD_RESENT;
 		out[i].id = f >> 1 ? vg_cur_bytes(&r->column[VG_COLUMN_ID], (size_t)(f >> 1)) : VG_NIL;
 		out[i].raw = vg_str_mem(r->raw.p + r->at, (size_t)n);
+		out[i].class = 0;
 		r->at += (size_t)n;
 	}
 	r->column[VG_COLUMN_LENGTH] = length;

@@ -25,6 +25,8 @@ struct vg_block_head {
 	uint64_t payload, stored;     /* bytes */
 	uint32_t codec;               /* enum vg_block_codec */
 	uint32_t key;                 /* number of the key; 0: not encrypted */
+	uint32_t class;               /* of retention, of all its records */
+	uint64_t leaf;                /* which leaf of the tenant's tree it is, from 0 */
 	struct vg_hash root, digest;  /* over salt and records; of the stored bytes */
 	uint8_t nonce[24];
 };
@@ -50,14 +52,14 @@ struct vg_block_writer {
 };
 void vg_block_begin(struct vg_block_writer *w); /* of a zeroed or a finished one */
 void vg_block_writer_fini(struct vg_block_writer *w);
-/* VG_E_REFUSED: @r's number is not above the last one's.  VG_E_LIMIT: full; finish it. */
+/* VG_E_REFUSED: @r's number is not above the last one's, or it is of another class.  VG_E_LIMIT: full; finish it. */
 vg_rc vg_block_add(struct vg_block_writer *w, const struct vg_record *r) VG_MUST;
 static inline bool
 vg_block_is_full(const struct vg_block_writer *w)
 {
 	return w->bytes >= VG_BLOCK_FULL;
 }
-/* Append head and stored bytes to @out.  @key (VG_BLOCK_KEY bytes) and its number, or NULL and 0. */
+/* Append head and stored bytes to @out; w->head.leaf is the caller's to set.  @key (VG_BLOCK_KEY bytes) and its number, or NULL and 0. */
 vg_rc vg_block_finish(struct vg_block_writer *w, const uint8_t *key, uint32_t number, struct vg_buf *out) VG_MUST;
 
 /* Are these the stored bytes that @h vouches for?  Needs no key. */

@@ -12,7 +12,7 @@
 static vg_rc
 asked(struct vg_disk *d, enum vg_disk_what what, const char *name, const char *to, vg_str bytes, uint64_t at)
 {
-	struct vg_disk_op op = { what, name, to, bytes, at, d->path };
+	struct vg_disk_op op = { what, name, to, bytes, at, 0, d->path };
 
 	return d->watch ? d->watch(d->ctx, &op) : VG_OK;
 }
@@ -88,6 +88,32 @@ vg_file_write(struct vg_disk *d, struct vg_file *f, vg_str bytes, uint64_t at)
 	vg_rc rc = asked(d, VG_DISK_WRITE, f->name, NULL, bytes, at);
 
 	return rc != VG_OK ? rc : vg_pwrite_all(f->fd, bytes, at);
+}
+
+static vg_rc
+write_zeros(struct vg_file *f, uint64_t at, uint64_t n)
+{
+	static const char zeros[65536];
+	vg_rc rc = VG_OK;
+
+	for (uint64_t k; rc == VG_OK && n; at += k, n -= k) {
+		k = n < sizeof(zeros) ? n : sizeof(zeros);
+		rc = vg_pwrite_all(f->fd, vg_str_mem(zeros, (size_t)k), at);
+	}
+	return rc;
+}
+
+vg_rc
+vg_file_erase(struct vg_disk *d, struct vg_file *f, uint64_t at, uint64_t n)
+{
+	struct vg_disk_op op = { VG_DISK_ERASE, f->name, NULL, VG_NIL, at, n, d->path };
+	vg_rc rc = d->watch ? d->watch(d->ctx, &op) : VG_OK;
+
+	if (rc != VG_OK || n == 0)
+		return rc;
+	if (fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)n) == 0)
+		return VG_OK;
+	return errno == EOPNOTSUPP || errno == ENOSYS ? write_zeros(f, at, n) : VG_E_SYS;
 }
 
 vg_rc

@@ -11,12 +11,13 @@
 enum vg_disk_what {
 	VG_DISK_CREATE, VG_DISK_WRITE, VG_DISK_TRUNCATE, VG_DISK_SYNC, VG_DISK_RENAME, VG_DISK_REMOVE, VG_DISK_SYNC_DIR,
 	VG_DISK_MKDIR, /* REMOVE undoes it */
+	VG_DISK_ERASE, /* bytes become zero; what was there may come back with the power */
 };
 struct vg_disk_op {
 	enum vg_disk_what what;
 	const char *name, *to; /* the file; to: its new name */
 	vg_str bytes;          /* WRITE */
-	uint64_t at;           /* WRITE, TRUNCATE: offset, size */
+	uint64_t at, n;        /* WRITE, TRUNCATE: offset, size; ERASE: offset, and how many bytes */
 	const char *dir;       /* the names' folder, from the first one that is watched: "", "acme/", "acme/keys/" */
 };
 /* Asked before each.  Not VG_OK: it is not done, and that is its answer (VG_E_SYS with errno). */
@@ -45,6 +46,8 @@ vg_rc vg_file_open(struct vg_disk *d, const char *name, struct vg_file *out) VG_
 void vg_file_close(struct vg_file *f);
 vg_rc vg_file_size(const struct vg_file *f, uint64_t *out) VG_MUST;
 vg_rc vg_file_write(struct vg_disk *d, struct vg_file *f, vg_str bytes, uint64_t at) VG_MUST;
+/* Make bytes zero that nobody will read any more, and give their place on the disk back where the file system can. */
+vg_rc vg_file_erase(struct vg_disk *d, struct vg_file *f, uint64_t at, uint64_t n) VG_MUST;
 vg_rc vg_file_truncate(struct vg_disk *d, struct vg_file *f, uint64_t size) VG_MUST;
 vg_rc vg_file_sync(struct vg_disk *d, struct vg_file *f) VG_MUST;
 /* All of @n bytes, or VG_E_TRUNC. */

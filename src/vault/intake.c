@@ -102,6 +102,21 @@ read_batch(struct vg_intake *j, const struct vg_file *f, uint64_t id, uint64_t a
 	return crc(j->in.p, j->in.n) == out->sum ? VG_OK : VG_E_FORMAT;
 }
 
+/* One record, whose it is, and its class. */
+static vg_rc
+take_entry(struct vg_cur *c, uint32_t *tenant, struct vg_record *r)
+{
+	uint16_t class;
+	vg_rc rc;
+
+	*tenant = vg_cur_le16(c);
+	class = vg_cur_le16(c);
+	if ((rc = vg_record_take(c, r)) != VG_OK)
+		return rc;
+	r->class = class;
+	return class < VG_CLASSES_MAX ? VG_OK : VG_E_FORMAT;
+}
+
 /* Give the records of the batch in j->in. */
 static vg_rc
 each_record(struct vg_intake *j, const struct batch *b, uint64_t from, vg_intake_fn *each, void *ctx)
@@ -110,10 +125,10 @@ each_record(struct vg_intake *j, const struct batch *b, uint64_t from, vg_intake
 	vg_rc rc = VG_OK;
 
 	for (uint32_t i = 0; i < b->count && rc == VG_OK; i++) {
-		uint32_t tenant = vg_cur_le32(&c);
+		uint32_t tenant;
 		struct vg_record r;
 
-		if ((rc = vg_record_take(&c, &r)) != VG_OK || r.seq != b->first + i)
+		if (take_entry(&c, &tenant, &r) != VG_OK || r.seq != b->first + i)
 			return VG_E_FORMAT;
 		if (each && r.seq >= from)
 			rc = each(ctx, tenant, &r);
@@ -359,11 +374,14 @@ vg_intake_add(struct vg_intake *j, uint32_t tenant, const struct vg_record *reco
 	size_t n = 4 + VG_RECORD_HEAD + r.id.n + r.raw.n;
 
 	r.seq = j->next + j->count;
+	if (tenant > UINT16_MAX || r.class >= VG_CLASSES_MAX)
+		return VG_E_REFUSED;
 	if (r.raw.n > VG_RECORD_RAW_MAX || r.id.n > VG_RECORD_ID_MAX || j->batch.n + n > j->batch.limit_bytes)
 		return VG_E_LIMIT;
 	if (!vg_buf_reserve(&j->batch, n))
 		return j->batch.rc;
-	vg_buf_le32(&j->batch, tenant);
+	vg_buf_le16(&j->batch, (uint16_t)tenant);
+	vg_buf_le16(&j->batch, r.class);
 	vg_record_put(&j->batch, &r);
 	j->count++;
 	*seq = r.seq;
@@ -525,11 +543,11 @@ walk_batch(struct vg_intake *j, const struct batch *b, struct vg_intake_cursor *
 	struct vg_cur in = vg_cur_of(j->in.p, j->in.n);
 
 	for (uint32_t i = 0; i < b->count; i++) {
-		uint32_t tenant = vg_cur_le32(&in);
+		uint32_t tenant;
 		struct vg_record r;
 		vg_rc rc;
 
-		if (vg_record_take(&in, &r) != VG_OK || r.seq != b->first + i)
+		if (take_entry(&in, &tenant, &r) != VG_OK || r.seq != b->first + i)
 			return VG_E_FORMAT;
 		if (r.seq < c->seq)
 			continue;

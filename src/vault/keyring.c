@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "vault/destruction.h"
+
 #define DAY_MAGIC "VGDAYK1\n"
 #define SEALED_MAGIC "VGTENK1\n"
-#define HEAD 16
+#define HEAD 24
 #define NONCE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define BOX (VG_BLOCK_KEY + crypto_aead_xchacha20poly1305_ietf_ABYTES)
 
@@ -48,21 +50,24 @@ finish(struct vg_buf *b)
 }
 
 vg_rc
-vg_day_key_check(vg_str bytes, uint32_t *number, uint32_t *day)
+vg_day_key_check(vg_str bytes, struct vg_day_key *out)
 {
 	struct vg_cur c = vg_cur_of(bytes.p, bytes.n);
-	uint32_t n, d;
+	struct vg_day_key k = { .going = false };
+	uint32_t zero;
 
 	if (!is_whole(bytes, VG_DAY_KEY_BYTES, VG_STR(DAY_MAGIC)))
 		return bytes.n < VG_DAY_KEY_BYTES ? VG_E_TRUNC : VG_E_FORMAT;
 	(void)vg_cur_bytes(&c, 8);
-	n = vg_cur_le32(&c);
-	d = vg_cur_le32(&c);
-	if (number)
-		*number = n;
-	if (day)
-		*day = d;
-	return n ? VG_OK : VG_E_FORMAT;
+	k.number = vg_cur_le32(&c);
+	k.day = vg_cur_le32(&c);
+	k.class = vg_cur_le32(&c);
+	zero = vg_cur_le32(&c);
+	if (k.number == 0 || k.class >= VG_CLASSES_MAX || zero)
+		return VG_E_FORMAT;
+	if (out)
+		*out = k;
+	return VG_OK;
 }
 
 vg_rc
@@ -91,16 +96,18 @@ vg_tenant_key_seal(const uint8_t tenant_key[32], const uint8_t recovery_public[3
 vg_rc
 vg_tenant_key_open(vg_str sealed, const uint8_t recovery_secret[32], uint8_t tenant_key[32])
 {
-	unsigned char public[32];
+	unsigned char public[32], secret[32];
+	vg_rc rc;
 
 	if (!is_whole(sealed, VG_TENANT_SEALED_BYTES, VG_STR(SEALED_MAGIC)))
 		return VG_E_FORMAT;
-	if (sodium_init() < 0 || crypto_scalarmult_base(public, recovery_secret) != 0)
-		return VG_E_SYS;
+	if ((rc = vg_recovery_box(recovery_secret, public, secret)) != VG_OK)
+		return rc;
 	if (memcmp(public, sealed.p + 8, 32) != 0 ||
-	    crypto_box_seal_open(tenant_key, (const unsigned char *)sealed.p + 40, 32 + crypto_box_SEALBYTES, public, recovery_secret) != 0)
-		return VG_E_REFUSED;
-	return VG_OK;
+	    crypto_box_seal_open(tenant_key, (const unsigned char *)sealed.p + 40, 32 + crypto_box_SEALBYTES, public, secret) != 0)
+		rc = VG_E_REFUSED;
+	sodium_memzero(secret, sizeof(secret));
+	return rc;
 }
 
 static bool
@@ -126,7 +133,7 @@ unwrap(const struct vg_keyring *k, vg_str s, struct vg_day_key *out)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
 	unsigned long long n;
-	vg_rc rc = vg_day_key_check(s, &out->number, &out->day);
+	vg_rc rc = vg_day_key_check(s, out);
 
 	if (rc != VG_OK)
 		return rc;
@@ -269,6 +276,8 @@ write_key(struct vg_keyring *k, const struct vg_day_key *key)
 	vg_buf_puts(&b, DAY_MAGIC);
 	vg_buf_le32(&b, key->number);
 	vg_buf_le32(&b, key->day);
+	vg_buf_le32(&b, key->class);
+	vg_buf_le32(&b, 0);
 	if (b.rc != VG_OK)
 		return b.rc;
 	randombytes_buf(nonce, sizeof(nonce));
@@ -283,13 +292,13 @@ write_key(struct vg_keyring *k, const struct vg_day_key *key)
 }
 
 vg_rc
-vg_keyring_of_day(struct vg_keyring *k, uint32_t day, const struct vg_day_key **out)
+vg_keyring_of_day(struct vg_keyring *k, uint32_t day, uint32_t class, const struct vg_day_key **out)
 {
 	struct vg_day_key *x;
 	vg_rc rc;
 
 	for (size_t i = k->n; i-- > 0;)
-		if (k->key[i].day == day && !k->key[i].going) {
+		if (k->key[i].day == day && k->key[i].class == class && !k->key[i].going) {
 			*out = &k->key[i];
 			return VG_OK;
 		}
@@ -298,6 +307,7 @@ vg_keyring_of_day(struct vg_keyring *k, uint32_t day, const struct vg_day_key **
 	x = &k->key[k->n];
 	x->number = k->last + 1;
 	x->day = day;
+	x->class = class;
 	x->going = false;
 	randombytes_buf(x->key, sizeof(x->key));
 	if ((rc = write_key(k, x)) != VG_OK)
@@ -326,14 +336,26 @@ vg_keyring_find(const struct vg_keyring *k, uint32_t number)
 	return NULL;
 }
 
+size_t
+vg_keyring_count(const struct vg_keyring *k)
+{
+	return k->n;
+}
+
+const struct vg_day_key *
+vg_keyring_at(const struct vg_keyring *k, size_t i)
+{
+	return i < k->n ? &k->key[i] : NULL;
+}
+
 vg_rc
-vg_keyring_destroy(struct vg_keyring *k, uint32_t day, vg_str certificate)
+vg_keyring_destroy(struct vg_keyring *k, uint32_t number, vg_str certificate)
 {
 	char gone[VG_DISK_NAME_MAX];
 	size_t i = 0;
 	vg_rc rc;
 
-	while (i < k->n && k->key[i].day != day)
+	while (i < k->n && k->key[i].number != number)
 		i++;
 	if (i == k->n)
 		return VG_E_NOTFOUND;

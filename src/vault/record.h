@@ -10,6 +10,7 @@
 #define VG_RECORD_HEAD 28
 #define VG_RECORD_RAW_MAX ((size_t)1 << 20)
 #define VG_RECORD_ID_MAX 255
+#define VG_CLASSES_MAX 16 /* classes of retention, numbered from 0, the default one */
 
 enum vg_record_flag {
 	VG_RECORD_RESENT = 1, /* its sender could not know that it had come already */
@@ -20,6 +21,7 @@ struct vg_record {
 	int64_t recv_ns;  /* arrival */
 	uint32_t source;  /* row of the catalogue; 0: Vigie itself */
 	uint16_t flags;   /* enum vg_record_flag */
+	uint16_t class;   /* of retention.  It stands in the journal and in the head of the block, not in the record's own bytes: who reads a block leaves it 0 */
 	vg_str id;        /* what names it at its sender: an _id, a journal cursor, file and offset; empty when nothing does; borrowed */
 	vg_str raw;       /* borrowed */
 };
@@ -42,6 +44,7 @@ vg_record_take(struct vg_cur *c, struct vg_record *out)
 	uint32_t n;
 	uint16_t id;
 
+	out->class = 0;
 	out->seq = vg_cur_le64(c);
 	out->recv_ns = (int64_t)vg_cur_le64(c);
 	out->source = vg_cur_le32(c);

@@ -1,6 +1,7 @@
 #include "vault/store.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,14 +17,19 @@ struct vg_store {
 	size_t n, cap;
 	size_t written;              /* while it is opened: the last one that has a block, or begins one */
 	struct vg_segment *last;     /* the one that is written to; NULL: none yet */
-	struct vg_block_writer block;
-	bool open_block;             /* it holds records */
-	int64_t day;                 /* of the open block */
+	struct open {                /* of one class of retention: the block that its records go to */
+		struct vg_block_writer block;
+		bool any;            /* it holds records */
+		uint64_t next_seq;   /* behind the last record of the class that is on disk */
+	} open[VG_CLASSES_MAX];
+	unsigned making;             /* whose block is in @out */
+	int64_t day;                 /* of the open blocks */
+	int level;
 	uint64_t next_seq;           /* behind the last record that is on disk */
 	uint64_t taken_seq;          /* behind the last one that was taken */
 	uint64_t segment_bytes;
 	struct vg_checkpoint checkpoint; /* the last one */
-	struct vg_buf out;           /* a block that is written */
+	struct vg_buf out;           /* a block that is written; while it could not be, no other one is */
 	vg_store_block_fn *on_block;
 	void *ctx;
 };
@@ -62,12 +68,12 @@ room(struct vg_store *s)
 	return VG_OK;
 }
 
-/* The first record's number is all that tells the order: clocks go back. */
+/* The first block's leaf is all that tells the order: clocks go back. */
 static vg_rc
 on_name(void *ctx, const char *name)
 {
 	struct vg_store *s = ctx;
-	struct vg_store_segment g = { .first_seq = UINT64_MAX };
+	struct vg_store_segment g = { .first_leaf = UINT64_MAX };
 	char head[VG_BLOCK_HEAD];
 	struct vg_block_head h;
 	struct vg_file f;
@@ -79,7 +85,7 @@ on_name(void *ctx, const char *name)
 	if ((rc = vg_file_open(s->d, name, &f)) != VG_OK)
 		return rc;
 	if (vg_file_read(&f, head, sizeof(head), 0) == VG_OK && vg_block_head_take(vg_str_mem(head, sizeof(head)), &h) == VG_OK)
-		g.first_seq = h.first_seq;
+		g.first_leaf = h.leaf;
 	vg_file_close(&f);
 	s->segment[s->n++] = g;
 	return VG_OK;
@@ -90,7 +96,7 @@ by_first(const void *a, const void *b)
 {
 	const struct vg_store_segment *x = a, *y = b;
 
-	return x->first_seq != y->first_seq ? (x->first_seq > y->first_seq ? 1 : -1) : strcmp(x->name, y->name);
+	return x->first_leaf != y->first_leaf ? (x->first_leaf > y->first_leaf ? 1 : -1) : strcmp(x->name, y->name);
 }
 
 static void
@@ -98,13 +104,23 @@ note_block(struct vg_store_segment *g, const struct vg_segment_block *b)
 {
 	if (g->leaves++ == 0) {
 		g->first_seq = b->head.first_seq;
+		g->last_seq = b->head.last_seq;
 		g->first_ns = b->head.first_ns;
 		g->last_ns = b->head.last_ns;
 	}
 	g->first_ns = b->head.first_ns < g->first_ns ? b->head.first_ns : g->first_ns;
 	g->last_ns = b->head.last_ns > g->last_ns ? b->head.last_ns : g->last_ns;
-	g->last_seq = b->head.last_seq;
+	g->first_seq = b->head.first_seq < g->first_seq ? b->head.first_seq : g->first_seq;
+	g->last_seq = b->head.last_seq > g->last_seq ? b->head.last_seq : g->last_seq;
 	g->bytes = b->at + VG_BLOCK_HEAD + b->head.stored;
+}
+
+static void
+on_disk(struct vg_store *s, const struct vg_block_head *h)
+{
+	s->open[h->class].next_seq = h->last_seq + 1;
+	if (h->last_seq >= s->next_seq)
+		s->next_seq = h->last_seq + 1;
 }
 
 /* Add a block's leaf to the tree; those that its whole tiles hold are compared instead. */
@@ -151,8 +167,8 @@ open_segment(struct vg_store *s, size_t i, uint64_t planted, struct vg_store_dam
 		char bytes[VG_BLOCK_HEAD];
 		struct vg_hash leaf;
 
-		if (k->head.first_seq < s->next_seq || k->head.last_seq == UINT64_MAX) {
-			rc = damaged(damage, g->name, k->at, "the block's records do not follow the ones before");
+		if (k->head.leaf != s->frontier.n || k->head.first_seq < s->open[k->head.class].next_seq || k->head.last_seq == UINT64_MAX) {
+			rc = damaged(damage, g->name, k->at, "the block does not follow the ones before");
 			break;
 		}
 		if ((rc = vg_file_read(&f, bytes, sizeof(bytes), k->at)) != VG_OK)
@@ -161,7 +177,7 @@ open_segment(struct vg_store *s, size_t i, uint64_t planted, struct vg_store_dam
 		if ((rc = plant(s, &leaf, planted)) == VG_E_FORMAT)
 			(void)damaged(damage, g->name, k->at, "the tree holds another leaf for this block");
 		note_block(g, k);
-		s->next_seq = k->head.last_seq + 1;
+		on_disk(s, &k->head);
 	}
 	vg_file_close(&f);
 	if (rc == VG_OK && i >= s->written && vg_segment_count(x)) {
@@ -213,8 +229,8 @@ read_all(struct vg_store *s, struct vg_store_damage *damage)
 		return rc;
 	if (s->n > 1)
 		qsort(s->segment, s->n, sizeof(*s->segment), by_first);
-	for (size_t i = 0; i < s->n; i++) /* those without a first record are behind all others */
-		if (s->segment[i].first_seq != UINT64_MAX)
+	for (size_t i = 0; i < s->n; i++) /* those without a first block are behind all others */
+		if (s->segment[i].first_leaf != UINT64_MAX)
 			s->written = i;
 	for (size_t i = 0; i < s->n; i++)
 		if ((rc = open_segment(s, i, planted, damage)) != VG_OK)
@@ -256,7 +272,6 @@ vg_store_open(struct vg_disk *d, const char *origin, const uint8_t *tenant_key, 
 		vg_store_free(s);
 		return rc;
 	}
-	s->taken_seq = s->next_seq;
 	*out = s;
 	return VG_OK;
 }
@@ -278,7 +293,8 @@ vg_store_free(struct vg_store *s)
 	vg_tree_free(s->tree);
 	vg_keyring_free(s->keys);
 	vg_disk_close(&s->keys_dir);
-	vg_block_writer_fini(&s->block);
+	for (unsigned c = 0; c < VG_CLASSES_MAX; c++)
+		vg_block_writer_fini(&s->open[c].block);
 	vg_buf_fini(&s->out);
 	free(s->segment);
 	free(s);
@@ -316,31 +332,34 @@ segment_for(struct vg_store *s)
 }
 
 static vg_rc
-finish_block(struct vg_store *s)
+finish_block(struct vg_store *s, unsigned class)
 {
+	struct vg_block_writer *w = &s->open[class].block;
 	const struct vg_day_key *key = NULL;
 	vg_rc rc = VG_OK;
 
 	if (s->out.n) /* made, and not written: the disk was full */
 		return VG_OK;
-	if (s->keys && (rc = vg_keyring_of_day(s->keys, (uint32_t)s->day, &key)) != VG_OK)
+	if (s->keys && (rc = vg_keyring_of_day(s->keys, (uint32_t)s->day, class, &key)) != VG_OK)
 		return rc;
-	if ((rc = vg_block_finish(&s->block, key ? key->key : NULL, key ? key->number : 0, &s->out)) != VG_OK)
+	s->making = class;
+	w->level = s->level;
+	w->head.leaf = s->frontier.n;
+	if ((rc = vg_block_finish(w, key ? key->key : NULL, key ? key->number : 0, &s->out)) != VG_OK)
 		vg_buf_clear(&s->out);
 	return rc;
 }
 
-vg_rc
-vg_store_cut(struct vg_store *s)
+/* The block of @class; when another one was made and could not be written, that one. */
+static vg_rc
+cut_one(struct vg_store *s, unsigned class)
 {
 	struct vg_store_segment *g;
 	const struct vg_segment_block *b;
 	struct vg_hash leaf;
 	vg_rc rc;
 
-	if (!s->open_block)
-		return VG_OK;
-	if ((rc = finish_block(s)) != VG_OK || (rc = segment_for(s)) != VG_OK)
+	if ((rc = finish_block(s, class)) != VG_OK || (rc = segment_for(s)) != VG_OK)
 		return rc;
 	if (vg_segment_count(s->last) == s->segment[s->n - 1].leaves && (rc = vg_segment_add(s->last, vg_buf_str(&s->out))) != VG_OK)
 		return rc;
@@ -351,42 +370,71 @@ vg_store_cut(struct vg_store *s)
 	g = &s->segment[s->n - 1];
 	b = vg_segment_at(s->last, vg_segment_count(s->last) - 1);
 	note_block(g, b);
-	s->next_seq = b->head.last_seq + 1;
+	on_disk(s, &b->head);
 	if (s->on_block) {
 		const struct vg_day_key *key = s->keys ? vg_keyring_find(s->keys, b->head.key) : NULL;
 
-		s->on_block(s->ctx, g, b, vg_buf_str(&s->block.payload), key ? key->key : NULL);
+		s->on_block(s->ctx, g, b, vg_buf_str(&s->open[s->making].block.payload), key ? key->key : NULL);
 	}
-	s->open_block = false;
+	s->open[s->making].any = false;
 	vg_buf_clear(&s->out);
 	return VG_OK;
+}
+
+static vg_rc
+cut_class(struct vg_store *s, unsigned class)
+{
+	vg_rc rc = VG_OK;
+
+	while (rc == VG_OK && s->open[class].any)
+		rc = cut_one(s, class);
+	return rc;
+}
+
+vg_rc
+vg_store_cut(struct vg_store *s)
+{
+	vg_rc rc = VG_OK;
+
+	for (unsigned c = 0; rc == VG_OK && c < VG_CLASSES_MAX; c++)
+		rc = cut_class(s, c);
+	return rc;
 }
 
 vg_rc
 vg_store_add(struct vg_store *s, const struct vg_record *r)
 {
 	int64_t day = day_of(r->recv_ns);
+	struct open *o;
 	vg_rc rc;
 
+	if (r->class >= VG_CLASSES_MAX)
+		return VG_E_REFUSED;
+	o = &s->open[r->class];
 	if (r->seq < s->taken_seq)
 		return VG_OK;
-	/* one that is made already takes no more: its cut failed, and is tried again */
-	if (s->open_block && (s->out.n || day != s->day || vg_block_is_full(&s->block)) && (rc = vg_store_cut(s)) != VG_OK)
-		return rc;
-	if (!s->open_block) {
-		vg_block_begin(&s->block);
-		s->day = day;
+	if (r->seq < o->next_seq) { /* of a run before this one; others of that time may not be on disk */
+		s->taken_seq = r->seq + 1;
+		return VG_OK;
 	}
-	rc = vg_block_add(&s->block, r);
-	if (rc == VG_E_LIMIT && s->open_block) {
-		if ((rc = vg_store_cut(s)) != VG_OK)
+	if (day != s->day && (rc = vg_store_cut(s)) != VG_OK)
+		return rc;
+	/* one that is made already takes no more: its cut failed, and is tried again */
+	if (o->any && ((s->out.n && s->making == r->class) || vg_block_is_full(&o->block)) && (rc = cut_class(s, r->class)) != VG_OK)
+		return rc;
+	s->day = day;
+	if (!o->any)
+		vg_block_begin(&o->block);
+	rc = vg_block_add(&o->block, r);
+	if (rc == VG_E_LIMIT && o->any) {
+		if ((rc = cut_class(s, r->class)) != VG_OK)
 			return rc;
-		vg_block_begin(&s->block);
-		rc = vg_block_add(&s->block, r);
+		vg_block_begin(&o->block);
+		rc = vg_block_add(&o->block, r);
 	}
 	if (rc != VG_OK)
 		return rc;
-	s->open_block = true;
+	o->any = true;
 	s->taken_seq = r->seq + 1;
 	return VG_OK;
 }
@@ -400,7 +448,11 @@ vg_store_next(const struct vg_store *s)
 size_t
 vg_store_waiting(const struct vg_store *s)
 {
-	return s->open_block ? s->block.head.count : 0;
+	size_t n = 0;
+
+	for (unsigned c = 0; c < VG_CLASSES_MAX; c++)
+		n += s->open[c].any ? s->open[c].block.head.count : 0;
+	return n;
 }
 
 /* ---- checkpoints ---- */
@@ -411,7 +463,10 @@ vg_store_root(struct vg_store *s, struct vg_checkpoint *out)
 	snprintf(out->origin, sizeof(out->origin), "%s", s->origin);
 	out->size = s->frontier.n;
 	vg_frontier_root(&s->frontier, &out->root);
-	out->seq = s->next_seq;
+	out->seq = s->taken_seq > s->checkpoint.seq ? s->taken_seq : s->checkpoint.seq ? s->checkpoint.seq : 1;
+	for (unsigned c = 0; c < VG_CLASSES_MAX; c++)
+		if (s->open[c].any && s->open[c].block.head.first_seq < out->seq)
+			out->seq = s->open[c].block.head.first_seq;
 	return VG_OK;
 }
 
@@ -461,6 +516,98 @@ vg_store_last(const struct vg_store *s)
 	return &s->checkpoint;
 }
 
+/* ---- erasing ---- */
+
+typedef vg_rc under_fn(void *ctx, struct vg_file *f, const struct vg_segment_block *b);
+
+/* The blocks of segment @i that are under key @number; @others: some are not. */
+static vg_rc
+each_under(struct vg_store *s, size_t i, uint32_t number, bool *any, bool *others, under_fn *each, void *ctx)
+{
+	struct vg_disk plain = { .dir = s->d->dir, .read_only = true };
+	struct vg_segment_damage bad;
+	struct vg_segment *x;
+	struct vg_file f;
+	vg_rc rc = vg_file_open(s->d, s->segment[i].name, &f);
+
+	if (rc != VG_OK)
+		return rc;
+	if ((rc = vg_segment_open(&plain, s->segment[i].name, 0, &bad, &x)) != VG_OK) {
+		vg_file_close(&f);
+		return rc;
+	}
+	*any = *others = false;
+	for (size_t b = 0; rc == VG_OK && b < vg_segment_count(x) && b < s->segment[i].leaves; b++) {
+		const struct vg_segment_block *k = vg_segment_at(x, b);
+
+		*any |= k->head.key == number;
+		*others |= k->head.key != number && (s->keys == NULL || vg_keyring_find(s->keys, k->head.key) != NULL);
+		if (k->head.key == number)
+			rc = each(ctx, &f, k);
+	}
+	if (rc == VG_OK && *any && !s->d->read_only)
+		rc = vg_file_sync(s->d, &f);
+	vg_segment_free(x);
+	vg_file_close(&f);
+	return rc;
+}
+
+struct heads {
+	struct vg_destroyed *out;
+	crypto_hash_sha256_state sha;
+};
+
+static vg_rc
+count_head(void *ctx, struct vg_file *f, const struct vg_segment_block *b)
+{
+	struct heads *h = ctx;
+	char head[VG_BLOCK_HEAD];
+	vg_rc rc = vg_file_read(f, head, sizeof(head), b->at);
+
+	if (rc != VG_OK)
+		return rc;
+	vg_destroyed_add(h->out, &b->head);
+	(void)crypto_hash_sha256_update(&h->sha, (const unsigned char *)head, sizeof(head));
+	return VG_OK;
+}
+
+vg_rc
+vg_store_under(struct vg_store *s, uint32_t number, struct vg_destroyed *out)
+{
+	struct vg_disk *d = s->d;
+	struct vg_disk plain = { .dir = d->dir, .read_only = true };
+	struct heads h = { .out = out };
+	bool any, others;
+	vg_rc rc = VG_OK;
+
+	*out = (struct vg_destroyed){ .blocks = 0 };
+	(void)crypto_hash_sha256_init(&h.sha);
+	s->d = &plain; /* nothing is written, so nothing is synced */
+	for (size_t i = 0; i < s->n && rc == VG_OK; i++)
+		rc = each_under(s, i, number, &any, &others, count_head, &h);
+	s->d = d;
+	(void)crypto_hash_sha256_final(&h.sha, out->heads.b);
+	return rc;
+}
+
+static vg_rc
+erase_one(void *ctx, struct vg_file *f, const struct vg_segment_block *b)
+{
+	return vg_file_erase(ctx, f, b->at + VG_BLOCK_HEAD, b->head.stored);
+}
+
+vg_rc
+vg_store_erase(struct vg_store *s, uint32_t number, void (*last_of)(void *ctx, const char *segment), void *ctx)
+{
+	bool any, others;
+	vg_rc rc = VG_OK;
+
+	for (size_t i = 0; i < s->n && rc == VG_OK; i++)
+		if ((rc = each_under(s, i, number, &any, &others, erase_one, s->d)) == VG_OK && any && !others && last_of)
+			last_of(ctx, s->segment[i].name);
+	return rc;
+}
+
 size_t
 vg_store_segments(const struct vg_store *s)
 {
@@ -482,7 +629,7 @@ vg_store_keys(struct vg_store *s)
 void
 vg_store_set_level(struct vg_store *s, int level)
 {
-	s->block.level = level;
+	s->level = level;
 }
 
 void

@@ -5,11 +5,12 @@
  *   keys/...             day keys, wrapped (vault/keyring.h)
  *   checkpoint           the last signed note
  *
- * Records are added in order of seq; they are in the vault's custody from the intake journal until the block that holds them is cut. */
+ * A block holds records of one class of retention, so blocks of several are open at a time; a day has a key a class.  Records are added in order of seq; they are in the vault's custody from the intake journal until the block that holds them is cut. */
 #ifndef VG_VAULT_STORE_H
 #define VG_VAULT_STORE_H
 
 #include "vault/checkpoint.h"
+#include "vault/destruction.h"
 #include "vault/keyring.h"
 #include "vault/note.h"
 #include "vault/segment.h"
@@ -63,6 +64,12 @@ const struct vg_checkpoint *vg_store_last(const struct vg_store *s);
 size_t vg_store_segments(const struct vg_store *s);
 const struct vg_store_segment *vg_store_segment(const struct vg_store *s, size_t i); /* in order; NULL behind the last */
 struct vg_keyring *vg_store_keys(struct vg_store *s); /* NULL: unencrypted */
+
+/* All blocks under key @number, for its certificate. */
+vg_rc vg_store_under(struct vg_store *s, uint32_t number, struct vg_destroyed *out) VG_MUST;
+/* The key is destroyed: make the stored bytes of its blocks zero, and give their place back.  Their heads stay, and so does the tree.  May be done
+ * again, when something ended it.  @last_of: called with each segment of which no block can be read any more; NULL. */
+vg_rc vg_store_erase(struct vg_store *s, uint32_t number, void (*last_of)(void *ctx, const char *segment), void *ctx) VG_MUST;
 
 /* How hard blocks are compressed: zstd's level; 0 is the writer's own choice. */
 void vg_store_set_level(struct vg_store *s, int level);

@@ -228,6 +228,9 @@ static const struct {
 	{ "tile/*", NULL },
 	{ "keys/########" VG_KEY_SUFFIX, vg_verify_key },
 	{ "keys/########" VG_KEY_GONE, vg_verify_gone },
+	{ "keys/########" VG_DESTRUCTION_DUE, vg_verify_due },
+	{ "keys/########" VG_DESTRUCTION_ORDER, vg_verify_due },
+	{ "keys/" VG_KEY_RECOVERY, vg_verify_recovery },
 	{ "keys/" VG_KEY_SEALED, vg_verify_sealed },
 	{ "log.pub", vg_verify_log_key },
 	{ "stamps/+" VG_STAMP_SUFFIX, vg_verify_stamp },
@@ -346,6 +349,7 @@ vg_verify_tenant(int dir, const struct vg_verify_options *o, struct vg_verified 
 	free(v.file);
 	free(v.want);
 	free(v.key_seen);
+	free(v.gone);
 	vg_buf_fini(&v.note);
 	vg_buf_fini(&v.bytes);
 	vg_buf_fini(&v.payload);

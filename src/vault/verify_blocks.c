@@ -16,7 +16,7 @@
 
 struct seg {
 	const struct vg_verify_file *f;
-	uint64_t order; /* first record's number */
+	uint64_t order; /* number of its first block */
 	bool sure;      /* that it is that one */
 	bool gap;       /* the part before it is not here */
 };
@@ -84,8 +84,8 @@ first_of(struct vg_verify *v, struct seg *s)
 		return;
 	if (vg_file_read(&f, head, sizeof(head), 0) == VG_OK && vg_block_head_take(vg_str_mem(head, sizeof(head)), &h) == VG_OK) {
 		vg_block_leaf(vg_str_mem(head, sizeof(head)), &leaf);
-		s->order = h.first_seq;
-		s->sure = known(v, &leaf, &index) || v->nwant == 0 || h.first_seq >= v->out->checkpoint.seq;
+		s->order = h.leaf;
+		s->sure = known(v, &leaf, &index) || v->nwant == 0 || h.leaf >= v->out->checkpoint.size;
 	}
 	vg_file_close(&f);
 }
@@ -98,7 +98,7 @@ by_order(const void *a, const void *b)
 	return x->order != y->order ? (x->order > y->order ? 1 : -1) : strcmp(x->f->name, y->f->name);
 }
 
-/* All segments, in order: by the first record's number, since clocks go back; one whose head cannot be believed by its name. */
+/* All segments, in order: by the first block's number, since clocks go back; one whose head cannot be believed by its name. */
 static struct seg *
 gather(struct vg_verify *v, size_t *n)
 {
@@ -226,7 +226,7 @@ find_next(struct walk *w)
 			    vg_block_head_take(vg_str_mem(x.head, sizeof(x.head)), &x.h) != VG_OK)
 				continue;
 			vg_block_leaf(vg_str_mem(x.head, sizeof(x.head)), &x.leaf);
-			if (v->nwant ? known(v, &x.leaf, &index) : x.h.first_seq >= v->out->next_seq) {
+			if (v->nwant ? known(v, &x.leaf, &index) : x.h.leaf >= v->nleaf) {
 				w->at = x.at;
 				return true;
 			}
@@ -338,9 +338,13 @@ place(struct walk *w)
 		v->first.until_seq = w->h.last_seq + 1;
 		snprintf(v->first.file, sizeof(v->first.file), "%s", w->s->f->name);
 	}
-	if (w->h.first_seq < v->out->next_seq) {
-		vg_verify_tell(v, &f, "its first record is number %llu, and the block before ended with %llu", (unsigned long long)w->h.first_seq,
-			       (unsigned long long)v->out->next_seq - 1);
+	if (w->h.leaf - v->nleaf != v->leaf_shift) { /* told once, where it begins */
+		v->leaf_shift = w->h.leaf - v->nleaf;
+		vg_verify_tell(v, &f, "its head says block %llu, and it stands where block %llu should", (unsigned long long)w->h.leaf, (unsigned long long)v->nleaf);
+		v->broken = true;
+	} else if (w->h.first_seq < v->class_seq[w->h.class]) {
+		vg_verify_tell(v, &f, "its first record is number %llu, and the block before of its class ended with %llu", (unsigned long long)w->h.first_seq,
+			       (unsigned long long)v->class_seq[w->h.class] - 1);
 		v->broken = true;
 	}
 	w->hole = false;
@@ -374,6 +378,21 @@ need_key(struct walk *w)
 	v->key_most = w->h.key > v->key_most ? w->h.key : v->key_most;
 }
 
+/* Nobody can read it any more: what its certificate says was destroyed is counted, and compared at the end. */
+static void
+count_gone(struct walk *w)
+{
+	struct vg_verify *v = w->v;
+	struct vg_verify_gone *g = w->h.key < VG_KEYS_SEEN_MAX && v->key_seen[w->h.key] == 2 ? vg_verify_gone_of(v, w->h.key) : NULL;
+
+	if (g == NULL)
+		return;
+	vg_destroyed_add(&g->of, &w->h);
+	(void)crypto_hash_sha256_update(&g->heads, (const unsigned char *)w->head, sizeof(w->head));
+	v->out->gone++;
+	v->out->gone_records += w->h.count;
+}
+
 static void
 open_block(struct walk *w)
 {
@@ -383,10 +402,7 @@ open_block(struct walk *w)
 	vg_rc rc;
 
 	if (w->h.key && key == NULL) {
-		if (w->h.key < VG_KEYS_SEEN_MAX && v->key_seen[w->h.key] == 2)
-			v->out->gone++;
-		else
-			v->out->closed++;
+		v->out->closed += w->h.key >= VG_KEYS_SEEN_MAX || v->key_seen[w->h.key] != 2;
 		return;
 	}
 	rc = vg_block_open(&w->h, vg_str_mem(w->head, sizeof(w->head)), w->stored, key ? key->key : NULL, &v->payload);
@@ -469,24 +485,29 @@ one_block(struct walk *w)
 {
 	struct vg_verify *v = w->v;
 	uint64_t end = w->at + VG_BLOCK_HEAD + w->h.stored;
-	bool sound;
+	bool sound, erased = false;
 
 	if (!read_stored(w))
 		return false;
 	sound = vg_block_is_sound(&w->h, w->stored);
+	if (!sound && w->h.key && w->h.key < VG_KEYS_SEEN_MAX && v->key_seen[w->h.key] == 2 && vg_is_erased(w->stored))
+		sound = erased = true;
 	if (!sound && v->nleaf >= v->out->checkpoint.size && w->last && end == w->size)
 		return not_whole(w); /* its end may not be on disk yet */
 	if (!sound)
 		tell_stored(w);
 	if (place(w)) {
-		v->out->next_seq = w->h.last_seq + 1;
+		v->class_seq[w->h.class] = w->h.last_seq + 1;
+		if (w->h.last_seq >= v->out->next_seq)
+			v->out->next_seq = w->h.last_seq + 1;
 		need_key(w);
 		check_name(w);
+		count_gone(w);
 		if (sound)
 			count(w);
-		if (sound && v->o->deep)
+		if (sound && !erased && v->o->deep)
 			open_block(w);
-		if (sound && v->o->block && v->rc == VG_OK)
+		if (sound && !erased && v->o->block && v->rc == VG_OK)
 			v->rc = v->o->block(v->o->ctx, v->nleaf - 1, &w->h, vg_str_mem(w->head, sizeof(w->head)), w->stored);
 	}
 	vg_verify_step(v, end - w->at);

@@ -3,7 +3,10 @@
 #ifndef VG_VAULT_VERIFY_IMPL_H
 #define VG_VAULT_VERIFY_IMPL_H
 
+#include <sodium.h>
+
 #include "base/map.h"
+#include "vault/destruction.h"
 #include "vault/disk.h"
 #include "vault/keyring.h"
 #include "vault/segment.h"
@@ -21,6 +24,11 @@ struct vg_verify_tile { /* what a tile's name says */
 	unsigned level;
 	uint64_t number;
 	uint32_t width; /* VG_TILE_HASHES: a full one */
+};
+struct vg_verify_gone { /* a key that was destroyed, and what of its blocks is here */
+	uint32_t key;
+	struct vg_destroyed of;
+	crypto_hash_sha256_state heads;
 };
 struct vg_verify {
 	const struct vg_verify_options *o;
@@ -46,6 +54,10 @@ struct vg_verify {
 
 	struct vg_keyring *ring;     /* NULL: nothing opens */
 	uint8_t *key_seen;           /* by number: 1 a key is there, 2 it was destroyed; owned */
+	struct vg_verify_gone *gone; /* owned; those of which there was a block, in the order they were met */
+	size_t ngone;
+	uint64_t leaf_shift;         /* what blocks' heads say of their place, less where they stand; 0 when all is well */
+	uint64_t class_seq[VG_CLASSES_MAX]; /* behind the last record of each */
 	uint32_t key_most;           /* the highest number seen in a name or a block */
 	uint64_t done, all;          /* bytes, for progress */
 	struct vg_buf bytes, payload; /* what is read */
@@ -67,10 +79,14 @@ void vg_verify_tiles(struct vg_verify *v);
 /* verify_blocks.c */
 void vg_verify_segments(struct vg_verify *v);
 void vg_verify_segment(struct vg_verify *v, const struct vg_verify_file *f); /* its name; what is in it was looked at */
+/* verify_gone.c */
+struct vg_verify_gone *vg_verify_gone_of(struct vg_verify *v, uint32_t key); /* made when it is not there; NULL: no memory */
+void vg_verify_gone(struct vg_verify *v, const struct vg_verify_file *f);
+void vg_verify_recovery(struct vg_verify *v, const struct vg_verify_file *f);
+void vg_verify_due(struct vg_verify *v, const struct vg_verify_file *f); /* an announcement or an order; and nothing was destroyed yet, perhaps */
 /* verify_small.c */
 void vg_verify_checkpoint(struct vg_verify *v);
 void vg_verify_key(struct vg_verify *v, const struct vg_verify_file *f);
-void vg_verify_gone(struct vg_verify *v, const struct vg_verify_file *f);
 void vg_verify_sealed(struct vg_verify *v, const struct vg_verify_file *f);
 void vg_verify_log_key(struct vg_verify *v, const struct vg_verify_file *f);
 void vg_verify_stamp(struct vg_verify *v, const struct vg_verify_file *f);

@@ -134,40 +134,24 @@ check_small(struct vg_verify *v, const char *name, size_t size, vg_rc (*check)(v
 static vg_rc
 day_key_is(vg_str bytes)
 {
-	return vg_day_key_check(bytes, NULL, NULL);
+	return vg_day_key_check(bytes, NULL);
 }
 
 void
 vg_verify_key(struct vg_verify *v, const struct vg_verify_file *f)
 {
-	uint32_t number = 0;
+	struct vg_day_key k;
 
 	if (!check_small(v, f->name, VG_DAY_KEY_BYTES, day_key_is, "the wrapped key"))
 		return;
-	if (vg_day_key_check(vg_buf_str(&v->bytes), &number, NULL) == VG_OK && number != strtoul(f->name + 5, NULL, 10))
-		(void)vg_verify_damage(v, f->name, 8, 12, "it is key %u: files were renamed", number);
+	if (vg_day_key_check(vg_buf_str(&v->bytes), &k) == VG_OK && k.number != strtoul(f->name + 5, NULL, 10))
+		(void)vg_verify_damage(v, f->name, 8, 12, "it is key %u: files were renamed", k.number);
 }
 
 void
 vg_verify_sealed(struct vg_verify *v, const struct vg_verify_file *f)
 {
 	(void)check_small(v, f->name, VG_TENANT_SEALED_BYTES, vg_tenant_sealed_check, "the tenant's key, sealed for the recovery key,");
-}
-
-/* A certificate of destruction: a note that the log's key signed. */
-void
-vg_verify_gone(struct vg_verify *v, const struct vg_verify_file *f)
-{
-	char key[VG_VERIFY_NAME_MAX];
-	vg_str text;
-
-	if (!vg_verify_read(v, f->name, VG_NOTE_BYTES_MAX))
-		return;
-	if (vg_note_text(vg_buf_str(&v->bytes), &text) != VG_OK || (v->o->log_key && !vg_note_is_signed(vg_buf_str(&v->bytes), v->o->log_key)))
-		(void)vg_verify_damage(v, f->name, 0, v->bytes.n ? v->bytes.n : 1, "says that a key was destroyed, and is not signed by the log's key");
-	snprintf(key, sizeof(key), "%.*s" VG_KEY_SUFFIX, (int)strlen("keys/########"), f->name);
-	if (vg_verify_find(v, key))
-		vg_verify_tell(v, &(struct vg_finding){ .grade = VG_GRADE_WARNING, .file = key, .advice = "remove it" }, "is here, though it was said to be destroyed");
 }
 
 void

@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include "vault/destruction.h"
 #include "vault/keyring.h"
 
 static const uint8_t tenant[32] = { 7, 1 }, other[32] = { 7, 2 };
@@ -20,15 +21,15 @@ what_is_made_is_found(void **state)
 	assert_int_equal(vg_disk_open(&d, path), VG_OK);
 	assert_int_equal(vg_keyring_open(&d, tenant, bad, &ring), VG_OK);
 	assert_null(vg_keyring_find(ring, 1));
-	assert_int_equal(vg_keyring_of_day(ring, 20000, &k), VG_OK);
+	assert_int_equal(vg_keyring_of_day(ring, 20000, 0, &k), VG_OK);
 	assert_true(k->number == 1 && k->day == 20000);
 	memcpy(first, k->key, sizeof(first));
-	assert_int_equal(vg_keyring_of_day(ring, 20001, &k), VG_OK);
+	assert_int_equal(vg_keyring_of_day(ring, 20001, 0, &k), VG_OK);
 	assert_int_equal(k->number, 2);
 	memcpy(second, k->key, sizeof(second));
 	assert_memory_not_equal(first, second, sizeof(first));
 	for (uint32_t day = 20000; day < 20100; day++) /* the first ones again, and many */
-		assert_int_equal(vg_keyring_of_day(ring, day, &k), VG_OK);
+		assert_int_equal(vg_keyring_of_day(ring, day, 0, &k), VG_OK);
 	assert_int_equal(k->number, 100);
 	for (int turn = 0; turn < 2; turn++) {
 		assert_memory_equal(vg_keyring_find(ring, 1)->key, first, sizeof(first));
@@ -59,9 +60,9 @@ what_is_destroyed_is_gone(void **state)
 	assert_int_equal(vg_keyring_open(&d, tenant, bad, &ring), VG_OK);
 	assert_int_equal(vg_keyring_destroy(ring, 5, VG_STR("c")), VG_E_NOTFOUND);
 	for (uint32_t day = 5; day < 8; day++)
-		assert_int_equal(vg_keyring_of_day(ring, day, &k), VG_OK);
-	assert_int_equal(vg_keyring_destroy(ring, 7, VG_STR("of the seventh")), VG_OK);
-	assert_int_equal(vg_keyring_destroy(ring, 7, VG_STR("c")), VG_E_NOTFOUND);
+		assert_int_equal(vg_keyring_of_day(ring, day, 0, &k), VG_OK);
+	assert_int_equal(vg_keyring_destroy(ring, 3, VG_STR("of the seventh")), VG_OK);
+	assert_int_equal(vg_keyring_destroy(ring, 3, VG_STR("c")), VG_E_NOTFOUND);
 	assert_null(vg_keyring_find(ring, 3));
 	assert_non_null(vg_keyring_find(ring, 2));
 	vg_keyring_free(ring);
@@ -70,7 +71,7 @@ what_is_destroyed_is_gone(void **state)
 	assert_true(vg_str_eq(vg_buf_str(&b), VG_STR("of the seventh")));
 	assert_int_equal(vg_keyring_open(&d, tenant, bad, &ring), VG_OK);
 	assert_null(vg_keyring_find(ring, 3));
-	assert_int_equal(vg_keyring_of_day(ring, 7, &k), VG_OK); /* of the same day, and another key: the number never comes again */
+	assert_int_equal(vg_keyring_of_day(ring, 7, 0, &k), VG_OK); /* of the same day, and another key: the number never comes again */
 	assert_int_equal(k->number, 4);
 	vg_keyring_free(ring);
 	vg_buf_fini(&b);
@@ -92,25 +93,25 @@ damage_is_told(void **state)
 	struct vg_buf b = { 0 };
 	char path[64], bad[VG_DISK_NAME_MAX];
 	struct vg_disk d;
-	uint32_t number, day;
+	struct vg_day_key is;
 
 	(void)state;
 	folder_new(path);
 	assert_int_equal(vg_disk_open(&d, path), VG_OK);
 	assert_int_equal(vg_keyring_open(&d, tenant, bad, &ring), VG_OK);
-	assert_int_equal(vg_keyring_of_day(ring, 300, &k), VG_OK);
-	assert_int_equal(vg_keyring_of_day(ring, 301, &k), VG_OK);
+	assert_int_equal(vg_keyring_of_day(ring, 300, 0, &k), VG_OK);
+	assert_int_equal(vg_keyring_of_day(ring, 301, 0, &k), VG_OK);
 	vg_keyring_free(ring);
 	assert_int_equal(vg_keyring_open(&d, other, bad, &ring), VG_E_REFUSED);
 	assert_non_null(strstr(bad, ".key"));
 	assert_int_equal(vg_disk_slurp(&d, "00000002.key", 4096, &b), VG_OK);
 	assert_int_equal(b.n, VG_DAY_KEY_BYTES);
-	assert_int_equal(vg_day_key_check(vg_buf_str(&b), &number, &day), VG_OK);
-	assert_true(number == 2 && day == 301);
+	assert_int_equal(vg_day_key_check(vg_buf_str(&b), &is), VG_OK);
+	assert_true(is.number == 2 && is.day == 301 && is.class == 0);
 	for (size_t i = 0; i < b.n; i++) {
-		assert_int_equal(vg_day_key_check(vg_str_cut(vg_buf_str(&b), i), NULL, NULL), VG_E_TRUNC);
+		assert_int_equal(vg_day_key_check(vg_str_cut(vg_buf_str(&b), i), NULL), VG_E_TRUNC);
 		b.p[i] ^= 4;
-		assert_int_equal(vg_day_key_check(vg_buf_str(&b), NULL, NULL), VG_E_FORMAT);
+		assert_int_equal(vg_day_key_check(vg_buf_str(&b), NULL), VG_E_FORMAT);
 		write_file(&d, "00000002.key", vg_buf_str(&b));
 		assert_int_equal(vg_keyring_open(&d, tenant, bad, &ring), VG_E_FORMAT);
 		assert_string_equal(bad, "00000002.key");
@@ -134,14 +135,13 @@ damage_is_told(void **state)
 static void
 a_sealed_key_opens_for_one(void **state)
 {
-	unsigned char public[32], secret[32], wrong[32], public2[32];
+	unsigned char public[32], secret[32] = { 7 }, wrong[32] = { 8 }, unused[32];
 	struct vg_buf b = { 0 }, again = { 0 };
 	uint8_t key[32] = { 0 };
 
 	(void)state;
 	assert_true(sodium_init() >= 0);
-	crypto_box_keypair(public, secret);
-	crypto_box_keypair(public2, wrong);
+	assert_int_equal(vg_recovery_box(secret, public, unused), VG_OK);
 	assert_int_equal(vg_tenant_key_seal(tenant, public, &b), VG_OK);
 	assert_int_equal(b.n, VG_TENANT_SEALED_BYTES);
 	assert_int_equal(vg_tenant_sealed_check(vg_buf_str(&b)), VG_OK);
@@ -211,7 +211,7 @@ do_work(struct power *p, const char *path)
 		struct promise next = now;
 
 		promise(p, now);
-		AGAIN(vg_keyring_of_day(ring, day, &k));
+		AGAIN(vg_keyring_of_day(ring, day, 0, &k));
 		assert_int_equal(k->day, day);
 		made[k->number] = *k;
 		next.sure = k->number;
@@ -219,7 +219,7 @@ do_work(struct power *p, const char *path)
 		if (day % 2 == 0) {
 			next.going |= (uint64_t)1 << made[day - 1].number;
 			promise(p, next);
-			AGAIN(vg_keyring_destroy(ring, day - 1, VG_STR("certificate")));
+			AGAIN(vg_keyring_destroy(ring, made[day - 1].number, VG_STR("certificate")));
 			assert_null(vg_keyring_find(ring, made[day - 1].number));
 			next.gone = next.going;
 			promise(p, next);
@@ -274,7 +274,7 @@ holds(const char *path, const struct promise *p)
 		else
 			ok = !(p->gone >> i & 1) && k->day == made[i].day && memcmp(k->key, made[i].key, VG_BLOCK_KEY) == 0;
 	if (ok) {
-		assert_int_equal(vg_keyring_of_day(ring, 1000, &k), VG_OK);
+		assert_int_equal(vg_keyring_of_day(ring, 1000, 0, &k), VG_OK);
 		ok = k->number > p->sure;
 	}
 	vg_keyring_free(ring);

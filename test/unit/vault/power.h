@@ -77,7 +77,7 @@ power_shape(const char *name, char out[64])
 static inline void
 power_kind(const struct power *p, struct power_op *o)
 {
-	static const char *const what[] = { "create", "write", "truncate", "sync", "rename", "remove", "sync of a folder", "mkdir" };
+	static const char *const what[] = { "create", "write", "truncate", "sync", "rename", "remove", "sync of a folder", "mkdir", "erase" };
 	const struct power_op *before = p->n > 1 ? o - 1 : NULL;
 	char shape[64], of[64];
 	bool first = true;
@@ -112,7 +112,7 @@ power_watch(void *ctx, const struct vg_disk_op *op)
 		assert_non_null(p->op);
 	}
 	o = &p->op[p->n++];
-	*o = (struct power_op){ .what = op->what, .n = op->bytes.n, .at = op->at };
+	*o = (struct power_op){ .what = op->what, .n = op->what == VG_DISK_ERASE ? (size_t)op->n : op->bytes.n, .at = op->at };
 	snprintf(o->name, sizeof(o->name), "%s%s", dir, op->name);
 	snprintf(o->to, sizeof(o->to), "%s%s", dir, op->to ? op->to : "");
 	if (op->what == VG_DISK_SYNC_DIR && o->name[0] && o->name[strlen(o->name) - 1] == '/')
@@ -248,6 +248,12 @@ power_apply(struct power *p, const struct power_op *o, struct vg_buf *to, int ho
 	}
 	if (how == 0)
 		return;
+	if (o->what == VG_DISK_ERASE) {
+		for (size_t i = 0; i < o->n; i += SECTOR)
+			if (how == 1 || power_draw(p, 2))
+				memset(to->p + o->at + i, 0, o->n - i < SECTOR ? o->n - i : SECTOR);
+		return;
+	}
 	if (o->at + o->n > to->n && (how == 1 || power_draw(p, 2)))
 		power_size(to, (size_t)(o->at + o->n)); /* the size may be there without the bytes */
 	for (size_t i = 0; i < o->n;) {
@@ -370,6 +376,7 @@ power_build(struct power *p, size_t n, int how, const char *path)
 			break;
 		case VG_DISK_WRITE:
 		case VG_DISK_TRUNCATE:
+		case VG_DISK_ERASE:
 			assert_true((at = power_find(&d->now, o->name)) >= 0);
 			vg_buf_mem(&d->file[d->now.at[at].file].pending, &i, sizeof(i));
 			assert_int_equal(d->file[d->now.at[at].file].pending.rc, VG_OK);

@@ -377,9 +377,9 @@ a_block_that_is_gone_is_named(void **state)
 		}
 		assert_in_range(first.seq, seq - 2, seq);
 		assert_int_equal(first.until_seq, seq + RECORDS_A_BLOCK + 2);
-		make_tiles_fit(); /* then the signed number alone is against it */
+		make_tiles_fit(); /* then the blocks' own numbers are against it, and the signed one */
 		assert_int_not_equal(look(true, false), 0);
-		TOLD(segment[2]);
+		TOLD(i < BLOCKS_A_DAY - 1 ? segment[1] : segment[2]);
 		vg_buf_fini(&b);
 	}
 }
@@ -418,6 +418,7 @@ a_record_that_was_taken_out_is_named(void **state)
 	for (unsigned i = 0; i < RECORDS_A_BLOCK; i++)
 		if (i != 1)
 			assert_int_equal(vg_block_add(&w, &(struct vg_record){ .seq = seq + i, .recv_ns = DAY0 + VG_DAY + (int64_t)(seq + i), .raw = VG_STR("x") }), VG_OK);
+	w.head.leaf = 130;
 	assert_int_equal(vg_block_finish(&w, NULL, 0, &out), VG_OK);
 	put_blocks(segment[1], 30, 31, vg_buf_str(&out));
 	assert_int_not_equal(look(true, true), 0);
@@ -537,39 +538,108 @@ what_is_not_sealed_is_told(void **state)
 	vg_buf_fini(&b);
 }
 
+/* Key 2 goes, as the watch does it.  @erase: its blocks' bytes too. */
+static void
+destroy_key_2(int64_t notice_ns, bool erase)
+{
+	static const uint8_t tenant[32] = { 9 };
+	const struct vg_note_secret *first_day[2] = { &log_key, &day_key[0] }, *third_day[2] = { &log_key, &day_key[2] };
+	struct vg_destruction e = { .key = 2, .day = (uint32_t)(DAY0 / VG_DAY + 1), .class_name = "default", .why = "it was time" };
+	struct vg_store_damage damage;
+	struct vg_disk d, keys;
+	struct vg_keyring *k;
+	struct vg_store *s;
+	struct vg_buf text = { 0 }, note = { 0 };
+	char bad[VG_DISK_NAME_MAX];
+
+	assert_int_equal(vg_disk_open(&d, folder), VG_OK);
+	assert_int_equal(vg_disk_folder(&d, "keys", &keys), VG_OK);
+	snprintf(e.origin, sizeof(e.origin), "node.test/acme");
+	e.time_ns = DAY0 + VG_HOUR;
+	e.after_ns = e.time_ns + notice_ns;
+	if (notice_ns) {
+		vg_destruction_print(&e, &text);
+		assert_int_equal(vg_note_sign(vg_buf_str(&text), first_day, 2, &note), VG_OK);
+		assert_int_equal(vg_disk_replace(&keys, "00000002.due", vg_buf_str(&note)), VG_OK);
+	}
+	assert_int_equal(vg_store_open(&d, "node.test/acme", tenant, &damage, &s), VG_OK);
+	assert_int_equal(vg_store_under(s, 2, &e.of), VG_OK);
+	assert_int_equal(e.of.blocks, BLOCKS_A_DAY);
+	e.kind = VG_DESTRUCTION_DONE;
+	e.time_ns += 2 * VG_DAY;
+	vg_buf_clear(&text);
+	vg_buf_clear(&note);
+	vg_destruction_print(&e, &text);
+	assert_int_equal(vg_note_sign(vg_buf_str(&text), third_day, 2, &note), VG_OK);
+	assert_int_equal(vg_keyring_open(&keys, tenant, bad, &k), VG_OK);
+	assert_int_equal(vg_keyring_destroy(k, 2, vg_buf_str(&note)), VG_OK);
+	if (erase)
+		assert_int_equal(vg_store_erase(s, 2, NULL, NULL), VG_OK);
+	vg_store_free(s);
+	vg_keyring_free(k);
+	vg_buf_fini(&text);
+	vg_buf_fini(&note);
+	vg_disk_close(&keys);
+	vg_disk_close(&d);
+}
+
 static void
 a_destroyed_key_leaves_its_day_sound(void **state)
 {
-	static const uint8_t tenant[32] = { 9 };
-	const struct vg_note_secret *by[1] = { &log_key };
-	struct vg_disk d, keys;
-	struct vg_keyring *k;
-	struct vg_buf note = { 0 }, b;
-	char bad[VG_DISK_NAME_MAX];
+	struct vg_buf b;
 
 	(void)state;
 	remove_file("keys/00000002.key");
 	assert_int_equal(look(true, true), 1);
 	TOLD("keys/00000002.key");
-	again();
-	assert_int_equal(vg_disk_open(&d, folder), VG_OK);
-	assert_int_equal(vg_disk_folder(&d, "keys", &keys), VG_OK);
-	assert_int_equal(vg_keyring_open(&keys, tenant, bad, &k), VG_OK);
-	assert_int_equal(vg_note_sign(VG_STR("key 2 was destroyed\n"), by, 1, &note), VG_OK);
-	assert_int_equal(vg_keyring_destroy(k, (uint32_t)(DAY0 / VG_DAY + 1), vg_buf_str(&note)), VG_OK);
-	vg_keyring_free(k);
-	vg_disk_close(&keys);
-	vg_disk_close(&d);
-	assert_int_equal(look(true, true), 0);
-	assert_int_equal(result.opened, 2 * BLOCKS_A_DAY);
-	assert_int_equal(result.gone, BLOCKS_A_DAY);
+	for (int erase = 0; erase < 2; erase++) {
+		again();
+		destroy_key_2(VG_DAY, erase);
+		assert_int_equal(look(true, true), 0);
+		assert_int_equal(result.opened, 2 * BLOCKS_A_DAY);
+		assert_int_equal(result.gone, BLOCKS_A_DAY);
+		assert_int_equal(result.keys_gone, 1);
+	}
 	b = slurp("keys/00000002.gone");
-	b.p[3] ^= 1;
+	for (size_t i = 0; i < b.n; i += 41) {
+		b.p[i] ^= 1;
+		put("keys/00000002.gone", vg_buf_str(&b));
+		assert_int_equal(look(true, true), 1);
+		TOLD("keys/00000002.gone");
+		assert_true(first.at == i && first.until == i + 1);
+		b.p[i] ^= 1;
+	}
 	put("keys/00000002.gone", vg_buf_str(&b));
+	vg_buf_fini(&b);
+	remove_file("keys/00000002.due"); /* nobody announced it */
 	assert_int_equal(look(true, true), 1);
 	TOLD("keys/00000002.gone");
+	again();
+	destroy_key_2(VG_HOUR, true); /* an hour before is no announcement */
+	assert_int_equal(look(true, true), 1);
+	TOLD("keys/00000002.gone");
+	again();
+	destroy_key_2(3 * VG_DAY, true); /* before the time */
+	assert_int_equal(look(true, true), 1);
+	TOLD("keys/00000002.gone");
+}
+
+/* Bytes that are zero though no certificate says so, or under another key than it says. */
+static void
+what_was_erased_without_a_certificate_is_named(void **state)
+{
+	struct vg_buf b = slurp(segment[0]);
+	size_t x = block_at(vg_buf_str(&b), 10), y = block_at(vg_buf_str(&b), 11);
+
+	(void)state;
+	assert_int_equal(look(true, true), 0);
+	destroy_key_2(VG_DAY, true);
+	memset(b.p + x + VG_BLOCK_HEAD, 0, y - x - VG_BLOCK_HEAD);
+	put(segment[0], vg_buf_str(&b));
+	assert_int_equal(look(true, true), 1);
+	TOLD(segment[0]);
+	assert_int_equal(first.at, x + VG_BLOCK_HEAD);
 	vg_buf_fini(&b);
-	vg_buf_fini(&note);
 }
 
 static void
@@ -710,6 +780,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(tiles_are_compared_to_the_byte, make, clear),
 		cmocka_unit_test_setup_teardown(what_is_not_sealed_is_told, make, clear),
 		cmocka_unit_test_setup_teardown(a_destroyed_key_leaves_its_day_sound, make, clear),
+		cmocka_unit_test_setup_teardown(what_was_erased_without_a_certificate_is_named, make, clear),
 		cmocka_unit_test_setup_teardown(keys_say_whose_they_are, make, clear),
 		cmocka_unit_test_setup_teardown(days_are_a_chain, make, clear),
 		cmocka_unit_test_setup_teardown(a_day_may_be_certified_again, make, clear),
