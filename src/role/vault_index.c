@@ -14,10 +14,12 @@
 struct vault_index {
 	struct vault *v;
 	struct vault_tenant *t;
-	struct vg_tokens_builder *builder;
-	char segment[VG_DISK_NAME_MAX]; /* whose blocks are in the builder */
-	uint8_t key[VG_BLOCK_KEY];      /* of them */
-	bool has_key;
+	struct group { /* of one class: a group is under one key */
+		struct vg_tokens_builder *builder; /* NULL: no block yet */
+		char segment[VG_DISK_NAME_MAX]; /* whose blocks are in the builder */
+		uint32_t number;                /* of their key; 0: none */
+		uint8_t key[VG_BLOCK_KEY];
+	} group[VG_CLASSES_MAX];
 	struct vg_buf out;
 };
 
@@ -31,17 +33,17 @@ index_name(const char *segment, char out[VG_DISK_NAME_MAX])
 
 /* What the builder holds goes behind the groups that the file has. */
 static void
-finish(struct vault_index *x)
+finish(struct vault_index *x, struct group *g)
 {
 	char name[VG_DISK_NAME_MAX];
 	vg_rc rc;
 	int fd;
 
-	if (vg_tokens_blocks(x->builder) == 0)
+	if (g->builder == NULL || vg_tokens_blocks(g->builder) == 0)
 		return;
 	vg_buf_clear(&x->out);
-	rc = vg_tokens_finish(x->builder, x->has_key ? x->key : NULL, &x->out);
-	index_name(x->segment, name);
+	rc = vg_tokens_finish(g->builder, g->number ? g->key : NULL, &x->out);
+	index_name(g->segment, name);
 	if (rc == VG_OK) {
 		fd = openat(x->t->dir.dir, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 		rc = fd < 0 ? VG_E_SYS : vg_write_all(fd, vg_buf_str(&x->out));
@@ -49,27 +51,32 @@ finish(struct vault_index *x)
 			close(fd);
 	}
 	if (rc != VG_OK)
-		vg_role_say(x->v->env, VG_LOG_WARNING, "vault: the index of %s cannot be written: %s; searches there are slower", x->segment,
+		vg_role_say(x->v->env, VG_LOG_WARNING, "vault: the index of %s cannot be written: %s; searches there are slower", g->segment,
 			    rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
 }
 
 static void
 add_block(struct vault_index *x, const char *segment, uint64_t at, const struct vg_block_head *h, vg_str payload, const uint8_t *key)
 {
+	struct group *g = &x->group[h->class];
 	vg_rc rc;
 
-	if (vg_tokens_blocks(x->builder) && strcmp(segment, x->segment) != 0)
-		finish(x);
-	if (vg_tokens_blocks(x->builder) == 0) {
-		snprintf(x->segment, sizeof(x->segment), "%s", segment);
-		if ((x->has_key = key != NULL))
-			memcpy(x->key, key, sizeof(x->key));
+	if (g->builder == NULL && (g->builder = vg_tokens_builder_new()) == NULL) {
+		vg_role_say(x->v->env, VG_LOG_WARNING, "vault: a block of %s is not in its index: out of memory", segment);
+		return;
 	}
-	rc = vg_tokens_add(x->builder, at, h, payload);
+	if (vg_tokens_blocks(g->builder) && (strcmp(segment, g->segment) != 0 || h->key != g->number))
+		finish(x, g);
+	if (vg_tokens_blocks(g->builder) == 0) {
+		snprintf(g->segment, sizeof(g->segment), "%s", segment);
+		if ((g->number = key ? h->key : 0) != 0)
+			memcpy(g->key, key, sizeof(g->key));
+	}
+	rc = vg_tokens_add(g->builder, at, h, payload);
 	if (rc != VG_OK)
 		vg_role_say(x->v->env, VG_LOG_WARNING, "vault: a block of %s is not in its index: %s", segment, vg_rc_name(rc));
-	if (vg_tokens_blocks(x->builder) == VG_TOKENS_BLOCKS)
-		finish(x);
+	if (vg_tokens_blocks(g->builder) == VG_TOKENS_BLOCKS)
+		finish(x, g);
 }
 
 static void
@@ -87,26 +94,34 @@ key_of(void *ctx, uint32_t number)
 	return d ? d->key : NULL;
 }
 
-/* Blocks of the segment that its index has; one that is damaged begins anew. */
-static uint64_t
-indexed(struct vault_index *x, const char *segment)
+/* Where the blocks stand that the index has, as u64; one that is damaged begins anew. */
+static void
+indexed(struct vault_index *x, const char *segment, struct vg_buf *at)
 {
 	char name[VG_DISK_NAME_MAX];
 	struct vg_tokens *t = NULL;
-	uint64_t n = 0;
 	int fd;
 
 	index_name(segment, name);
 	if ((fd = openat(x->t->dir.dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
-		return 0;
-	if (vg_tokens_open(fd, key_of, x->t, &t) == VG_OK && !t->damaged)
+		return;
+	if (vg_tokens_open(fd, key_of, x->t, &t) == VG_OK && !t->damaged) {
 		for (size_t i = 0; i < t->ngroup; i++)
-			n += t->group[i].nblock;
-	else if (vg_disk_remove(&x->t->dir, name) != VG_OK)
+			for (uint32_t j = 0; j < t->group[i].nblock; j++)
+				vg_buf_mem(at, &t->group[i].row[j].at, sizeof(uint64_t));
+	} else if (vg_disk_remove(&x->t->dir, name) != VG_OK) {
 		vg_role_say(x->v->env, VG_LOG_WARNING, "vault: the damaged index %s cannot be removed: %s", name, strerror(errno));
+	}
 	vg_tokens_close(t);
 	close(fd);
-	return n;
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
 }
 
 /* The blocks of the newest segment that the index does not have: a restart came between. */
@@ -115,7 +130,7 @@ catch_up(struct vault_index *x)
 {
 	const struct vg_store_segment *g = vg_store_segment(x->t->store, vg_store_segments(x->t->store) - 1);
 	struct vg_disk d = { .dir = x->t->dir.dir, .read_only = true };
-	struct vg_buf block = { 0 }, payload = { 0 };
+	struct vg_buf block = { 0 }, payload = { 0 }, at = { 0 };
 	struct vg_segment_damage bad;
 	struct vg_segment *s;
 	vg_rc rc;
@@ -124,16 +139,22 @@ catch_up(struct vault_index *x)
 		return VG_OK;
 	if ((rc = vg_segment_open(&d, g->name, 0, &bad, &s)) != VG_OK)
 		return rc;
-	for (uint64_t i = indexed(x, g->name); i < vg_segment_count(s) && i < g->leaves; i++) {
-		const struct vg_segment_block *b = vg_segment_at(s, (size_t)i);
+	indexed(x, g->name, &at);
+	if (at.n)
+		qsort(at.p, at.n / sizeof(uint64_t), sizeof(uint64_t), by_place);
+	for (size_t i = 0; i < vg_segment_count(s) && i < g->leaves; i++) {
+		const struct vg_segment_block *b = vg_segment_at(s, i);
 		const uint8_t *key = b->head.key ? key_of(x->t, b->head.key) : NULL;
 
-		if (vg_segment_read(s, (size_t)i, &block) == VG_OK &&
+		if ((at.n && bsearch(&b->at, at.p, at.n / sizeof(uint64_t), sizeof(uint64_t), by_place)) || (b->head.key && key == NULL))
+			continue;
+		if (vg_segment_read(s, i, &block) == VG_OK &&
 		    vg_block_open(&b->head, vg_str_cut(vg_buf_str(&block), VG_BLOCK_HEAD), vg_str_skip(vg_buf_str(&block), VG_BLOCK_HEAD), key, &payload) == VG_OK)
 			add_block(x, g->name, b->at, &b->head, vg_buf_str(&payload), key);
 	}
 	vg_buf_fini(&block);
 	vg_buf_fini(&payload);
+	vg_buf_fini(&at);
 	vg_segment_free(s);
 	return VG_OK;
 }
@@ -144,10 +165,8 @@ vault_index_begin(struct vault *v, struct vault_tenant *t)
 	struct vault_index *x = calloc(1, sizeof(*x));
 	vg_rc rc;
 
-	if (x == NULL || (x->builder = vg_tokens_builder_new()) == NULL) {
-		free(x);
+	if (x == NULL)
 		return VG_E_NOMEM;
-	}
 	x->v = v;
 	x->t = t;
 	t->index = x;
@@ -160,6 +179,6 @@ vault_index_begin(struct vault *v, struct vault_tenant *t)
 void
 vault_index_end(struct vault_tenant *t)
 {
-	if (t->index)
-		finish(t->index);
+	for (unsigned i = 0; t->index && i < VG_CLASSES_MAX; i++)
+		finish(t->index, &t->index->group[i]);
 }

@@ -14,6 +14,7 @@
 #define COVER_MAX 64
 #define NEED_BYTES ((size_t)16 << 20)
 #define SCRATCH_BYTES ((size_t)64 << 20)
+#define PLACES (UINT64_C(1) << 20) /* that a block has: over VG_BLOCK_RECORDS_MAX */
 #define UNINDEXED UINT32_MAX
 #define AUDIT VG_STR("msg=audit(")
 
@@ -36,7 +37,7 @@ struct run {
 	const struct vg_search *s;
 	struct vg_search_result *out;
 	int64_t deadline_ns; /* monotonic */
-	uint64_t done_seq;   /* all before it, in the direction, was gone through */
+	uint64_t done;       /* all before this place, in the direction, was gone through */
 	bool done_any, ended;
 
 	struct vg_arena need_arena, scratch;
@@ -58,6 +59,7 @@ struct run {
 
 	/* of the block at hand */
 	const struct row *row;
+	uint64_t leaf, first_leaf;     /* its number in the tree; that of the segment's first block */
 	struct vg_block_opener opener;
 	struct vg_buf stored, payload, lower, end /* size_t each */;
 	struct vg_record *record;      /* owned */
@@ -237,13 +239,20 @@ on_event(void *ctx, struct vg_event *e)
 	return holds_any(x, e) && vg_eval(x->re, x->s->rule, e, &x->scratch, NULL, NULL) ? give(x, e) : VG_OK;
 }
 
+/* Of record @at of the block at hand, in the order of the tree. */
+static uint64_t
+place(const struct run *x, uint32_t at)
+{
+	return x->leaf * PLACES | at;
+}
+
 static bool
 is_wanted(const struct run *x, const struct vg_record *r)
 {
 	const struct vg_search *s = x->s;
 	size_t i = 0;
 
-	if (s->has_cursor && (s->newest_first ? r->seq >= s->cursor : r->seq <= s->cursor))
+	if (s->has_cursor && (s->newest_first ? place(x, x->at) >= s->cursor : place(x, x->at) <= s->cursor))
 		return false;
 	if (s->by_arrival && !in_time(x, r->recv_ns))
 		return false;
@@ -524,7 +533,7 @@ search_block(struct run *x)
 			continue;
 		any = true;
 		rc = ask(x, at, x->mark[at]);
-		x->done_seq = x->record[at].seq;
+		x->done = place(x, at);
 		x->done_any = true;
 	}
 	x->out->stats.by_scan += !any;
@@ -533,44 +542,93 @@ search_block(struct run *x)
 
 /* ---- one segment ---- */
 
-/* The heads behind the last block that the index knows. */
+/* The heads from @at up to @end, which the index does not know.  VG_E_FORMAT: they end before. */
 static vg_rc
-walk_heads(struct run *x, uint64_t at)
+walk_heads(struct run *x, uint64_t at, uint64_t end)
 {
 	struct vg_file f = { .fd = x->s->segment[x->segment].fd };
 	struct vg_block_head h;
 	char head[VG_BLOCK_HEAD];
-	uint64_t size = 0;
-	vg_rc rc = vg_file_size(&f, &size);
 
-	for (; rc == VG_OK && at < size; at += VG_BLOCK_HEAD + h.stored) {
+	for (; at < end; at += VG_BLOCK_HEAD + h.stored) {
 		struct row r = { .group = UNINDEXED };
+		vg_rc rc = VG_OK;
 
-		if (size - at < VG_BLOCK_HEAD)
+		if (end - at < VG_BLOCK_HEAD || (rc = vg_file_read(&f, head, sizeof(head), at)) == VG_E_TRUNC)
 			break;
-		if ((rc = vg_file_read(&f, head, sizeof(head), at)) != VG_OK)
-			break;
+		if (rc != VG_OK)
+			return rc;
 		if (vg_block_head_take(vg_str_mem(head, sizeof(head)), &h) != VG_OK) {
 			x->out->stats.bad_blocks++;
 			break;
 		}
-		if (h.stored > size - at - VG_BLOCK_HEAD)
+		if (h.stored > end - at - VG_BLOCK_HEAD)
 			break;
 		r.r = (struct vg_tokens_row){ at, h.stored, h.first_seq, h.last_seq, h.first_ns, h.last_ns, 0 };
 		vg_buf_mem(&x->rows, &r, sizeof(r));
 		x->out->stats.unindexed++;
-		rc = x->rows.rc;
+		if (x->rows.rc != VG_OK)
+			return x->rows.rc;
 	}
-	x->out->stats.tail_bytes += at < size ? size - at : 0;
-	return rc == VG_E_TRUNC ? VG_OK : rc;
+	if (at < end)
+		x->out->stats.tail_bytes += end - at;
+	return at < end ? VG_E_FORMAT : VG_OK;
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	return (x->r.at > y->r.at) - (x->r.at < y->r.at);
+}
+
+/* All that the index knows, in the order of the segment: a group is of one key, and blocks under several lie among each other. */
+static vg_rc
+rows_of_index(struct run *x, struct vg_buf *out)
+{
+	for (uint32_t i = 0; x->index && i < x->index->ngroup; i++)
+		for (uint32_t j = 0; j < x->index->group[i].nblock; j++) {
+			struct row r = { x->index->group[i].row[j], i, j };
+
+			vg_buf_mem(out, &r, sizeof(r));
+		}
+	if (out->rc == VG_OK && out->n)
+		qsort(out->p, out->n / sizeof(struct row), sizeof(struct row), by_place);
+	return out->rc;
+}
+
+/* Every block of the segment, once. */
+static vg_rc
+merge_rows(struct run *x, const struct vg_buf *known, uint64_t size)
+{
+	const struct row *r = (const struct row *)(const void *)known->p, *end = r + known->n / sizeof(*r);
+	uint64_t at = 0;
+	vg_rc rc;
+
+	for (; r < end; r++) {
+		if (r->r.at < at || r->r.stored > 2 * VG_BLOCK_PAYLOAD_MAX || r->r.at > size) { /* of another segment */
+			x->out->stats.bad_indexes++;
+			break;
+		}
+		if ((rc = walk_heads(x, at, r->r.at)) != VG_OK)
+			return rc;
+		at = r->r.at + VG_BLOCK_HEAD + r->r.stored;
+		vg_buf_mem(&x->rows, r, sizeof(*r));
+	}
+	return at < size ? walk_heads(x, at, size) : x->rows.rc;
 }
 
 static vg_rc
 open_segment(struct run *x)
 {
 	const struct vg_search_segment *g = &x->s->segment[x->segment];
-	uint64_t at = 0;
-	vg_rc rc = VG_OK;
+	struct vg_file f = { .fd = g->fd };
+	struct vg_buf known = { 0 };
+	char head[VG_BLOCK_HEAD];
+	struct vg_block_head h;
+	uint64_t size = 0;
+	vg_rc rc;
 
 	vg_buf_clear(&x->rows);
 	x->group_asked = UNINDEXED;
@@ -579,18 +637,12 @@ open_segment(struct run *x)
 	if (g->index_fd >= 0 && !x->s->exhaustive && (rc = vg_tokens_open(g->index_fd, x->s->key, x->s->key_ctx, &x->index)) != VG_OK)
 		return rc;
 	x->out->stats.bad_indexes += x->index && x->index->damaged;
-	for (uint32_t i = 0; x->index && i < x->index->ngroup; i++)
-		for (uint32_t j = 0; j < x->index->group[i].nblock; j++) {
-			struct row r = { x->index->group[i].row[j], i, j };
-
-			if (r.r.at != at || r.r.stored > 2 * VG_BLOCK_PAYLOAD_MAX) { /* of another segment */
-				x->out->stats.bad_indexes++;
-				return walk_heads(x, at);
-			}
-			at += VG_BLOCK_HEAD + r.r.stored;
-			vg_buf_mem(&x->rows, &r, sizeof(r));
-		}
-	return walk_heads(x, at);
+	if ((rc = vg_file_size(&f, &size)) == VG_OK && size >= sizeof(head) && (rc = vg_file_read(&f, head, sizeof(head), 0)) == VG_OK)
+		x->first_leaf = vg_block_head_take(vg_str_mem(head, sizeof(head)), &h) == VG_OK ? h.leaf : 0;
+	if (rc == VG_OK && (rc = rows_of_index(x, &known)) == VG_OK)
+		rc = merge_rows(x, &known, size);
+	vg_buf_fini(&known);
+	return rc == VG_E_TRUNC || rc == VG_E_FORMAT ? VG_OK : rc;
 }
 
 static vg_rc
@@ -642,7 +694,7 @@ block_in_time(const struct run *x)
 	const struct vg_tokens_row *r = &x->row->r;
 	int64_t from = x->s->from_ns, to = x->s->to_ns;
 
-	if (x->s->has_cursor && (x->s->newest_first ? r->first_seq >= x->s->cursor : r->last_seq <= x->s->cursor))
+	if (x->s->has_cursor && (x->s->newest_first ? place(x, 0) >= x->s->cursor : place(x, PLACES - 1) <= x->s->cursor))
 		return false;
 	if (!x->s->by_arrival) { /* a claimed time lies that much around arrival */
 		from = from == VG_TIME_NONE || from < INT64_MIN + VG_CLAIM_AFTER ? VG_TIME_NONE : from - VG_CLAIM_AFTER;
@@ -681,6 +733,7 @@ search_segment(struct run *x)
 		bool skip = false;
 
 		x->row = (const struct row *)(const void *)x->rows.p + (x->s->newest_first ? n - 1 - i : i);
+		x->leaf = x->first_leaf + (x->s->newest_first ? n - 1 - i : i);
 		check_limits(x);
 		if (x->ended)
 			break;
@@ -696,7 +749,7 @@ search_segment(struct run *x)
 		}
 		st->by_index += skip;
 		if (rc == VG_OK && !x->ended) {
-			x->done_seq = x->s->newest_first ? x->row->r.first_seq : x->row->r.last_seq;
+			x->done = place(x, x->s->newest_first ? 0 : PLACES - 1);
 			x->done_any = true;
 		}
 	}
@@ -802,7 +855,7 @@ vg_search_run(const struct vg_search *s, struct vg_search_result *out)
 	}
 	if (x->done_any) {
 		out->has_cursor = true;
-		out->cursor = x->done_seq;
+		out->cursor = x->done;
 	}
 	fini(x);
 	return rc;

@@ -1,4 +1,5 @@
-/* vault/search.h - one search over segments, in one process that only reads: block after block in the order of seq, or backwards.  A block
+/* vault/search.h - one search over segments, in one process that only reads: block after block in the order of the tree, or backwards: about that of arrival, for blocks of
+ * several classes of retention are open at a time.  A block
  * is skipped by its times and by the index beside the segment; in the others the raw bytes are scanned, and only records that may match
  * are decoded and asked.  The answers are those of decoding every record.
  *
@@ -55,7 +56,7 @@ struct vg_search {
 	bool newest_first;
 	bool raw_only;                 /* no event is wanted: where raw bytes are enough nothing is decoded */
 	bool has_cursor;
-	uint64_t cursor;               /* go on behind this seq, in the direction of the search */
+	uint64_t cursor;               /* go on behind this place, in the direction of the search: as a result told it */
 	uint64_t max_matches, max_bytes /* raw */, max_ms; /* 0: no limit */
 	size_t max_given;              /* 0: VG_SEARCH_GIVEN_MAX */
 	const volatile sig_atomic_t *cancel; /* may be NULL */

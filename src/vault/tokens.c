@@ -177,7 +177,7 @@ take_group(struct vg_tokens *t, uint64_t at, uint64_t size, vg_block_key_fn *key
 	struct vg_tokens_group g = { .at = at }, *more;
 	const uint8_t *k = NULL;
 	struct vg_cur c;
-	uint32_t stored;
+	uint32_t stored, bytes;
 	vg_str head;
 	vg_rc rc = vg_file_read(&(struct vg_file){ .fd = t->fd }, g.preamble, sizeof(g.preamble), at);
 
@@ -189,11 +189,17 @@ take_group(struct vg_tokens *t, uint64_t at, uint64_t size, vg_block_key_fn *key
 	g.key = vg_cur_le32(&c);
 	stored = vg_cur_le32(&c);
 	g.nblock = vg_cur_le32(&c);
+	bytes = vg_cur_le32(&c);
 	memset(g.preamble + VG_PREAMBLE_SIZE, 0, VG_PREAMBLE_NONCE - VG_PREAMBLE_SIZE); /* as parts were sealed */
 	if (g.nblock == 0 || g.nblock > VG_TOKENS_BLOCKS || stored > VG_HEAD_MAX)
 		return VG_E_FORMAT;
-	if (g.key && (k = key ? key(ctx, g.key) : NULL) == NULL)
-		return VG_E_REFUSED;
+	if (g.key && (k = key ? key(ctx, g.key) : NULL) == NULL) { /* destroyed, and its blocks with it; others' groups stand behind */
+		if (bytes < VG_TOKENS_PREAMBLE || bytes > size - at)
+			return VG_E_REFUSED;
+		t->closed++;
+		*next = at + bytes;
+		return VG_OK;
+	}
 	vg_tokens_secret(k, g.secret);
 	if ((rc = read_part(t, &g, VG_PART_HEAD, at + VG_TOKENS_PREAMBLE, stored, &head)) == VG_OK)
 		rc = take_head(&g, head, stored);

@@ -1,5 +1,5 @@
 /* vault/tokens.h - the index of one segment: which of its blocks may hold a piece of text (vault/words.h).  The file "NAME.vi" beside
- * the segment "NAME.vs": groups of up to VG_TOKENS_BLOCKS blocks, one group behind the other, each added when its blocks are there.  It
+ * the segment "NAME.vs": groups of up to VG_TOKENS_BLOCKS blocks under one key, one group behind the other, each added when its blocks are there.  It
  * is a cache, made again from the segment whenever it is missing or damaged; blocks behind the last group are searched without it.
  *
  * A group holds the dictionary of its words (but for numbers, of which there are too many), and for each word, by its hash, the
@@ -69,6 +69,7 @@ struct vg_tokens {
 	int fd;
 	struct vg_tokens_group *group; /* owned */
 	size_t ngroup;
+	size_t closed; /* groups under a key that is gone: passed over */
 	bool damaged; /* not all of the file is whole groups */
 	uint64_t read_bytes;
 	struct vg_buf part;  /* the part read last, as stored */
@@ -78,7 +79,7 @@ struct vg_tokens {
 #define VG_TOKENS_GROUP_MAX ((uint32_t)256 << 20) /* bytes of one group */
 /* Is every byte what was written?  Needs no key.  VG_E_FORMAT, VG_E_TRUNC: the group at @bad is not. */
 vg_rc vg_tokens_check(int fd, uint64_t *bad) VG_MUST;
-/* Read the heads of all groups of @fd (not owned).  What is not a whole group, or is under a key that is gone, ends them (damaged).  VG_E_NOMEM,
+/* Read the heads of all groups of @fd (not owned).  What is not a whole group ends them (damaged).  VG_E_NOMEM,
  * VG_E_SYS. */
 vg_rc vg_tokens_open(int fd, vg_block_key_fn *key, void *ctx, struct vg_tokens **out) VG_MUST;
 void vg_tokens_close(struct vg_tokens *t);

@@ -157,6 +157,7 @@ put_segment(struct vault *v, unsigned which, unsigned first, unsigned last, unsi
 		for (unsigned k = i; k < i + per_block && k < last; k++)
 			assert_int_equal(vg_block_add(&w, &(struct vg_record){ .seq = 10 + 2 * k, .recv_ns = BASE_NS + k * VG_SEC, .source = v->source[k], .id = vg_str_of(v->id[k]),
 									       .flags = k % 50 == 49, .raw = vg_str_mem(v->raw[k], v->raw_n[k]) }), VG_OK);
+		w.head.leaf = v->blocks;
 		assert_int_equal(vg_block_finish(&w, which ? the_key : NULL, which ? 3 : 0, &file), VG_OK);
 		assert_int_equal(vg_block_head_take(vg_str_cut(vg_str_skip(vg_buf_str(&file), at), VG_BLOCK_HEAD), &h), VG_OK);
 		assert_int_equal(vg_block_open(&h, vg_str_cut(vg_str_skip(vg_buf_str(&file), at), VG_BLOCK_HEAD), vg_str_skip(vg_buf_str(&file), at + VG_BLOCK_HEAD),

@@ -227,7 +227,8 @@ a_flipped_bit_is_noticed(void **ctx)
 			assert_int_equal(vg_tokens_open(s->fd, key_of, NULL, &t), VG_OK);
 			if (vg_tokens_check(s->fd, &bad) == VG_OK)
 				fail_msg("byte %zu, without the key", i);
-			if (ask_all(t) && (i < 20 || i >= 40)) /* those are for who has no key */
+			/* 20 to 39 are for who has no key; under another key the group is passed over, and its blocks are read */
+			if (ask_all(t) && (i < 8 || (i >= 12 && i < 20) || i >= 40))
 				fail_msg("byte %zu", i);
 			vg_tokens_close(t);
 			assert_int_equal(pwrite(s->fd, s->index.p + i, 1, (off_t)i), 1);
@@ -253,7 +254,7 @@ without_the_key_nothing_is_read(void **ctx)
 	(void)ctx;
 	assert_int_equal(vg_tokens_open(s->fd, key_of, s, &t), VG_OK);
 	assert_int_equal(t->ngroup, 0);
-	assert_true(t->damaged);
+	assert_true(t->closed > 0 && !t->damaged);
 	vg_tokens_close(t);
 	assert_ptr_equal(memmem(s->index.p, s->index.n, "user", 4), NULL);
 	assert_ptr_equal(memmem(s->index.p, s->index.n, "accepted", 8), NULL);
