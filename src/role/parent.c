@@ -995,6 +995,8 @@ open_catalogue(struct parent *p)
 		vg_log(VG_LOG_ERROR, "%s", why);
 		return rc;
 	}
+	if (why[0])
+		vg_log(VG_LOG_INFO, "%s", why);
 	p->keys_version = vg_catalogue_version(p->db);
 	return vg_catalogue_keys(p->db, put_key, &p->keys);
 }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "state/migrate.h"
+
 #define BUSY_MS 5000
 
 vg_rc
@@ -39,54 +41,32 @@ vg_db_rollback(sqlite3 *db)
 	(void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 }
 
+/* What stays with the connection; a file of another version keeps its journal's mode. */
 static vg_rc
-version_of(sqlite3 *db, unsigned *out)
+prepare_writer(sqlite3 *db)
 {
-	sqlite3_stmt *st = NULL;
-	int r = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &st, NULL);
-
-	if (r == SQLITE_OK && (r = sqlite3_step(st)) == SQLITE_ROW)
-		*out = (unsigned)sqlite3_column_int(st, 0);
-	(void)sqlite3_finalize(st);
-	return vg_db_rc(r);
-}
-
-static vg_rc
-migrate(sqlite3 *db, unsigned from, const char *const *step, unsigned nstep)
-{
-	char set[64];
-	vg_rc rc = VG_OK;
-
-	for (unsigned i = from; i < nstep && rc == VG_OK; i++) {
-		snprintf(set, sizeof(set), "PRAGMA user_version = %u", i + 1);
-		if ((rc = vg_db_run(db, "BEGIN IMMEDIATE")) != VG_OK)
-			break;
-		if ((rc = vg_db_run(db, step[i])) != VG_OK || (rc = vg_db_run(db, set)) != VG_OK || (rc = vg_db_run(db, "COMMIT")) != VG_OK)
-			vg_db_rollback(db);
-	}
-	return rc;
+	return vg_db_run(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY");
 }
 
 vg_rc
 vg_db_open(const char *path, bool read_only, const char *const *step, unsigned nstep, char why[200], sqlite3 **out)
 {
 	sqlite3 *db = NULL;
-	unsigned version = 0;
+	unsigned from = 0, to = 0;
 	vg_rc rc = vg_db_rc(sqlite3_open_v2(path, &db, (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE), NULL));
 
 	why[0] = 0;
 	if (rc == VG_OK) {
 		(void)sqlite3_busy_timeout(db, BUSY_MS);
-		rc = read_only ? VG_OK : vg_db_run(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY");
+		rc = vg_db_check(db, path, nstep, &from, why);
 	}
-	if (rc == VG_OK && (rc = version_of(db, &version)) == VG_OK && version > nstep) {
-		snprintf(why, 200, "%.100s was made by a later version of Vigie (%u; this one knows %u)", path, version, nstep);
-		rc = VG_E_UNSUP;
-	} else if (rc == VG_OK && read_only && version == 0) {
+	if (rc == VG_OK && read_only && from == 0) {
 		snprintf(why, 200, "%.100s is empty", path);
 		rc = VG_E_NOTFOUND;
-	} else if (rc == VG_OK && !read_only) {
-		rc = migrate(db, version, step, nstep);
+	} else if (rc == VG_OK && read_only && from < nstep) {
+		return vg_db_migrate_copy(db, path, step, nstep, why, out);
+	} else if (rc == VG_OK && !read_only && (rc = prepare_writer(db)) == VG_OK) {
+		rc = vg_db_migrate(db, path, step, nstep, &to, why);
 	}
 	if (rc != VG_OK && why[0] == 0)
 		snprintf(why, 200, "%.100s: %.90s", path, db ? sqlite3_errmsg(db) : "out of memory");
@@ -94,6 +74,8 @@ vg_db_open(const char *path, bool read_only, const char *const *step, unsigned n
 		vg_db_close(db);
 		return rc;
 	}
+	if (from && from < to)
+		snprintf(why, 200, "%.100s: brought from version %u to %u", path, from, to);
 	*out = db;
 	return VG_OK;
 }

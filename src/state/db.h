@@ -8,8 +8,9 @@
 #include "base/rc.h"
 #include "base/str.h"
 
-/* Open @path.  @step[i] is the SQL that makes version i + 1 of version i (PRAGMA user_version); a new database runs them all.  @read_only: it must be there, and of a
- * version that is known.  VG_E_UNSUP: made by a later Vigie.  VG_E_NOTFOUND; VG_E_FORMAT: no database, or damaged.  Each told in @why. */
+/* Open @path, and bring it up to date: @step[i] is the SQL that makes version i + 1 of version i (state/migrate.h).  @read_only: it must be
+ * there; one of an older version is read from a copy in memory, which sees no later change.  VG_E_UNSUP: made by a later Vigie, or by another
+ * program.  VG_E_NOTFOUND; VG_E_FORMAT: no database, or damaged.  Each told in @why; on VG_OK it says what was brought up to date, or is empty. */
 vg_rc vg_db_open(const char *path, bool read_only, const char *const *step, unsigned nstep, char why[200], sqlite3 **out) VG_MUST;
 void vg_db_close(sqlite3 *db);
 vg_rc vg_db_run(sqlite3 *db, const char *sql) VG_MUST; /* no values in it but the program's own */

@@ -17,16 +17,6 @@ static const char *const sql[STATEMENTS] = {
 	[S_KNOWN] = "SELECT seq FROM live_known WHERE tenant=?1 AND identity=?2",
 	[S_DROP_KNOWN] = "DELETE FROM live_known WHERE tenant=?1 AND time_ns<?2",
 };
-static const char schema[] =
-	"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-	"CREATE TABLE IF NOT EXISTS live_hit(tenant INTEGER NOT NULL, time_ns INTEGER NOT NULL, seq INTEGER NOT NULL, rule INTEGER NOT NULL,"
-	" wire BLOB NOT NULL, PRIMARY KEY(tenant, time_ns, seq, rule)) WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS live_told(tenant INTEGER NOT NULL, last_ns INTEGER NOT NULL, id BLOB NOT NULL, corr BLOB NOT NULL,"
-	" grp BLOB NOT NULL, PRIMARY KEY(tenant, last_ns, id)) WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS live_known(tenant INTEGER NOT NULL, identity BLOB NOT NULL, time_ns INTEGER NOT NULL, seq INTEGER NOT NULL,"
-	" PRIMARY KEY(tenant, identity)) WITHOUT ROWID;"
-	"CREATE INDEX IF NOT EXISTS live_known_time ON live_known(tenant, time_ns);";
-
 struct vg_hits {
 	sqlite3 *db;
 	sqlite3_stmt *s[STATEMENTS]; /* owned */
@@ -36,12 +26,11 @@ vg_rc
 vg_hits_open(sqlite3 *db, struct vg_hits **out)
 {
 	struct vg_hits *h = calloc(1, sizeof(*h));
-	bool ok;
+	bool ok = true;
 
 	if (h == NULL)
 		return VG_E_NOMEM;
 	h->db = db;
-	ok = sqlite3_exec(db, schema, NULL, NULL, NULL) == SQLITE_OK;
 	for (int i = 0; i < STATEMENTS && ok; i++)
 		ok = sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &h->s[i], NULL) == SQLITE_OK;
 	if (!ok) {

@@ -4,7 +4,7 @@
  *   live_told (tenant, last_ns, id, corr, grp)          in order of the first three
  *   live_known (tenant, identity, time_ns, seq)         by the first two: which record an event that has an identity came in first
  *
- * The caller has the database, and its transactions: what is written here is on disk when the caller's COMMIT says so. */
+ * The tables are a step of signals.db (state/signals.c).  The caller has the database, and its transactions: what is written here is on disk when the caller's COMMIT says so. */
 #ifndef VG_STATE_HITS_H
 #define VG_STATE_HITS_H
 
@@ -14,8 +14,7 @@
 
 #define VG_HITS_IDENTITY 16 /* bytes */
 struct vg_hits;
-/* Make the tables in @db where they are not; not within a transaction.  Sets WAL and synchronous=FULL.  VG_E_SYS: sqlite3_errmsg() says
- * why, here as below.  @db outlives it. */
+/* @db: vg_signals_open() made it; it outlives this.  VG_E_SYS: sqlite3_errmsg() says why, here as below. */
 vg_rc vg_hits_open(sqlite3 *db, struct vg_hits **out) VG_MUST;
 void vg_hits_free(struct vg_hits *h);
 /* Is the event of @identity, in record @seq, one that came before in another record?  The first record that says it counts, whenever it is

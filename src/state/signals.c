@@ -10,6 +10,14 @@ static const char *const steps[] = {
 	" time_ns INTEGER NOT NULL, first_ns INTEGER NOT NULL, recv_ns INTEGER NOT NULL, made_ns INTEGER NOT NULL, count INTEGER NOT NULL,"
 	" evidence BLOB NOT NULL, withdrawn INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"CREATE TABLE state (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+	/* state/hits.h.  Version 1 had them beside it, made when they were not there. */
+	"CREATE TABLE IF NOT EXISTS live_hit(tenant INTEGER NOT NULL, time_ns INTEGER NOT NULL, seq INTEGER NOT NULL, rule INTEGER NOT NULL,"
+	" wire BLOB NOT NULL, PRIMARY KEY(tenant, time_ns, seq, rule)) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS live_told(tenant INTEGER NOT NULL, last_ns INTEGER NOT NULL, id BLOB NOT NULL, corr BLOB NOT NULL,"
+	" grp BLOB NOT NULL, PRIMARY KEY(tenant, last_ns, id)) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS live_known(tenant INTEGER NOT NULL, identity BLOB NOT NULL, time_ns INTEGER NOT NULL, seq INTEGER NOT NULL,"
+	" PRIMARY KEY(tenant, identity)) WITHOUT ROWID;"
+	"CREATE INDEX IF NOT EXISTS live_known_time ON live_known(tenant, time_ns);",
 };
 
 vg_rc

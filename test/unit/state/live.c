@@ -10,6 +10,7 @@
 
 #include "../detect/stream.h"
 #include "state/hits.h"
+#include "state/signals.h"
 
 #define TENANTS 2
 #define LIMIT ((size_t)64 << 20)
@@ -132,9 +133,11 @@ stop(struct world *w)
 static void
 begin(struct world *w, uint64_t seed, size_t n, int64_t every_ns, uint32_t ntenant)
 {
+	char why[200];
+
 	*w = (struct world){ .n = n, .ntenant = ntenant };
 	stream_rules_init(&w->r, stream_correlations);
-	assert_int_equal(sqlite3_open(":memory:", &w->db), SQLITE_OK);
+	assert_int_equal(vg_signals_open(":memory:", false, why, &w->db), VG_OK);
 	for (uint32_t t = 0; t < ntenant; t++)
 		w->hit[t] = stream_make(seed + t, n, every_ns);
 	vg_arena_init(&w->arena, 1 << 20);
