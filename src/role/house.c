@@ -214,6 +214,30 @@ vg_house_read_key(struct vg_house *h, const char *tenant, uint8_t out[32])
 	return tenant_key(h, tenant, false, out);
 }
 
+vg_rc
+vg_house_recovery(struct vg_house *h, const char *tenant, struct vg_buf *out)
+{
+	struct vg_disk d = { .dir = h->dir, .read_only = true }, vault = { .dir = -1 }, t = { .dir = -1 }, keys = { .dir = -1 };
+	struct vg_buf pub = { 0 }, sealed = { 0 };
+	struct vg_note_key k;
+	vg_rc rc;
+
+	if ((rc = vg_disk_folder(&d, "vault", &vault)) == VG_OK && (rc = vg_disk_folder(&vault, tenant, &t)) == VG_OK && (rc = vg_disk_folder(&t, "keys", &keys)) == VG_OK &&
+	    (rc = vg_disk_slurp(&keys, VG_KEY_RECOVERY, 4096, &pub)) == VG_OK && (rc = vg_disk_slurp(&keys, VG_KEY_SEALED, 4096, &sealed)) == VG_OK &&
+	    (rc = vg_tenant_sealed_check(vg_buf_str(&sealed))) == VG_OK)
+		rc = vg_note_key_parse(vg_str_trim(vg_buf_str(&pub)), &k) == VG_OK && vg_recovery_is(&k, (const uint8_t *)sealed.p + 8) ? VG_OK : VG_E_REFUSED;
+	if (rc == VG_OK) {
+		vg_buf_put(out, vg_str_trim(vg_buf_str(&pub)));
+		rc = out->rc;
+	}
+	vg_buf_fini(&pub);
+	vg_buf_fini(&sealed);
+	vg_disk_close(&keys);
+	vg_disk_close(&t);
+	vg_disk_close(&vault);
+	return rc;
+}
+
 /* Is the tenant's key sealed for the recovery key already?  Then another one must not take its place. */
 static bool
 is_sealed(struct vg_house *h, const char *tenant)

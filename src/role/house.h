@@ -36,6 +36,8 @@ void vg_house_close(struct vg_house *h);
 vg_rc vg_house_keys(struct vg_house *h, const struct vg_settings *s, char why[300]) VG_MUST;
 /* A tenant's key in hexadecimal, made (and sealed for the recovery key) when it is not there. */
 vg_rc vg_house_tenant_key(struct vg_house *h, const char *tenant, struct vg_buf *hex, char why[300]) VG_MUST;
+/* The public half of the recovery key that the tenant's key is sealed for.  VG_E_NOTFOUND; VG_E_REFUSED: it is another one's. */
+vg_rc vg_house_recovery(struct vg_house *h, const char *tenant, struct vg_buf *out) VG_MUST;
 /* The same as bytes, of one that is there. */
 vg_rc vg_house_read_key(struct vg_house *h, const char *tenant, uint8_t out[32]) VG_MUST;
 /* Certificate and key, PEM: the self-signed ones, made when they are not there. */

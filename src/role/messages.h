@@ -4,7 +4,7 @@
  *   vault -> detect           EVENTS                                 detect -> vault           DONE
  *   detect -> trace           FOUND                                  trace -> detect           BEGIN
  *   trace -> vault            CURSOR, AGAIN                          vault -> trace            BEGIN
- *   vault -> seal             SIGN                                   seal -> vault             SIGNED
+ *   vault -> seal             SIGN, CERTIFY                          seal -> vault             SIGNED, CERTIFIED
  *
  * What the vault gives to detect is of a generation, and a generation has no hole: each record from its first one on is given once, and trace
  * takes them in order.  Whenever something may be lost between the three, because one of them died or a channel ended, the vault begins a
@@ -33,6 +33,8 @@ enum vg_role_msg {
 	VG_MSG_AGAIN,       /* as CURSOR: findings may be lost, begin a new generation */
 	VG_MSG_SIGN,        /* string tenant, string checkpoint, u64 leaves and 32 bytes root of the one before, proof: u16 n, n times 32 bytes */
 	VG_MSG_SIGNED,      /* string tenant, string note (empty: refused), u64 leaves of what was signed last */
+	VG_MSG_CERTIFY,     /* string tenant, string text (vault/destruction.h), string note that a certificate rests on (else empty) */
+	VG_MSG_CERTIFIED,   /* string tenant, u32 key, string note (empty: refused), string why */
 };
 
 #define VG_RECORDS_BYTES ((size_t)512 << 10) /* of one RECORDS or EVENTS, about; a single record may make it larger */

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "proc/role.h"
 #include "role/messages.h"
+#include "role/retention.h"
 #include "state/catalogue.h"
 #include "vault/disk.h"
 
@@ -142,6 +143,10 @@ give_vault(struct parent *p, struct child *c)
 	vg_buf_clear(&p->text);
 	vg_note_key_print(&p->o->house->log, &p->text);
 	give(c, VG_MSG_GIVE, "log-key", vg_buf_str(&p->text), -1);
+	vg_buf_clear(&p->text);
+	vg_retention_print(s, &p->text);
+	give(c, VG_MSG_GIVE, "retention", vg_buf_str(&p->text), -1);
+	give_number(c, "notice-s", (uint64_t)(s->vault.notice_ns / 1000000000));
 	give_number(c, "checkpoint-every-ms", (uint64_t)(s->vault.checkpoint_every_ns / 1000000));
 	give_number(c, "checkpoint-records", s->vault.checkpoint_records);
 	give_number(c, "sync-every-ms", (uint64_t)(s->vault.sync_every_ns / 1000000));
@@ -224,6 +229,25 @@ give_publish(struct parent *p, struct child *c)
 }
 
 static void
+give_seal(struct parent *p, struct child *c)
+{
+	const struct vg_settings *s = p->o->settings;
+	char name[80], tenant[65];
+
+	give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_seal);
+	vg_buf_clear(&p->text);
+	vg_retention_print(s, &p->text);
+	give(c, VG_MSG_GIVE, "retention", vg_buf_str(&p->text), -1);
+	for (size_t i = 0; i < s->tenants.n; i++) {
+		snprintf(tenant, sizeof(tenant), "%.*s", VG_STR_ARG(s->tenants.item[i].name));
+		snprintf(name, sizeof(name), "recovery:%.40s", tenant);
+		vg_buf_clear(&p->text);
+		if (vg_house_recovery(p->o->house, tenant, &p->text) == VG_OK)
+			give(c, VG_MSG_GIVE, name, vg_buf_str(&p->text), -1);
+	}
+}
+
+static void
 give_all(struct parent *p, struct child *c)
 {
 	const struct vg_settings *s = p->o->settings;
@@ -243,7 +267,7 @@ give_all(struct parent *p, struct child *c)
 		give_publish(p, c);
 		break;
 	case VG_ROLE_SEAL:
-		give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_seal);
+		give_seal(p, c);
 		break;
 	case VG_ROLE_DETECT:
 		give(c, VG_MSG_GIVE, "knowledge", VG_NIL, p->knowledge);

@@ -14,8 +14,10 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "role/messages.h"
+#include "role/retention.h"
 #include "role/roles.h"
 #include "vault/checkpoint.h"
+#include "vault/destruction.h"
 #include "vault/disk.h"
 #include "vault/note.h"
 
@@ -38,6 +40,7 @@ struct seal {
 	size_t n;
 	struct vg_channel *vault;
 	uint64_t signatures, refused;
+	vg_str retention; /* role/retention.h */
 };
 
 /* ---- the keys ---- */
@@ -255,6 +258,73 @@ on_sign(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	return rc;
 }
 
+/* ---- what is destroyed ---- */
+
+/* Is it what was agreed?  What a certificate rests on must be signed by the log's own key or by the company's recovery key; nothing goes before its
+ * time, and none of this is the vault's to decide.  NULL: it is. */
+static const char *
+refuse(struct seal *s, vg_str tenant, const struct vg_destruction *e, vg_str base_note, int64_t now_ns)
+{
+	struct vg_destruction base = *e;
+	struct vg_note_key recovery;
+	char name[80];
+	struct last *l;
+	vg_str text;
+
+	if (last_of(s, tenant, &l) != VG_OK || strcmp(l->c.origin, e->origin) != 0)
+		return "it is of another log";
+	if (e->time_ns > now_ns + VG_MIN || e->time_ns < now_ns - VG_MIN)
+		return "it says another time";
+	if (e->kind == VG_DESTRUCTION_ORDERED)
+		return "orders are signed by the recovery key";
+	if (e->kind == VG_DESTRUCTION_DONE) {
+		snprintf(name, sizeof(name), "recovery:%.40s", l->tenant);
+		if (vg_note_text(base_note, &text) != VG_OK || vg_destruction_parse(text, &base) != VG_OK)
+			return "what it rests on is no such note";
+		if (vg_destruction_wrong(e, &base))
+			return vg_destruction_wrong(e, &base);
+		if (base.kind == VG_DESTRUCTION_ORDERED)
+			return vg_note_key_parse(vg_role_text(s->env, name), &recovery) == VG_OK && vg_note_is_signed(base_note, &recovery) ? NULL :
+			       "the order is not signed by the recovery key";
+		if (!vg_note_is_signed(base_note, &s->log.key))
+			return "the announcement is not signed by this log";
+	}
+	if (base.after_ns - base.time_ns < VG_DESTRUCTION_NOTICE_MIN)
+		return "a day at least lies between announcement and destruction";
+	if (base.after_ns < ((int64_t)e->day + 1) * VG_DAY + vg_retention_keep_ns(s->retention, tenant, vg_str_of(e->class_name)))
+		return "its time is not over";
+	return NULL;
+}
+
+static vg_rc
+on_certify(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct seal *s = ctx;
+	const struct vg_note_secret *by[2] = { &s->log, &s->day };
+	vg_str tenant = vg_cur_bytes(body, vg_cur_le32(body)), text = vg_cur_bytes(body, vg_cur_le32(body)), base = vg_cur_bytes(body, vg_cur_le32(body));
+	struct vg_buf note = { 0 }, out = { 0 };
+	struct vg_destruction e;
+	const char *why;
+	vg_rc rc;
+
+	if (fd >= 0 || body->rc != VG_OK || vg_cur_left(body) || vg_destruction_parse(text, &e) != VG_OK)
+		return VG_E_FORMAT;
+	if ((why = refuse(s, tenant, &e, base, vg_clock_ns())) != NULL)
+		s->refused++;
+	else if ((rc = turn_day(s, vg_clock_ns())) != VG_OK || (rc = vg_note_sign(text, by, 2, &note)) != VG_OK)
+		why = rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc);
+	vg_buf_le_str(&out, tenant);
+	vg_buf_le32(&out, e.key);
+	vg_buf_le_str(&out, why ? VG_NIL : vg_buf_str(&note));
+	vg_buf_le_str(&out, vg_str_of(why ? why : ""));
+	if (out.rc == VG_OK)
+		vg_channel_send(from, VG_MSG_CERTIFIED, vg_buf_str(&out));
+	rc = out.rc;
+	vg_buf_fini(&note);
+	vg_buf_fini(&out);
+	return rc;
+}
+
 /* ---- the role ---- */
 
 static vg_rc
@@ -278,6 +348,7 @@ begin(struct vg_role_env *e)
 	vg_rc rc;
 
 	snprintf(name, sizeof(name), "%.*s", VG_STR_ARG(vg_str_cut(vg_role_text(e, "node"), 60)));
+	s->retention = vg_role_text(e, "retention");
 	if ((s->last = calloc(TENANTS_MAX, sizeof(*s->last))) == NULL)
 		return VG_E_NOMEM;
 	if ((rc = vg_disk_open(&s->d, ".")) != VG_OK || (rc = key_from(s, "log.secret", name, &s->log)) != VG_OK) {
@@ -304,7 +375,7 @@ closed(void *ctx, struct vg_channel *c)
 static vg_rc
 peer(struct vg_role_env *e, unsigned role, unsigned index, int fd)
 {
-	static const struct vg_handler handlers[] = { { VG_MSG_SIGN, 8192, on_sign }, { 0, 0, NULL } };
+	static const struct vg_handler handlers[] = { { VG_MSG_SIGN, 8192, on_sign }, { VG_MSG_CERTIFY, 2 * VG_NOTE_BYTES_MAX, on_certify }, { 0, 0, NULL } };
 	struct seal *s = e->ctx;
 	struct vg_channel_ops ops = { handlers, closed, s };
 

@@ -171,6 +171,7 @@ tick(struct vg_role_env *e)
 	look_at_disk(v);
 	if (vg_monotonic_ns() - v->checked_ns >= v->checkpoint_every_ns || v->cut.seq - v->checked_seq >= v->checkpoint_records)
 		vault_checkpoint(v);
+	vault_retain(v);
 	vault_count(v);
 	stats(v);
 }

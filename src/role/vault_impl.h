@@ -1,4 +1,5 @@
-/* role/vault_impl.h - the vault's process, in parts: what comes in (vault_in.c), what it becomes (vault_keep.c), who reads it (vault_feed.c). */
+/* role/vault_impl.h - the vault's process, in parts: what comes in (vault_in.c), what it becomes (vault_keep.c), who reads it (vault_feed.c),
+ * how long it is kept (vault_retain.c). */
 #ifndef VG_ROLE_VAULT_IMPL_H
 #define VG_ROLE_VAULT_IMPL_H
 
@@ -27,6 +28,14 @@ struct vault_tenant {
 	bool seal_known;    /* what the seal signed last */
 	uint64_t seal_size;
 	int64_t said_ns; /* when a failure was last told */
+	struct vault_class {
+		char name[VG_DESTRUCTION_CLASS_MAX]; /* empty: the settings do not name it */
+		int64_t keep_ns;
+	} class[VG_CLASSES_MAX];
+	struct vg_disk keys;         /* the folder */
+	struct vg_destruction going; /* what the seal is asked to sign, while certifying */
+	bool certifying;
+	int64_t retain_said_ns, retain_not_before_ns;
 };
 struct vault_source {
 	struct vg_source s; /* counts since the catalogue was last told */
@@ -80,6 +89,8 @@ struct vault {
 	size_t next_suspect;
 
 	int64_t checkpoint_every_ns, checked_ns;
+	int64_t notice_ns, retained_ns; /* between announcement and destruction; when that was last looked at */
+	uint64_t replay_seq; /* records below it were taken by a run before this one: no checkpoint before they are in their stores again */
 	uint64_t checkpoint_records, checked_seq;
 	size_t sync_bytes;
 	uint64_t keep_free_bytes;
@@ -107,6 +118,12 @@ void vault_drop(struct vault *v);      /* what stands in segments and was examin
 /* vault_index.c */
 vg_rc vault_index_begin(struct vault *v, struct vault_tenant *t);
 void vault_index_end(struct vault_tenant *t); /* what is not on disk yet goes there */
+void vault_index_drop(struct vault_tenant *t, const char *segment); /* nobody can read its blocks any more */
+/* vault_retain.c */
+vg_rc vault_retain_begin(struct vault *v, struct vault_tenant *t); /* once its store is open */
+void vault_retain(struct vault *v);
+vg_rc vault_on_certified(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd);
+unsigned vault_class_of(const struct vault_tenant *t, vg_str name); /* 0 when the settings do not name it */
 /* vault_feed.c */
 vg_rc vault_detect_new(struct vault *v, unsigned index, int fd);
 vg_rc vault_trace_new(struct vault *v, int fd);

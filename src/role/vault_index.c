@@ -182,3 +182,13 @@ vault_index_end(struct vault_tenant *t)
 	for (unsigned i = 0; t->index && i < VG_CLASSES_MAX; i++)
 		finish(t->index, &t->index->group[i]);
 }
+
+void
+vault_index_drop(struct vault_tenant *t, const char *segment)
+{
+	char name[VG_DISK_NAME_MAX];
+
+	index_name(segment, name);
+	if (unlinkat(t->dir.dir, name, 0) < 0 && errno != ENOENT && t->index)
+		vg_role_say(t->index->v->env, VG_LOG_WARNING, "vault: the index %s cannot be removed: %s", name, strerror(errno));
+}

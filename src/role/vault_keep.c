@@ -77,7 +77,7 @@ open_tenant(struct vault *v, vg_str name)
 	size_t n;
 	vg_rc rc;
 
-	*t = (struct vault_tenant){ .dir.dir = -1 };
+	*t = (struct vault_tenant){ .dir.dir = -1, .keys.dir = -1 };
 	snprintf(t->name, sizeof(t->name), "%.*s", VG_STR_ARG(name));
 	snprintf(given, sizeof(given), "tenant-key:%.40s", t->name);
 	hex = vg_role_text(v->env, given);
@@ -93,7 +93,7 @@ open_tenant(struct vault *v, vg_str name)
 	if (rc != VG_OK)
 		vg_role_say(v->env, VG_LOG_ERROR, "vault: tenant %s: %s%s%s at byte %llu: %s (`vigie vault verify` tells more)", t->name, damage.name,
 			    damage.what[0] ? ": " : "", damage.what, (unsigned long long)damage.at, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
-	else if ((rc = read_epoch(t)) == VG_OK && (rc = publish_key(v, t)) == VG_OK && (rc = vault_index_begin(v, t)) == VG_OK) {
+	else if ((rc = read_epoch(t)) == VG_OK && (rc = publish_key(v, t)) == VG_OK && (rc = vault_index_begin(v, t)) == VG_OK && (rc = vault_retain_begin(v, t)) == VG_OK) {
 		vg_store_set_level(t->store, (int)vg_role_number(v->env, "compression", 0));
 		v->ntenant++;
 	}
@@ -132,6 +132,7 @@ vault_keep_open(struct vault *v)
 		return VG_E_REFUSED;
 	}
 	v->cut = (struct vg_intake_cursor){ .seq = vg_intake_first(v->intake) };
+	v->replay_seq = vg_intake_next(v->intake);
 	return VG_OK;
 }
 
@@ -226,7 +227,7 @@ vault_checkpoint(struct vault *v)
 
 		if ((rc = vg_store_cut(t->store)) != VG_OK)
 			say_failed(v, t, "a block cannot be written", rc);
-		else if (v->seal && !t->asked && (rc = ask_seal(v, t)) != VG_OK)
+		else if (v->seal && !t->asked && v->cut.seq >= v->replay_seq && (rc = ask_seal(v, t)) != VG_OK)
 			say_failed(v, t, "no checkpoint can be made", rc);
 		all = all && rc == VG_OK;
 	}
@@ -301,13 +302,15 @@ seal_closed(void *ctx, struct vg_channel *c)
 		vg_role_lost(v->env, VG_ROLE_SEAL, 0);
 	}
 	for (size_t i = 0; i < v->ntenant; i++)
-		v->tenant[i].asked = false;
+		v->tenant[i].asked = v->tenant[i].certifying = false;
 }
 
 vg_rc
 vault_seal_new(struct vault *v, int fd)
 {
-	static const struct vg_handler handlers[] = { { VG_MSG_SIGNED, VG_NOTE_BYTES_MAX + 256, on_signed }, { 0, 0, NULL } };
+	static const struct vg_handler handlers[] = {
+		{ VG_MSG_SIGNED, VG_NOTE_BYTES_MAX + 256, on_signed }, { VG_MSG_CERTIFIED, VG_NOTE_BYTES_MAX + 512, vault_on_certified }, { 0, 0, NULL },
+	};
 	struct vg_channel_ops ops = { handlers, seal_closed, v };
 	struct vg_channel *c;
 	vg_rc rc = vg_channel_new(v->env->loop, fd, &ops, &c);

@@ -124,6 +124,7 @@ struct vg_settings {
 		uint64_t compression;
 		struct vg_retentions retention;
 		vg_str retention_reason;
+		int64_t notice_ns; /* between announcement and destruction */
 		uint64_t keep_free_bytes;
 		uint64_t share; /* percent of the disk that one source may fill */
 	} vault;

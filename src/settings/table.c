@@ -134,6 +134,9 @@ const struct vg_setting vg_setting_rows[] = {
 	TEXT("vault.retention-reason", VG_SET_TEXT, 0, "", AT(vault.retention_reason),
 	     "Why records are kept longer than 365 days; the register of processing says the same.",
 	     "Pourquoi des enregistrements sont gardés plus de 365 jours ; le registre des traitements dit la même chose."),
+	VALUE("vault.notice", VG_SET_DURATION, 0, (uint64_t)VG_DAY, (uint64_t)(90 * VG_DAY), NULL, "7 d", AT(vault.notice_ns),
+	      "So long before records are destroyed it is announced, in the vault itself and at its witness; `vigie hold set` keeps them.",
+	      "Ce temps avant leur destruction, elle est annoncée, dans le coffre même et chez son témoin ; `vigie hold set` les garde."),
 	VALUE("vault.keep-free", VG_SET_SIZE, 0, 16 * MIB, TIB, NULL, "1 GiB", AT(vault.keep_free_bytes),
 	      "What stays free of the disk; below it senders are told to wait.",
 	      "Ce qui reste libre sur le disque ; en dessous, les émetteurs doivent attendre."),
@@ -250,8 +253,7 @@ vg_setting_short(const struct vg_setting *map)
 
 /* Rows whose part of the watch is not built: those, and what stands under them. */
 static const char *const later[] = {
-	"language", "packs", "sources", "rules.indicators", "vault.retention", "vault.retention-reason", "vault.share", "tenants.*.retention",
-	"tenants.*.retention-reason", "tenants.*.recovery-key", "stamps", "witness.urls", "alarm", "limits.query", "limits.memory.seal", "limits.memory.out",
+	"language", "packs", "sources", "rules.indicators", "vault.share", "tenants.*.recovery-key", "stamps", "witness.urls", "alarm", "limits.query", "limits.memory.seal", "limits.memory.out",
 	"limits.memory.respond",
 };
 

@@ -10,6 +10,12 @@ static const char *const steps[] = {
 	"CREATE TABLE key (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, source TEXT NOT NULL, hash BLOB NOT NULL UNIQUE, made_ns INTEGER NOT NULL,"
 	" revoked_ns INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"CREATE TABLE aside (seq INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL) STRICT;",
+	"CREATE TABLE class (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"
+	"INSERT INTO class (id, name) VALUES (0, 'default');"
+	"CREATE TABLE hold (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, from_day INTEGER NOT NULL, to_day INTEGER NOT NULL, reason TEXT NOT NULL,"
+	" set_by TEXT NOT NULL, set_account TEXT NOT NULL, set_ns INTEGER NOT NULL, asked_by TEXT NOT NULL DEFAULT '', asked_account TEXT NOT NULL DEFAULT '',"
+	" asked_ns INTEGER NOT NULL DEFAULT 0, released_by TEXT NOT NULL DEFAULT '', released_account TEXT NOT NULL DEFAULT '',"
+	" released_ns INTEGER NOT NULL DEFAULT 0) STRICT;",
 };
 
 const char *
@@ -194,4 +200,117 @@ vg_catalogue_version(sqlite3 *db)
 	if (vg_db_prepare(db, &st, "PRAGMA data_version", "") == VG_OK)
 		(void)number(st, &v);
 	return v;
+}
+
+/* ---- classes ---- */
+
+vg_rc
+vg_catalogue_class(sqlite3 *db, vg_str name, uint32_t most, uint32_t *out)
+{
+	sqlite3_stmt *st;
+	int64_t id;
+	vg_rc rc;
+
+	for (int turn = 0; turn < 2; turn++) {
+		if ((rc = vg_db_prepare(db, &st, "SELECT id FROM class WHERE name = ?", "t", name)) != VG_OK)
+			return rc;
+		if ((rc = number(st, &id)) == VG_OK) {
+			*out = (uint32_t)id;
+			return VG_OK;
+		}
+		if (rc != VG_E_STOP || turn || (rc = vg_db_prepare(db, &st, "SELECT count(*) FROM class", "")) != VG_OK || (rc = number(st, &id)) != VG_OK)
+			return rc == VG_E_STOP ? VG_E_SYS : rc;
+		if (id >= most)
+			return VG_E_LIMIT;
+		if ((rc = vg_db_do(db, "INSERT INTO class (name) VALUES (?)", "t", name)) != VG_OK)
+			return rc;
+	}
+	return VG_E_SYS;
+}
+
+/* ---- holds ---- */
+
+vg_rc
+vg_catalogue_add_hold(sqlite3 *db, const struct vg_hold *h, int64_t *id)
+{
+	vg_rc rc = vg_db_do(db, "INSERT INTO hold (tenant, from_day, to_day, reason, set_by, set_account, set_ns) VALUES (?, ?, ?, ?, ?, ?, ?)", "tiittti", h->tenant,
+			    (int64_t)h->from_day, (int64_t)h->to_day, h->reason, h->set.who, h->set.account, h->set.ns);
+
+	*id = sqlite3_last_insert_rowid(db);
+	return rc;
+}
+
+#define HOLD_COLUMNS "id, tenant, from_day, to_day, reason, set_by, set_account, set_ns, asked_by, asked_account, asked_ns, released_by, released_account, released_ns"
+
+static void
+take_hold(sqlite3_stmt *st, struct vg_hold *h)
+{
+	struct vg_hold_act *const act[] = { &h->set, &h->asked, &h->released };
+
+	*h = (struct vg_hold){ sqlite3_column_int64(st, 0), vg_db_text(st, 1), (uint32_t)sqlite3_column_int64(st, 2), (uint32_t)sqlite3_column_int64(st, 3),
+			       .reason = vg_db_text(st, 4) };
+	for (int i = 0; i < 3; i++)
+		*act[i] = (struct vg_hold_act){ vg_db_text(st, 5 + 3 * i), vg_db_text(st, 6 + 3 * i), sqlite3_column_int64(st, 7 + 3 * i) };
+}
+
+vg_rc
+vg_catalogue_holds(sqlite3 *db, vg_rc (*each)(void *ctx, const struct vg_hold *h), void *ctx)
+{
+	sqlite3_stmt *st;
+	vg_rc rc = vg_db_prepare(db, &st, "SELECT " HOLD_COLUMNS " FROM hold ORDER BY id", "");
+
+	while (rc == VG_OK && (rc = vg_db_rc(sqlite3_step(st))) == VG_OK) {
+		struct vg_hold h;
+
+		take_hold(st, &h);
+		rc = each(ctx, &h);
+	}
+	(void)sqlite3_finalize(st);
+	return rc == VG_E_STOP ? VG_OK : rc;
+}
+
+vg_rc
+vg_catalogue_release_hold(sqlite3 *db, int64_t id, const struct vg_hold_act *by, bool *done)
+{
+	sqlite3_stmt *st;
+	struct vg_hold h;
+	vg_rc rc;
+
+	*done = false;
+	if ((rc = vg_db_run(db, "BEGIN IMMEDIATE")) != VG_OK)
+		return rc;
+	if ((rc = vg_db_prepare(db, &st, "SELECT " HOLD_COLUMNS " FROM hold WHERE id = ?", "i", id)) == VG_OK) {
+		if ((rc = vg_db_rc(sqlite3_step(st))) == VG_OK) {
+			take_hold(st, &h);
+			if (h.released.ns)
+				rc = VG_E_STOP;
+			else if (h.asked.ns && (vg_str_ieq(h.asked.who, by->who) || vg_str_eq(h.asked.account, by->account)))
+				rc = VG_E_REFUSED;
+			else
+				*done = h.asked.ns != 0;
+		} else if (rc == VG_E_STOP) {
+			rc = VG_E_NOTFOUND;
+		}
+		(void)sqlite3_finalize(st);
+	}
+	if (rc == VG_OK)
+		rc = vg_db_do(db, *done ? "UPDATE hold SET released_by = ?, released_account = ?, released_ns = ? WHERE id = ?" :
+					  "UPDATE hold SET asked_by = ?, asked_account = ?, asked_ns = ? WHERE id = ?", "ttii", by->who, by->account, by->ns, id);
+	if (rc == VG_OK && (rc = vg_db_run(db, "COMMIT")) == VG_OK)
+		return VG_OK;
+	vg_db_rollback(db);
+	return rc;
+}
+
+vg_rc
+vg_catalogue_is_held(sqlite3 *db, vg_str tenant, uint32_t day, bool *out)
+{
+	sqlite3_stmt *st;
+	int64_t n = 0;
+	vg_rc rc = vg_db_prepare(db, &st, "SELECT count(*) FROM hold WHERE released_ns = 0 AND tenant IN ('', ?1) AND ?2 BETWEEN from_day AND to_day", "ti", tenant, (int64_t)day);
+
+	if (rc == VG_OK)
+		rc = number(st, &n);
+	*out = n > 0;
+	return rc;
 }

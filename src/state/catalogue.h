@@ -43,6 +43,28 @@ struct vg_key_row {
 vg_rc vg_catalogue_add_key(sqlite3 *db, const struct vg_key_row *k, int64_t *id) VG_MUST;
 vg_rc vg_catalogue_revoke_key(sqlite3 *db, int64_t id, int64_t now_ns) VG_MUST;
 vg_rc vg_catalogue_keys(sqlite3 *db, vg_rc (*each)(void *ctx, const struct vg_key_row *k), void *ctx) VG_MUST;
+/* Classes of retention have a number each, which records and blocks carry; 0 is "default".  VG_E_LIMIT: VG_CLASSES_MAX others are there. */
+vg_rc vg_catalogue_class(sqlite3 *db, vg_str name, uint32_t most, uint32_t *out) VG_MUST;
+
+/* What may not be destroyed, whatever retention says: all that came on these days.  Releasing it takes two. */
+#define VG_HOLD_TEXT_MAX 200
+struct vg_hold {
+	int64_t id;
+	vg_str tenant;             /* its name; empty: all */
+	uint32_t from_day, to_day; /* since 1970, both included */
+	vg_str reason;
+	struct vg_hold_act {       /* who, by which account of this machine (or "recovery key"), when; ns 0: not yet */
+		vg_str who, account;
+		int64_t ns;
+	} set, asked, released;    /* asked: to be released, by a first one */
+};
+vg_rc vg_catalogue_add_hold(sqlite3 *db, const struct vg_hold *h, int64_t *id) VG_MUST;
+/* The first one asks, the second one releases.  VG_E_NOTFOUND; VG_E_REFUSED: the same person or account as asked; VG_E_STOP: it is released already.
+ * @done: it is released now. */
+vg_rc vg_catalogue_release_hold(sqlite3 *db, int64_t id, const struct vg_hold_act *by, bool *done) VG_MUST;
+vg_rc vg_catalogue_holds(sqlite3 *db, vg_rc (*each)(void *ctx, const struct vg_hold *h), void *ctx) VG_MUST;
+vg_rc vg_catalogue_is_held(sqlite3 *db, vg_str tenant, uint32_t day, bool *out) VG_MUST;
+
 /* Changes when another process wrote. */
 int64_t vg_catalogue_version(sqlite3 *db);
 
