@@ -46,6 +46,15 @@ const struct vg_command vg_commands[] = {
 	{ "vault export", "--to FOLDER [OPTIONS]", "write a case folder: records with the proof that they stood in the vault",
 	  "Records, proofs, signed checkpoint, public keys, hashes and a chain-of-custody sheet (French and English, to be signed by hand).  `vigie vault verify "
 	  "--export` checks it on any machine.  It holds no private key.", vg_vault_export_opts, 0, vg_cmd_vault_export },
+	{ "vault destroy", "--from DAY --recovery-key FILE --reason TEXT [OPTIONS]", "let records go before their time, in every copy",
+	  "The day's key is destroyed, with a signed certificate; everything else stays, so that the vault still verifies.  The order is signed by the "
+	  "company's recovery key, and the watch carries it out; days that are held stay.  Signals that were made of the records are not touched.",
+	  vg_vault_destroy_opts, 0, vg_cmd_vault_destroy },
+	{ "hold set", "--from DAY --by NAME --reason TEXT [OPTIONS]", "keep what came on these days, whatever retention says", NULL, vg_hold_set_opts, 0,
+	  vg_cmd_hold_set },
+	{ "hold release", "ID --by NAME [OPTIONS]", "let a hold go: the first of two people asks, the second one releases", NULL, vg_hold_release_opts, 1,
+	  vg_cmd_hold_release },
+	{ "hold list", "[OPTIONS]", "what is held, since when, by whom", NULL, vg_source_list_opts, 0, vg_cmd_hold_list },
 	{ "witness accept", "--state DIR TENANT", "let the new epoch of a log begin, as after a restore", NULL, vg_witness_accept_opts, 1, vg_cmd_witness_accept },
 	{ "witness", "--state DIR --from URL [OPTIONS]", "keep a copy of a watch's vault elsewhere, and tell when it falls silent",
 	  "Pulls checkpoints and sealed segments every few seconds, keeps them append-only, cosigns what is consistent, refuses a log that was "

@@ -80,41 +80,17 @@ on_source(void *ctx, const struct vg_source *s)
 	return b->rc;
 }
 
-/* Open the catalogue, call, close. */
 static int
-with_catalogue(const struct vg_args *a, bool read_only, int (*fn)(const struct vg_args *a, sqlite3 *db))
-{
-	struct vg_house h;
-	sqlite3 *db;
-	int code = vg_state_open(a, &h);
-
-	if (code != VG_EXIT_OK)
-		return code;
-	if ((code = vg_state_catalogue(&h, read_only, &db)) == VG_EXIT_OK) {
-		code = fn(a, db);
-		vg_db_close(db);
-	}
-	vg_house_close(&h);
-	return code;
-}
-
-static int
-failed(sqlite3 *db)
-{
-	vg_log(VG_LOG_ERROR, "catalogue.db: %s", sqlite3_errmsg(db));
-	return VG_EXIT_FAILED;
-}
-
-static int
-list_sources(const struct vg_args *a, sqlite3 *db)
+list_sources(const struct vg_args *a, struct vg_house *h, sqlite3 *db)
 {
 	struct listing l = { .jsonl = false };
 	int code = VG_EXIT_FAILED;
 
+	(void)h;
 	if (!vg_take_format(a, &l.jsonl))
 		return VG_EXIT_USAGE;
 	if (vg_names_read(db, &l.names) != VG_OK || vg_catalogue_sources(db, on_source, &l) != VG_OK)
-		code = failed(db);
+		code = vg_catalogue_failed(db);
 	else if ((code = vg_print(&l.out)) == VG_EXIT_OK && l.n == 0 && !l.jsonl)
 		puts("nobody has sent anything yet");
 	vg_names_free(&l.names);
@@ -125,7 +101,7 @@ list_sources(const struct vg_args *a, sqlite3 *db)
 int
 vg_cmd_source_list(const struct vg_args *a)
 {
-	return with_catalogue(a, true, list_sources);
+	return vg_with_catalogue(a, true, list_sources);
 }
 
 static int
@@ -145,22 +121,23 @@ set_state(const struct vg_args *a, sqlite3 *db, unsigned state)
 			vg_log(VG_LOG_ERROR, "%s: there is no such source (`vigie source list` shows them)", a->operand[i]);
 			code = VG_EXIT_INPUT;
 		} else if (rc != VG_OK) {
-			return failed(db);
+			return vg_catalogue_failed(db);
 		}
 	}
 	return code;
 }
 
 static int
-adopt(const struct vg_args *a, sqlite3 *db)
+adopt(const struct vg_args *a, struct vg_house *h, sqlite3 *db)
 {
+	(void)h;
 	return set_state(a, db, VG_SOURCE_ADOPTED);
 }
 
 int
 vg_cmd_source_adopt(const struct vg_args *a)
 {
-	return with_catalogue(a, false, adopt);
+	return vg_with_catalogue(a, false, adopt);
 }
 
 /* ---- keys ---- */
@@ -183,7 +160,7 @@ is_word(const char *s)
 }
 
 static int
-add_key(const struct vg_args *a, sqlite3 *db)
+add_key(const struct vg_args *a, struct vg_house *house, sqlite3 *db)
 {
 	const char *name = a->operand[0], *asked = vg_arg(a, "--tenant");
 	char tenant[65] = "", secret[65];
@@ -193,6 +170,7 @@ add_key(const struct vg_args *a, sqlite3 *db)
 	struct vg_key_row k = { .source = vg_str_of(name), .hash = vg_str_mem(h.b, sizeof(h.b)), .made_ns = vg_clock_ns() };
 	bool jsonl, known;
 
+	(void)house;
 	if (!vg_take_format(a, &jsonl))
 		return VG_EXIT_USAGE;
 	if (!is_word(name)) {
@@ -204,7 +182,7 @@ add_key(const struct vg_args *a, sqlite3 *db)
 	if (asked)
 		snprintf(tenant, sizeof(tenant), "%.64s", asked);
 	else if (vg_catalogue_tenants(db, first_tenant, tenant) != VG_OK)
-		return failed(db);
+		return vg_catalogue_failed(db);
 	known = vg_names_tenant_named(&names, tenant) != NULL;
 	vg_names_free(&names);
 	if (!known) {
@@ -216,7 +194,7 @@ add_key(const struct vg_args *a, sqlite3 *db)
 	(void)sodium_bin2hex(secret, sizeof(secret), random, sizeof(random));
 	vg_hash_of(vg_str_of(secret), &h);
 	if (vg_catalogue_add_key(db, &k, &k.id) != VG_OK)
-		return failed(db);
+		return vg_catalogue_failed(db);
 	if (jsonl)
 		printf("{\"id\":%lld,\"tenant\":\"%s\",\"source\":\"%s\",\"secret\":\"%s\"}\n", (long long)k.id, tenant, name, secret);
 	else
@@ -229,7 +207,7 @@ add_key(const struct vg_args *a, sqlite3 *db)
 int
 vg_cmd_key_add(const struct vg_args *a)
 {
-	return with_catalogue(a, false, add_key);
+	return vg_with_catalogue(a, false, add_key);
 }
 
 static vg_rc
@@ -261,15 +239,16 @@ on_key(void *ctx, const struct vg_key_row *k)
 }
 
 static int
-list_keys(const struct vg_args *a, sqlite3 *db)
+list_keys(const struct vg_args *a, struct vg_house *h, sqlite3 *db)
 {
 	struct listing l = { .jsonl = false };
 	int code;
 
+	(void)h;
 	if (!vg_take_format(a, &l.jsonl))
 		return VG_EXIT_USAGE;
 	if (vg_catalogue_keys(db, on_key, &l) != VG_OK)
-		code = failed(db);
+		code = vg_catalogue_failed(db);
 	else if ((code = vg_print(&l.out)) == VG_EXIT_OK && l.n == 0 && !l.jsonl)
 		puts("there is no key yet (`vigie key add NAME` makes one for the source NAME)");
 	vg_buf_fini(&l.out);
@@ -279,15 +258,16 @@ list_keys(const struct vg_args *a, sqlite3 *db)
 int
 vg_cmd_key_list(const struct vg_args *a)
 {
-	return with_catalogue(a, true, list_keys);
+	return vg_with_catalogue(a, true, list_keys);
 }
 
 static int
-revoke(const struct vg_args *a, sqlite3 *db)
+revoke(const struct vg_args *a, struct vg_house *h, sqlite3 *db)
 {
 	uint64_t id;
 	vg_rc rc;
 
+	(void)h;
 	if (!vg_str_u64(vg_str_of(a->operand[0]), &id)) {
 		vg_log(VG_LOG_ERROR, "key revoke %s: no number of a key (`vigie key list` shows them)", a->operand[0]);
 		return VG_EXIT_USAGE;
@@ -296,11 +276,11 @@ revoke(const struct vg_args *a, sqlite3 *db)
 		vg_log(VG_LOG_ERROR, "key revoke %s: there is no such key that is good", a->operand[0]);
 		return VG_EXIT_INPUT;
 	}
-	return rc == VG_OK ? VG_EXIT_OK : failed(db);
+	return rc == VG_OK ? VG_EXIT_OK : vg_catalogue_failed(db);
 }
 
 int
 vg_cmd_key_revoke(const struct vg_args *a)
 {
-	return with_catalogue(a, false, revoke);
+	return vg_with_catalogue(a, false, revoke);
 }

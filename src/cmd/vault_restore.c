@@ -85,22 +85,8 @@ take_keys(const struct vg_args *a, struct vg_restore_options *o, struct vg_note_
 static bool
 take_recovery(const struct vg_args *a, uint8_t out[32], bool *have)
 {
-	struct vg_buf b = { 0 };
-	size_t n = 0;
-	bool ok;
-
 	*have = vg_arg(a, "--recovery-key") != NULL;
-	if (!*have)
-		return true;
-	ok = take_text(a, "--recovery-key", &b);
-	if (ok && (sodium_hex2bin(out, 32, b.p, b.n - 1, " \n-", &n, NULL) != 0 || n != 32)) {
-		vg_log(VG_LOG_ERROR, "--recovery-key: 64 hexadecimal digits are wanted");
-		ok = false;
-	}
-	if (b.p)
-		sodium_memzero(b.p, b.cap);
-	vg_buf_fini(&b);
-	return ok;
+	return !*have || vg_take_recovery_key(a, out);
 }
 
 /* ---- one tenant: its key opened, its next epoch written down ---- */

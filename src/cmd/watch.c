@@ -1,6 +1,7 @@
 #include "cmd/watch.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,52 @@ open_db(struct vg_house *h, const char *name, bool read_only, vg_rc (*open)(cons
 		return VG_EXIT_OK;
 	vg_log(VG_LOG_ERROR, "%s", why);
 	return VG_EXIT_INPUT;
+}
+
+int
+vg_with_catalogue(const struct vg_args *a, bool read_only, int (*fn)(const struct vg_args *a, struct vg_house *h, sqlite3 *db))
+{
+	struct vg_house h;
+	sqlite3 *db;
+	int code = vg_state_open(a, &h);
+
+	if (code != VG_EXIT_OK)
+		return code;
+	if ((code = vg_state_catalogue(&h, read_only, &db)) == VG_EXIT_OK) {
+		code = fn(a, &h, db);
+		vg_db_close(db);
+	}
+	vg_house_close(&h);
+	return code;
+}
+
+int
+vg_catalogue_failed(sqlite3 *db)
+{
+	vg_log(VG_LOG_ERROR, "catalogue.db: %s", sqlite3_errmsg(db));
+	return VG_EXIT_FAILED;
+}
+
+bool
+vg_take_recovery_key(const struct vg_args *a, uint8_t out[32])
+{
+	const char *path = vg_arg(a, "--recovery-key");
+	struct vg_buf b = { 0 };
+	vg_str s;
+	size_t n = 0;
+	bool ok = path && vg_house_read(path, &b) == VG_OK;
+
+	s = vg_str_trim(vg_buf_str(&b));
+	if (!ok)
+		vg_log(VG_LOG_ERROR, "--recovery-key %s: %s", path ? path : "", strerror(errno));
+	else if (sodium_hex2bin(out, 32, s.p, s.n, " \n-", &n, NULL) != 0 || n != 32) {
+		vg_log(VG_LOG_ERROR, "--recovery-key %s: 64 hexadecimal digits are wanted", path);
+		ok = false;
+	}
+	if (b.p)
+		sodium_memzero(b.p, b.cap);
+	vg_buf_fini(&b);
+	return ok;
 }
 
 int

@@ -20,6 +20,11 @@ bool vg_take_format(const struct vg_args *a, bool *jsonl);
 /* Open vault/catalogue.db or trace/signals.db of it. */
 int vg_state_catalogue(struct vg_house *h, bool read_only, sqlite3 **out);
 int vg_state_signals(struct vg_house *h, sqlite3 **out);
+/* Open the catalogue of --state, call, close; the exit code. */
+int vg_with_catalogue(const struct vg_args *a, bool read_only, int (*fn)(const struct vg_args *a, struct vg_house *h, sqlite3 *db));
+int vg_catalogue_failed(sqlite3 *db); /* tells why; VG_EXIT_FAILED */
+/* The 32 bytes of the file that --recovery-key names; false: told. */
+bool vg_take_recovery_key(const struct vg_args *a, uint8_t out[32]);
 /* The names of tenants and sources, as the catalogue has them. */
 struct vg_names {
 	struct vg_name {
