@@ -12,6 +12,7 @@
 #include "net/loop.h"
 #include "witness/names.h"
 #include "witness/sync.h"
+#include "witness/destroy.h"
 #include "witness/watcher.h"
 
 #define SECRET_FILE_MAX 65536
@@ -27,6 +28,7 @@ const struct vg_opt vg_witness_opts[] = {
 	{ "--name", VG_OPT_TEXT, "NAME", "the name of the witness's key when it is made (default: witness.HOST)" },
 	{ "--every", VG_OPT_TEXT, "TIME", "pull so often (default: 5s)" },
 	{ "--silence", VG_OPT_TEXT, "TIME", "alarm when no newer checkpoint came for so long (default: 60s)" },
+	{ "--keep", VG_OPT_TEXT, "TIME", "keep what is younger when the watch destroys it, but for an order of the recovery key (default: 180d)" },
 	{ "--free", VG_OPT_TEXT, "SIZE", "alarm, and fetch nothing more, below so many free bytes, as 20G, or below 5 %" },
 	{ "--listen", VG_OPT_TEXT, "ADDRESS:PORT", "serve the copy, to be read: for verify and restore" },
 	{ "--listen-token-file", VG_OPT_TEXT, "FILE", "who reads the copy must bring this token" },
@@ -97,13 +99,13 @@ take_key(const char *option, const char *text, struct vg_note_key *out)
 }
 
 static bool
-take_time(const struct vg_args *a, const char *option, int64_t none_ns, int64_t *out)
+take_time(const struct vg_args *a, const char *option, int64_t none_ns, int64_t most_ns, int64_t *out)
 {
 	const char *text = vg_arg(a, option);
 
 	*out = text ? vg_duration_parse(vg_str_of(text)) : none_ns;
-	if (*out == VG_TIME_NONE || *out < VG_SEC || *out > VG_DAY)
-		return usage(option, text, "a time from 1s to 1d");
+	if (*out == VG_TIME_NONE || *out < VG_SEC || *out > most_ns)
+		return usage(option, text, most_ns == VG_DAY ? "a time from 1s to 1d" : "a time from 1s to 3650d");
 	return true;
 }
 
@@ -248,8 +250,8 @@ take_all(const struct vg_args *a, struct settings *s)
 	s->o.listen = -1;
 	if ((s->o.state = vg_arg(a, "--state")) == NULL)
 		return usage("--state", "", "where shall the copy be kept?");
-	if (!take_time(a, "--every", 5 * VG_SEC, &s->o.every_ns) || !take_time(a, "--silence", 60 * VG_SEC, &s->o.silence_ns) ||
-	    !take_size(a, "--free", &s->o.free_bytes))
+	if (!take_time(a, "--every", 5 * VG_SEC, VG_DAY, &s->o.every_ns) || !take_time(a, "--silence", 60 * VG_SEC, VG_DAY, &s->o.silence_ns) ||
+	    !take_time(a, "--keep", VG_WITNESS_KEEP_DAYS * VG_DAY, 3650 * VG_DAY, &s->o.keep_ns) || !take_size(a, "--free", &s->o.free_bytes))
 		return false;
 	if (s->o.every_ns >= s->o.silence_ns)
 		return usage("--every", vg_arg(a, "--every") ? vg_arg(a, "--every") : "5s", "is to be less than --silence");

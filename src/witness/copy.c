@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "vault/destruction.h"
 #include "vault/segment.h"
+#include "witness/destroy.h"
 
 #define PART ".part"
 #define TMP ".tmp"
@@ -126,7 +128,7 @@ vg_copy_set_key(struct vg_copy *c, const struct vg_note_key *k)
 
 struct block {
 	uint32_t segment; /* row of the copy */
-	uint64_t bytes, first, last;
+	uint64_t bytes, number; /* which leaf */
 	struct vg_hash leaf;
 };
 struct blocks {
@@ -151,16 +153,16 @@ add_block(struct blocks *list, const struct block *b)
 }
 
 static int
-by_first(const void *a, const void *b)
+by_number(const void *a, const void *b)
 {
-	uint64_t x = ((const struct block *)a)->first, y = ((const struct block *)b)->first;
+	uint64_t x = ((const struct block *)a)->number, y = ((const struct block *)b)->number;
 
 	return x < y ? -1 : x > y;
 }
 
-/* The block at @at of a file of @size bytes.  @stored: room to look into its bytes too; NULL: only its head. */
+/* The block at @at of a file of @size bytes.  @stored: room to look into its bytes too, which are zero when they were destroyed; NULL: only its head. */
 static vg_rc
-block_at(const struct vg_file *f, uint64_t at, uint64_t size, struct vg_buf *stored, struct block *out)
+block_at(struct vg_copy *c, const struct vg_file *f, uint64_t at, uint64_t size, struct vg_buf *stored, struct block *out)
 {
 	char bytes[VG_BLOCK_HEAD];
 	vg_str head = vg_str_mem(bytes, sizeof(bytes));
@@ -180,10 +182,10 @@ block_at(const struct vg_file *f, uint64_t at, uint64_t size, struct vg_buf *sto
 		if ((rc = vg_file_read(f, stored->p, (size_t)h.stored, at + VG_BLOCK_HEAD)) != VG_OK)
 			return rc;
 		stored->n = (size_t)h.stored;
-		if (!vg_block_is_sound(&h, vg_buf_str(stored)))
+		if (!vg_block_is_sound(&h, vg_buf_str(stored)) && !(h.key && vg_is_erased(vg_buf_str(stored)) && vg_copy_is_destroyed(c, h.key)))
 			return VG_E_FORMAT;
 	}
-	*out = (struct block){ .bytes = VG_BLOCK_HEAD + h.stored, .first = h.first_seq, .last = h.last_seq };
+	*out = (struct block){ .bytes = VG_BLOCK_HEAD + h.stored, .number = h.leaf };
 	vg_block_leaf(head, &out->leaf);
 	return VG_OK;
 }
@@ -194,18 +196,18 @@ scan(struct vg_copy *c, uint32_t segment, const char *name, bool deep, struct bl
 {
 	struct vg_file f = { .name = "" };
 	struct vg_buf stored = { 0 };
-	uint64_t size, at = 0, last = 0;
+	uint64_t size, at = 0, next = 0;
 	vg_rc rc = vg_shared_open(c->d.dir, name, &f.fd, &size);
 
 	while (rc == VG_OK && at < size) {
 		struct block b;
 
-		rc = block_at(&f, at, size, deep ? &stored : NULL, &b);
-		if (rc == VG_OK && at && b.first <= last)
+		rc = block_at(c, &f, at, size, deep ? &stored : NULL, &b);
+		if (rc == VG_OK && at && b.number < next)
 			rc = VG_E_FORMAT;
 		if (rc == VG_OK) {
 			b.segment = segment;
-			last = b.last;
+			next = b.number + 1;
 			at += b.bytes;
 			rc = add_block(out, &b);
 		}
@@ -215,21 +217,19 @@ scan(struct vg_copy *c, uint32_t segment, const char *name, bool deep, struct bl
 	return rc == VG_E_SYS || rc == VG_E_NOMEM ? rc : VG_OK;
 }
 
-/* The first @n blocks of @list, behind those of @tree.  VG_E_REFUSED: their numbers do not ascend, or there are not so many. */
+/* The first @n blocks of @list, behind those of @tree.  VG_E_REFUSED: one is missing or stands twice. */
 static vg_rc
-add_leaves(struct blocks *list, uint64_t n, struct vg_frontier *tree, uint64_t *last_seq, char *why)
+add_leaves(struct blocks *list, uint64_t n, struct vg_frontier *tree, char *why)
 {
 	uint64_t size = tree->n + n;
 
 	if (list->n)
-		qsort(list->b, list->n, sizeof(*list->b), by_first);
+		qsort(list->b, list->n, sizeof(*list->b), by_number);
 	for (uint64_t i = 0; i < n && i < list->n; i++) {
-		if (tree->n && list->b[i].first <= *last_seq) {
-			snprintf(why, VG_COPY_WHY, "block %llu begins with record %llu, which stands before it already", (unsigned long long)tree->n,
-				 (unsigned long long)list->b[i].first);
+		if (list->b[i].number != tree->n) {
+			snprintf(why, VG_COPY_WHY, "block %llu should come now, and block %llu does", (unsigned long long)tree->n, (unsigned long long)list->b[i].number);
 			return VG_E_REFUSED;
 		}
-		*last_seq = list->b[i].last;
 		vg_frontier_add(tree, &list->b[i].leaf);
 	}
 	if (tree->n < size) {
@@ -319,7 +319,7 @@ open_segments(struct vg_copy *c, char *why)
 	for (uint32_t i = 0; i < c->n && rc == VG_OK; i++)
 		rc = scan(c, i, c->segment[i].name, false, &list);
 	if (rc == VG_OK && c->has_last) {
-		rc = add_leaves(&list, c->last.size, &c->tree, &c->last_seq, why);
+		rc = add_leaves(&list, c->last.size, &c->tree, why);
 		if (rc == VG_OK && !gives_root(&c->tree, &c->last))
 			rc = no(why, VG_E_REFUSED, "the blocks of this copy do not give the root of its checkpoint", c->tenant);
 		for (uint64_t i = 0; i < c->last.size && rc == VG_OK; i++)
@@ -515,7 +515,7 @@ vg_copy_grow(struct vg_copy *c, const struct vg_checkpoint *to, char why[VG_COPY
 {
 	struct blocks list = { .n = 0 };
 	struct vg_frontier tree = c->tree;
-	uint64_t last = c->last_seq, n = to->size - c->tree.n;
+	uint64_t n = to->size - c->tree.n;
 	char name[VG_DISK_NAME_MAX + 8];
 	vg_rc rc = VG_OK;
 
@@ -524,13 +524,12 @@ vg_copy_grow(struct vg_copy *c, const struct vg_checkpoint *to, char why[VG_COPY
 			part_name(&c->segment[i], name);
 			rc = scan(c, i, name, true, &list);
 		}
-	if (rc == VG_OK && (rc = add_leaves(&list, n, &tree, &last, why)) == VG_OK && !gives_root(&tree, to))
+	if (rc == VG_OK && (rc = add_leaves(&list, n, &tree, why)) == VG_OK && !gives_root(&tree, to))
 		rc = no(why, VG_E_REFUSED, "the blocks it serves do not give the root that it signed", c->tenant);
 	if (rc == VG_OK)
 		rc = take_parts(c, &list, n);
 	if (rc == VG_OK) {
 		c->tree = tree;
-		c->last_seq = last;
 		vg_copy_drop_parts(c); /* what came behind is fetched again */
 	} else if (rc != VG_E_REFUSED) {
 		rc = no(why, rc, vg_rc_name(rc), c->tenant);

@@ -1,9 +1,10 @@
 /* witness/copy.h - a witness's own copy of one tenant's vault: segments under the last checkpoint that it accepted, that
- * checkpoint, and what belongs to it.  Nothing of it is written over or removed; what is under no accepted checkpoint is not of it yet.
+ * checkpoint, and what belongs to it.  Nothing of it is written over or removed, but for what was destroyed (witness/destroy.h); what is under no
+ * accepted checkpoint is not of it yet.
  *
  * What comes is first kept beside, in NAME.part files, and looked into: every block's stored bytes, and the tree over all heads.
  * Only if that gives the root that the log signed do the parts become the copy; they are synced before the checkpoint is.
- * The leaves stand in the order of their records' numbers, whatever segments they lie in. */
+ * Each block says which leaf it is. */
 #ifndef VG_WITNESS_COPY_H
 #define VG_WITNESS_COPY_H
 
@@ -29,7 +30,6 @@ struct vg_copy {
 	struct vg_checkpoint last;
 	struct vg_buf note;      /* of it, as it stands on disk */
 	struct vg_frontier tree; /* over all of last */
-	uint64_t last_seq;       /* of the last block; 0: there is none */
 	struct vg_copy_segment *segment; /* owned */
 	size_t n, cap;
 	char seen_name[VG_DISK_NAME_MAX]; /* the file of checkpoints seen that was written to, and where its notes end */

@@ -67,7 +67,7 @@ run(struct vg_pull *p, struct restore *r, size_t *tenants)
 {
 	const struct vg_restore_options *o = r->o;
 	struct vg_note_key key;
-	struct vg_sync_options so = { .pull = p, .url = o->url, .vault = o->vault, .forks = -1, .epochs = -1, .log_key = o->log_key, .nlog_key = o->nlog_key,
+	struct vg_sync_options so = { .pull = p, .url = o->url, .vault = o->vault, .forks = -1, .epochs = -1, .keep_ns = INT64_MAX, .log_key = o->log_key, .nlog_key = o->nlog_key,
 				      .witness = o->witness, .poll_ns = VG_DAY, .report = on_report, .ctx = r };
 	struct vg_sync *s;
 	size_t good = 0;

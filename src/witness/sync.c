@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "net/loop.h"
 #include "witness/copy.h"
+#include "witness/destroy.h"
 #include "witness/judge.h"
 
 #define CHUNK_BYTES ((uint64_t)32 << 20) /* of a segment, in one request */
@@ -28,6 +29,8 @@ struct tenant {
 	bool has_seen, good;
 	struct vg_checkpoint seen; /* the newest that the log signed */
 	int64_t listed_ns;         /* monotonic; 0: never */
+	int64_t kept_said_ns;      /* when it was last said what is kept though the watch destroyed it */
+	bool kept;
 };
 struct vg_sync {
 	struct vg_sync_options o;
@@ -382,19 +385,23 @@ on_listed(void *ctx, vg_str name, enum vg_shared what, uint64_t size)
 	return what == VG_SHARED_SEGMENT ? fetch_segment(s, s->now, name, size) : VG_OK;
 }
 
-/* What is listed and not held, segments or small files.  VG_E_STOP: it was told why not. */
+/* What is listed and not held: small files first, since they say which blocks were destroyed, then segments.  VG_E_STOP: it was told why not. */
 static vg_rc
-fetch_listed(struct vg_sync *s, struct tenant *t, bool small)
+fetch_listed(struct vg_sync *s, struct tenant *t, bool segments)
 {
 	char path[256];
 	vg_rc rc;
 
 	path_of(t, "list", path);
 	s->now = t;
-	s->small = small;
+	s->small = true;
 	s->why[0] = 0;
 	if ((rc = vg_pull_text(s->o.pull, s->o.url, path, VG_LIST_BYTES_MAX, &s->list, s->why)) == VG_OK)
 		rc = vg_list_parse(vg_buf_str(&s->list), on_listed, s);
+	if (rc == VG_OK && segments) {
+		s->small = false;
+		rc = vg_list_parse(vg_buf_str(&s->list), on_listed, s);
+	}
 	if (rc == VG_OK || rc == VG_E_STOP)
 		return rc;
 	if (s->why[0] == 0)
@@ -410,7 +417,7 @@ static vg_rc
 grow(struct vg_sync *s, struct tenant *t, const struct vg_checkpoint *c)
 {
 	bool resumed;
-	vg_rc rc = fetch_listed(s, t, false);
+	vg_rc rc = fetch_listed(s, t, true);
 
 	if (rc != VG_OK)
 		return rc;
@@ -583,6 +590,32 @@ take_note(struct vg_sync *s, struct tenant *t)
 }
 
 static void
+on_destroy(void *ctx, bool done, const char *text)
+{
+	struct vg_sync *s = ctx;
+
+	if (done || s->now->kept_said_ns == 0 || vg_monotonic_ns() - s->now->kept_said_ns > VG_DAY)
+		report(s, VG_REPORT_NOTE, s->now, text);
+	s->now->kept |= !done;
+}
+
+/* What the watch destroyed; what is kept all the same is said once a day. */
+static void
+destroy(struct vg_sync *s, struct tenant *t)
+{
+	struct vg_destroy_rule r = { vg_clock_ns(), s->o.keep_ns };
+	vg_rc rc;
+
+	if (s->o.keep_ns == INT64_MAX)
+		return;
+	s->now = t;
+	if ((rc = vg_copy_destroy(t->copy, &r, on_destroy, s)) != VG_OK)
+		report(s, VG_REPORT_COPY, t, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
+	if (t->kept && (t->kept_said_ns == 0 || vg_monotonic_ns() - t->kept_said_ns > VG_DAY))
+		t->kept_said_ns = vg_monotonic_ns();
+}
+
+static void
 sync_tenant(struct vg_sync *s, struct tenant *t)
 {
 	int64_t now_ns = vg_monotonic_ns();
@@ -599,10 +632,12 @@ sync_tenant(struct vg_sync *s, struct tenant *t)
 	(void)!take_note(s, t); /* all of it is reported */
 	if (t->copy == NULL || !t->good || (t->listed_ns && now_ns - t->listed_ns < RELIST_NS))
 		return;
-	if (fetch_listed(s, t, true) == VG_OK)
-		t->listed_ns = now_ns;
-	else
+	if (fetch_listed(s, t, false) != VG_OK) {
 		t->good = false;
+		return;
+	}
+	t->listed_ns = now_ns;
+	destroy(s, t);
 }
 
 /* ---- the round ---- */

@@ -30,6 +30,7 @@ struct vg_sync_options {
 	const struct vg_note_key *recovery; /* whose signature makes an epoch accepted; NULL: only a person's word does */
 	const struct vg_note_key *witness;  /* must have signed too; NULL: need not */
 	uint64_t free_bytes;   /* less than that, or 5 %, on the disk: nothing more is fetched */
+	int64_t keep_ns;       /* of what the watch destroyed: witness/destroy.h; INT64_MAX in a restore */
 	int64_t poll_ns;       /* while much is fetched: look for a newer checkpoint so often */
 	vg_report_fn *report;
 	void *ctx;

@@ -166,7 +166,7 @@ static _Noreturn void
 pull_for_ever(struct watcher *w, const struct source *src, int out)
 {
 	struct vg_sync_options o = { .url = src->url, .vault = w->vault, .forks = w->forks, .epochs = w->epochs, .self = &w->key, .log_key = w->o->log_key,
-				     .nlog_key = w->o->nlog_key, .recovery = w->o->recovery, .free_bytes = w->o->free_bytes, .poll_ns = w->o->every_ns,
+				     .nlog_key = w->o->nlog_key, .recovery = w->o->recovery, .free_bytes = w->o->free_bytes, .keep_ns = w->o->keep_ns, .poll_ns = w->o->every_ns,
 				     .report = send_line, .ctx = &out };
 	size_t tenants, good;
 	struct vg_sync *s;

@@ -24,6 +24,7 @@ struct vg_witness_options {
 	int listen;                   /* a socket to serve the copy on; -1: none */
 	const char *listen_token, *listen_cert, *listen_key; /* see witness/publish.h */
 	int64_t silence_ns, every_ns; /* every is less than silence */
+	int64_t keep_ns;              /* of what the watch destroyed: witness/destroy.h */
 	uint64_t free_bytes;          /* alarm below that, or below 5 % */
 	struct vg_tell_options tell;  /* its name is that of the witness's key when it is made */
 };

@@ -107,6 +107,7 @@ add_block(struct vg_disk *d, struct vg_frontier *tree, const char *text)
 
 		need(vg_block_add(&w, &r) == VG_OK, "record");
 	}
+	w.head.leaf = tree->n;
 	need(vg_block_finish(&w, NULL, 0, &block) == VG_OK, "block");
 	segment_of(tree->n, name);
 	if ((rc = vg_segment_open(d, name, 0, &damage, &s)) == VG_E_NOTFOUND)

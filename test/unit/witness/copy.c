@@ -53,6 +53,7 @@ setup(void **state)
 			break;
 		vg_block_begin(&w);
 		assert_int_equal(vg_block_add(&w, &r), VG_OK);
+		w.head.leaf = i;
 		assert_int_equal(vg_block_finish(&w, NULL, 0, &block[i]), VG_OK);
 		vg_block_leaf(vg_str_cut(vg_buf_str(&block[i]), VG_BLOCK_HEAD), &leaf);
 		vg_frontier_add(&tree, &leaf);
@@ -125,7 +126,7 @@ it_grows_across_segments(void **state)
 	assert_int_equal(vg_copy_open(vault, "acme", &second, why), VG_E_REFUSED); /* one process at a time */
 	vg_copy_free(c);
 	c = open_copy("acme");
-	assert_true(c->has_last && c->last.size == 3 && c->tree.n == 3 && c->last_seq == 21);
+	assert_true(c->has_last && c->last.size == 3 && c->tree.n == 3);
 	part(c, A, 3);
 	part(c, A, 4);
 	assert_int_equal(vg_copy_grow(c, &point[5], why), VG_OK); /* and the process dies before it keeps the checkpoint */
