@@ -11,7 +11,7 @@ vg_proof_name(unsigned proof)
 const char *
 vg_refusal_name(unsigned why)
 {
-	static const char *const name[VG_REFUSALS] = { "too-long", "bad-frame", "bad-format", "bad-key", "over-limit", "dropped-by-kernel" };
+	static const char *const name[VG_REFUSALS] = { "too-long", "bad-frame", "bad-format", "bad-key", "over-limit", "dropped-by-kernel", "over-share" };
 
 	return why < VG_REFUSALS ? name[why] : "unknown";
 }

@@ -33,6 +33,7 @@ enum vg_refusal {        /* why something was not taken, counted a source */
 	VG_REFUSED_KEY,      /* a key that is not ours, or was revoked */
 	VG_REFUSED_LIMIT,    /* too many connections, too large a body, too slow */
 	VG_REFUSED_KERNEL,   /* UDP: the kernel's queue was full (SO_RXQ_OVFL) */
+	VG_REFUSED_SHARE,    /* it fills its share of the disk: its newest records are not taken */
 	VG_REFUSALS
 };
 const char *vg_refusal_name(unsigned why);
@@ -49,6 +50,9 @@ struct vg_gate {
 	/* How many records were taken so far. */
 	uint64_t (*taken)(void *ctx);
 	void (*refused)(void *ctx, uint32_t source /* or VG_GATE_NONE */, enum vg_refusal why, uint64_t n);
+	/* Does it fill its share of the disk?  Then who can tell its sender to wait does; what is taken all the same is dropped and counted, but for
+	 * sources of "https", which were told that it is kept.  NULL: none does. */
+	bool (*over)(void *ctx, uint32_t source);
 };
 
 #endif

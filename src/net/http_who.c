@@ -89,5 +89,10 @@ vg_http_who(struct request *r, bool source)
 		return 0;
 	s = speaker_of(r->conn, key);
 	r->source = h->gate->source(h->gate->ctx, &s);
-	return r->source == VG_GATE_NONE ? 503 : 0;
+	if (r->source == VG_GATE_NONE)
+		return 503;
+	if (h->gate->over == NULL || !h->gate->over(h->gate->ctx, r->source))
+		return 0;
+	h->gate->refused(h->gate->ctx, r->source, VG_REFUSED_SHARE, 1);
+	return 429;
 }

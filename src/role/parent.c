@@ -152,6 +152,7 @@ give_vault(struct parent *p, struct child *c)
 	give_number(c, "sync-every-ms", (uint64_t)(s->vault.sync_every_ns / 1000000));
 	give_number(c, "sync-bytes", s->vault.sync_bytes);
 	give_number(c, "keep-free", s->vault.keep_free_bytes);
+	give_number(c, "share", s->vault.share);
 	give_number(c, "compression", s->vault.compression);
 	give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_VAULT]);
 }

@@ -24,6 +24,7 @@ struct source {
 	size_t n;
 	uint64_t refused[VG_REFUSALS]; /* not told yet */
 	bool changed;
+	bool over, answers; /* it fills its share; its sender is answered, and told to wait instead */
 };
 struct vg_sender {
 	struct vg_role_env *env;
@@ -143,7 +144,7 @@ on_source(void *ctx, const struct vg_speaker *x)
 		s->source = p;
 		s->cap = cap;
 	}
-	s->source[s->nsource] = (struct source){ .bytes = malloc(b->n), .n = b->n };
+	s->source[s->nsource] = (struct source){ .bytes = malloc(b->n), .n = b->n, .answers = vg_str_eq(x->listener, VG_STR("https")) };
 	if (s->source[s->nsource].bytes == NULL ||
 	    vg_map_add(&s->names, vg_str_skip(vg_buf_str(b), 4), s->nsource, &kept) == VG_MAP_NONE) {
 		free(s->source[s->nsource].bytes);
@@ -151,6 +152,18 @@ on_source(void *ctx, const struct vg_speaker *x)
 	}
 	memcpy(s->source[s->nsource].bytes, b->p, b->n);
 	return s->nsource++;
+}
+
+static void
+on_refused(void *ctx, uint32_t source, enum vg_refusal why, uint64_t n)
+{
+	struct vg_sender *s = ctx;
+
+	s->count.refused[why] += n;
+	if (source < s->nsource) {
+		s->source[source].refused[why] += n;
+		s->source[source].changed = true;
+	}
 }
 
 static bool
@@ -162,6 +175,10 @@ on_take(void *ctx, uint32_t source, int64_t recv_ns, vg_str id, vg_str raw)
 
 	if (source >= s->nsource || raw.n > VG_RECORD_RAW_MAX || id.n > VG_RECORD_ID_MAX)
 		return true; /* a listener's mistake; it cuts and counts such */
+	if (s->source[source].over && !s->source[source].answers) {
+		on_refused(s, source, VG_REFUSED_SHARE, 1);
+		return true;
+	}
 	if (b->n > 8 && b->n + size > VG_RECORDS_BYTES)
 		flush(s);
 	if (s->wait || s->queued + b->n + size > VG_SENDER_QUEUE_MAX || s->n == BATCHES_MAX || !vg_buf_reserve(b, size + (b->cap ? 0 : VG_RECORDS_BYTES / 8))) {
@@ -185,18 +202,6 @@ static uint64_t
 on_taken(void *ctx)
 {
 	return ((const struct vg_sender *)ctx)->count.taken;
-}
-
-static void
-on_refused(void *ctx, uint32_t source, enum vg_refusal why, uint64_t n)
-{
-	struct vg_sender *s = ctx;
-
-	s->count.refused[why] += n;
-	if (source < s->nsource) {
-		s->source[source].refused[why] += n;
-		s->source[source].changed = true;
-	}
 }
 
 /* ---- from the vault ---- */
@@ -259,6 +264,28 @@ on_wait(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 }
 
 static vg_rc
+on_over(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct vg_sender *s = ctx;
+	uint32_t handle = vg_cur_le32(body);
+	uint8_t over = vg_cur_u8(body);
+
+	(void)from;
+	if (fd >= 0 || body->rc != VG_OK || over > 1 || handle >= s->told)
+		return VG_E_FORMAT;
+	s->source[handle].over = over;
+	return VG_OK;
+}
+
+static bool
+is_over(void *ctx, uint32_t source)
+{
+	const struct vg_sender *s = ctx;
+
+	return source < s->nsource && s->source[source].over;
+}
+
+static vg_rc
 on_from(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 {
 	struct vg_sender *s = ctx;
@@ -305,7 +332,7 @@ vg_sender_new(struct vg_role_env *e, bool has_ids, const struct vg_sender_ops *o
 		return VG_E_NOMEM;
 	s->env = e;
 	s->ops = *ops;
-	s->gate = (struct vg_gate){ s, on_source, on_take, on_taken, on_refused };
+	s->gate = (struct vg_gate){ s, on_source, on_take, on_taken, on_refused, is_over };
 	vg_map_init(&s->names, NAMES_BYTES);
 	while (!has_ids && s->sender == 0)
 		if (getrandom(&s->sender, sizeof(s->sender), 0) != sizeof(s->sender))
@@ -324,7 +351,8 @@ vg_sender_gate(const struct vg_sender *s)
 vg_rc
 vg_sender_vault(struct vg_sender *s, int fd)
 {
-	static const struct vg_handler handlers[] = { { VG_MSG_FROM, 8, on_from }, { VG_MSG_KEPT, 8, on_kept }, { VG_MSG_WAIT, 1, on_wait }, { 0, 0, NULL } };
+	static const struct vg_handler handlers[] = { { VG_MSG_FROM, 8, on_from }, { VG_MSG_KEPT, 8, on_kept }, { VG_MSG_WAIT, 1, on_wait },
+						      { VG_MSG_OVER, 5, on_over }, { 0, 0, NULL } };
 	struct vg_channel_ops ops = { handlers, closed, s };
 	vg_rc rc;
 
@@ -334,6 +362,8 @@ vg_sender_vault(struct vg_sender *s, int fd)
 	}
 	s->ready = s->wait = false;
 	s->told = 0;
+	for (uint32_t i = 0; i < s->nsource; i++) /* it says anew */
+		s->source[i].over = false;
 	if ((rc = vg_channel_new(s->env->loop, fd, &ops, &s->vault)) != VG_OK)
 		return rc;
 	vg_buf_clear(&s->out);

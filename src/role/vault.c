@@ -96,7 +96,7 @@ begin(struct vg_role_env *e)
 		vg_role_say(e, VG_LOG_ERROR, "vault: %s", why);
 		return rc;
 	}
-	if ((rc = vault_keep_open(v)) != VG_OK)
+	if ((rc = vault_share_begin(v)) != VG_OK || (rc = vault_keep_open(v)) != VG_OK)
 		return rc;
 	return vg_loop_every(e->loop, (unsigned)vg_role_number(e, "sync-every-ms", 10), on_sync, v);
 }
@@ -121,6 +121,15 @@ peer(struct vg_role_env *e, unsigned role, unsigned index, int fd)
 	}
 }
 
+/* What stands in segments and was examined need not stand in the journal too, and its last file is only dropped when another one is begun. */
+static void
+make_room(struct vault *v)
+{
+	if (v->cut.seq != vg_intake_next(v->intake) || !v->trace_known || v->trace_sure < v->cut.seq || vg_intake_roll(v->intake) != VG_OK)
+		return;
+	vault_drop(v);
+}
+
 /* No room for the state of others: nothing more is taken until there is. */
 static void
 look_at_disk(struct vault *v)
@@ -131,6 +140,8 @@ look_at_disk(struct vault *v)
 	if (fstatvfs(v->root.dir, &s) < 0)
 		return;
 	full = (uint64_t)s.f_bavail * s.f_frsize < v->keep_free_bytes;
+	if (full)
+		make_room(v);
 	if (full == v->full)
 		return;
 	v->full = full;
@@ -158,6 +169,12 @@ stats(struct vault *v)
 	for (size_t i = 0; i < v->ntenant; i++)
 		vg_buf_printf(&b, "checkpoint_seconds{tenant=\"%s\"} %lld\n", v->tenant[i].name,
 			      (long long)(vg_store_last(v->tenant[i].store)->time_ns / 1000000000));
+	for (uint32_t i = 0; i < v->nsource; i++)
+		if (v->source[i].over) {
+			vg_buf_puts(&b, "source_over_share{name=");
+			vg_buf_json_str(&b, vg_str_of(v->source[i].name));
+			vg_buf_puts(&b, "} 1\n");
+		}
 	if (b.rc == VG_OK)
 		vg_role_stats(v->env, &b);
 	vg_buf_fini(&b);
@@ -172,6 +189,7 @@ tick(struct vg_role_env *e)
 	if (vg_monotonic_ns() - v->checked_ns >= v->checkpoint_every_ns || v->cut.seq - v->checked_seq >= v->checkpoint_records)
 		vault_checkpoint(v);
 	vault_retain(v);
+	vault_share(v);
 	vault_count(v);
 	stats(v);
 }

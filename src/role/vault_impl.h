@@ -1,5 +1,5 @@
 /* role/vault_impl.h - the vault's process, in parts: what comes in (vault_in.c), what it becomes (vault_keep.c), who reads it (vault_feed.c),
- * how long it is kept (vault_retain.c). */
+ * how long it is kept (vault_retain.c), how much of it (vault_share.c). */
 #ifndef VG_ROLE_VAULT_IMPL_H
 #define VG_ROLE_VAULT_IMPL_H
 
@@ -16,6 +16,8 @@
 #define VAULT_ASIDE_MAX 4096   /* records that killed a process twice */
 #define VAULT_AHEAD_MAX 400000 /* records that detect may be ahead of what trace has on disk */
 #define VAULT_SUSPECTS 64
+#define VAULT_USAGES 4          /* days and classes of one source between two seconds */
+#define VAULT_BLOCK_SOURCES 256 /* of one block that are told apart */
 
 struct vault_tenant {
 	uint32_t id; /* of the catalogue */
@@ -39,7 +41,19 @@ struct vault_tenant {
 };
 struct vault_source {
 	struct vg_source s; /* counts since the catalogue was last told */
+	char name[VG_SPEAKER_NAME_MAX + 1];
 	bool changed;
+	/* vault_share.c */
+	uint64_t share, stored; /* percent of the disk; bytes there */
+	bool over;              /* its newest records are refused */
+	struct vault_usage {
+		uint32_t day;
+		unsigned class;
+		uint64_t bytes; /* that the catalogue was not told yet; 0: a free place */
+	} usage[VAULT_USAGES];
+	uint64_t minute, minutes; /* records in this minute; minutes that are known */
+	double usual;             /* records a minute */
+	int64_t flood_ns;         /* when a flood was last told */
 };
 struct vault_sender { /* collect, local */
 	struct vg_channel *channel; /* NULL: none */
@@ -94,6 +108,8 @@ struct vault {
 	uint64_t checkpoint_records, checked_seq;
 	size_t sync_bytes;
 	uint64_t keep_free_bytes;
+	uint64_t share, stored; /* percent of the disk that one source may fill; bytes of all of them */
+	int64_t minute_ns;      /* when the minute began */
 	uint64_t orphan_seq; /* the first record of a tenant that is not in the settings; 0: none */
 	bool full;         /* the disk: nothing is taken */
 	bool stopping;
@@ -124,6 +140,14 @@ vg_rc vault_retain_begin(struct vault *v, struct vault_tenant *t); /* once its s
 void vault_retain(struct vault *v);
 vg_rc vault_on_certified(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd);
 unsigned vault_class_of(const struct vault_tenant *t, vg_str name); /* 0 when the settings do not name it */
+/* vault_share.c */
+vg_rc vault_share_begin(struct vault *v);
+void vault_share(struct vault *v); /* each second */
+void vault_share_met(struct vault *v, struct vault_source *s); /* a source that is new to this run */
+void vault_share_block(struct vault *v, const struct vg_block_head *h, vg_str payload);
+vg_rc vault_share_count(struct vault *v, struct vault_source *s);
+void vault_share_freed(struct vault *v, struct vault_tenant *t, uint32_t day, unsigned class); /* a key was destroyed */
+void vault_share_tell(struct vault *v, struct vault_sender *x, uint32_t handle);
 /* vault_feed.c */
 vg_rc vault_detect_new(struct vault *v, unsigned index, int fd);
 vg_rc vault_trace_new(struct vault *v, int fd);

@@ -37,6 +37,8 @@ place_of(struct vault *v, const struct vg_source *s)
 		v->capsource = cap;
 	}
 	v->source[v->nsource] = (struct vault_source){ .s = { .id = s->id, .tenant = s->tenant, .proof = s->proof, .state = s->state } };
+	snprintf(v->source[v->nsource].name, sizeof(v->source[v->nsource].name), "%.*s", VG_STR_ARG(s->name));
+	vault_share_met(v, &v->source[v->nsource]);
 	return v->nsource++;
 }
 
@@ -86,6 +88,8 @@ on_source(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 		x->cap = cap;
 	}
 	x->source[x->nsource++] = (struct vault_handle){ at, t->id };
+	if (at != UINT32_MAX && v->source[at].over)
+		vault_share_tell(v, x, handle);
 	return VG_OK;
 }
 
@@ -116,6 +120,7 @@ take_record(struct vault *v, struct vault_sender *x, struct vg_cur *c)
 		r.source = s->s.id;
 		s->s.records++;
 		s->s.bytes += r.raw.n;
+		s->minute++;
 		s->s.last_ns = r.recv_ns;
 		s->changed = true;
 	}
@@ -304,7 +309,7 @@ vault_count(struct vault *v)
 	for (uint32_t i = 0; i < v->nsource; i++) {
 		struct vault_source *s = &v->source[i];
 
-		if (s->changed && vg_catalogue_count(v->db, &s->s) == VG_OK) {
+		if (s->changed && vg_catalogue_count(v->db, &s->s) == VG_OK && vault_share_count(v, s) == VG_OK) {
 			s->s.records = s->s.bytes = s->s.refused = s->s.unparsed = s->s.unknown = 0;
 			s->changed = false;
 		}

@@ -82,7 +82,10 @@ add_block(struct vault_index *x, const char *segment, uint64_t at, const struct 
 static void
 on_block(void *ctx, const struct vg_store_segment *g, const struct vg_segment_block *b, vg_str payload, const uint8_t *key)
 {
-	add_block(ctx, g->name, b->at, &b->head, payload, key);
+	struct vault_index *x = ctx;
+
+	add_block(x, g->name, b->at, &b->head, payload, key);
+	vault_share_block(x->v, &b->head, payload);
 }
 
 static const uint8_t *

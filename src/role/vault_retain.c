@@ -207,6 +207,7 @@ go(struct vault *v, struct vault_tenant *t, const struct vg_destruction *e, vg_s
 		return VG_OK;
 	if ((rc = vg_keyring_destroy(vg_store_keys(t->store), e->key, note)) != VG_OK || (rc = vg_store_erase(t->store, e->key, drop_index, t)) != VG_OK)
 		return rc;
+	vault_share_freed(v, t, e->day, e->class);
 	say(v, t, e, "destroyed");
 	vg_role_say(v->env, VG_LOG_INFO, "vault: tenant %s: the %llu records of %s (class %s) are destroyed: keys/%08u" VG_KEY_GONE, t->name, (unsigned long long)e->of.records, day,
 		    e->class_name, e->key);

@@ -15,7 +15,9 @@ static const char *const steps[] = {
 	"CREATE TABLE hold (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, from_day INTEGER NOT NULL, to_day INTEGER NOT NULL, reason TEXT NOT NULL,"
 	" set_by TEXT NOT NULL, set_account TEXT NOT NULL, set_ns INTEGER NOT NULL, asked_by TEXT NOT NULL DEFAULT '', asked_account TEXT NOT NULL DEFAULT '',"
 	" asked_ns INTEGER NOT NULL DEFAULT 0, released_by TEXT NOT NULL DEFAULT '', released_account TEXT NOT NULL DEFAULT '',"
-	" released_ns INTEGER NOT NULL DEFAULT 0) STRICT;",
+	" released_ns INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE TABLE usage (source INTEGER NOT NULL, day INTEGER NOT NULL, class INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (source, day, class))"
+	" STRICT, WITHOUT ROWID;",
 };
 
 const char *
@@ -226,6 +228,35 @@ vg_catalogue_class(sqlite3 *db, vg_str name, uint32_t most, uint32_t *out)
 			return rc;
 	}
 	return VG_E_SYS;
+}
+
+/* ---- usage ---- */
+
+vg_rc
+vg_catalogue_use(sqlite3 *db, uint32_t source, uint32_t day, uint32_t class, uint64_t bytes)
+{
+	return vg_db_do(db, "INSERT INTO usage (source, day, class, bytes) VALUES (?, ?, ?, ?) ON CONFLICT (source, day, class) DO UPDATE SET bytes = bytes + excluded.bytes",
+			"iiii", (int64_t)source, (int64_t)day, (int64_t)class, (int64_t)bytes);
+}
+
+vg_rc
+vg_catalogue_used(sqlite3 *db, uint32_t source, uint64_t *out)
+{
+	sqlite3_stmt *st;
+	int64_t n = 0;
+	vg_rc rc = vg_db_prepare(db, &st, "SELECT ifnull(sum(bytes), 0) FROM usage WHERE ?1 = 0 OR source = ?1", "i", (int64_t)source);
+
+	if (rc == VG_OK)
+		rc = number(st, &n);
+	*out = (uint64_t)n;
+	return rc;
+}
+
+vg_rc
+vg_catalogue_freed(sqlite3 *db, uint32_t tenant, uint32_t day, uint32_t class)
+{
+	return vg_db_do(db, "DELETE FROM usage WHERE day = ? AND class = ? AND source IN (SELECT id FROM source WHERE tenant = ?)", "iii", (int64_t)day, (int64_t)class,
+			(int64_t)tenant);
 }
 
 /* ---- holds ---- */

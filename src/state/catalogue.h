@@ -65,6 +65,11 @@ vg_rc vg_catalogue_release_hold(sqlite3 *db, int64_t id, const struct vg_hold_ac
 vg_rc vg_catalogue_holds(sqlite3 *db, vg_rc (*each)(void *ctx, const struct vg_hold *h), void *ctx) VG_MUST;
 vg_rc vg_catalogue_is_held(sqlite3 *db, vg_str tenant, uint32_t day, bool *out) VG_MUST;
 
+/* Bytes on disk of a source's records, by day and class of retention: what a share is reckoned from. */
+vg_rc vg_catalogue_use(sqlite3 *db, uint32_t source, uint32_t day, uint32_t class, uint64_t bytes) VG_MUST; /* more of them */
+vg_rc vg_catalogue_used(sqlite3 *db, uint32_t source /* 0: all */, uint64_t *out) VG_MUST;
+vg_rc vg_catalogue_freed(sqlite3 *db, uint32_t tenant, uint32_t day, uint32_t class) VG_MUST; /* they are destroyed */
+
 /* Changes when another process wrote. */
 int64_t vg_catalogue_version(sqlite3 *db);
 

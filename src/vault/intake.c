@@ -640,3 +640,11 @@ vg_intake_drop(struct vg_intake *j, uint64_t seq)
 	}
 	return rc;
 }
+
+vg_rc
+vg_intake_roll(struct vg_intake *j)
+{
+	if (j->count || j->nfile == 0 || j->file[j->nfile - 1].end <= HEAD_BYTES)
+		return VG_OK;
+	return begin_file(j);
+}

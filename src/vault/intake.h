@@ -49,6 +49,8 @@ struct vg_intake_mark vg_intake_mark(const struct vg_intake *j);
 /* Write what was taken, and sync it.  VG_OK: all of it may be acknowledged.  Else nothing of it may, and it is still there for
  * another try (VG_E_SYS: errno, as ENOSPC). */
 vg_rc vg_intake_sync(struct vg_intake *j) VG_MUST;
+/* Begin another file now, so that the one before can be dropped: when the disk is full.  Nothing is done while records wait, or when the last file is empty. */
+vg_rc vg_intake_roll(struct vg_intake *j) VG_MUST;
 uint64_t vg_intake_next(const struct vg_intake *j);   /* the number of the record after the last one that is synced */
 size_t vg_intake_waiting(const struct vg_intake *j);  /* bytes taken and not synced */
 

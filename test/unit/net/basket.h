@@ -93,7 +93,7 @@ static inline void
 basket_init(struct basket *b)
 {
 	memset(b, 0, sizeof(*b));
-	b->gate = (struct vg_gate){ b, basket_source, basket_take, basket_taken, basket_refused };
+	b->gate = (struct vg_gate){ b, basket_source, basket_take, basket_taken, basket_refused, NULL };
 	b->room = SIZE_MAX;
 	b->max_source = BASKET_SOURCES;
 }

@@ -100,7 +100,7 @@ rig_start(struct rig *r, const struct vg_http_options *from)
 		o = *from;
 	SHA256((const unsigned char *)"s3cret", 6, k[0].sha256);
 	SHA256((const unsigned char *)"s4cret", 6, k[1].sha256);
-	r->gate = (struct vg_gate){ r, rig_source, rig_take, rig_taken, rig_refused };
+	r->gate = (struct vg_gate){ r, rig_source, rig_take, rig_taken, rig_refused, NULL };
 	r->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	assert_true(r->listen_fd >= 0);
 	assert_int_equal(bind(r->listen_fd, (struct sockaddr *)&a, sizeof(a)), 0);

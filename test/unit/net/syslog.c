@@ -112,7 +112,7 @@ bed_new(int family, int type)
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 }; /* any: v4 comes mapped */
 
 	assert_non_null(b);
-	b->gate = (struct vg_gate){ &b->fake, fake_source, fake_take, fake_taken, fake_refused };
+	b->gate = (struct vg_gate){ &b->fake, fake_source, fake_take, fake_taken, fake_refused, NULL };
 	b->fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	assert_true(b->fd >= 0);
 	assert_int_equal(bind(b->fd, family == AF_INET ? (void *)&v4 : (void *)&v6, family == AF_INET ? sizeof(v4) : sizeof(v6)), 0);
