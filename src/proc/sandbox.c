@@ -12,6 +12,7 @@
 
 #include "proc/calls.h"
 #include "proc/landlock.h"
+#include "proc/view.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
@@ -72,7 +73,6 @@ enter_nothing(void)
 static bool
 enter_root(int dir)
 {
-	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* else /proc/self is root's */
 	if (dir <= 0)
 		return may_change_root() && enter_nothing();
 	return fchdir(dir) == 0 && may_change_root() && chroot(".") == 0 && chdir("/") == 0;
@@ -111,9 +111,12 @@ vg_rc
 vg_sandbox_enter(const struct vg_sandbox_limits *l)
 {
 	weak = 0;
+	if (l->name)
+		(void)prctl(PR_SET_NAME, l->name, 0, 0, 0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return VG_E_SYS;
-	if (l->see == NULL && !enter_root(l->may & (VG_MAY_READ | VG_MAY_WRITE) ? l->dir : 0))
+	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* else /proc/self is root's */
+	if (l->see ? !vg_view_enter(l) : !enter_root(l->may & (VG_MAY_READ | VG_MAY_WRITE) ? l->dir : 0))
 		weak |= VG_WEAK_ROOT;
 	limit_all(l);
 	if (!vg_landlock_enter(l))

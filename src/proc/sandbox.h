@@ -19,20 +19,22 @@ enum vg_sandbox_may {
 };
 #define VG_SANDBOX_ALSO 4
 struct vg_sandbox_limits {
+	const char *name;   /* what ps(1) shows; NULL: it has one */
 	size_t data_bytes;  /* private memory; 0: no limit.  Not applied under AddressSanitizer */
 	unsigned cpu_s;     /* processor time; 0: no limit */
 	size_t file_bytes;  /* largest file written; 0: no limit */
 	unsigned may;       /* enum vg_sandbox_may, what it may do besides */
 	int dir;            /* with VG_MAY_READ or VG_MAY_WRITE: the folder that becomes its root and its whole world; 0: none */
-	/* Files and folders elsewhere that it may read too, ends with NULL; those that are not there are passed over.  Then it has no root of
-	 * its own, and where there is no Landlock it may read whatever its user may.  NULL: none. */
+	/* Files and folders elsewhere that it may read too, ends with NULL; those that are not there are passed over.  Its root has these then, where
+	 * they are (proc/view.h), and its folder by its descriptor alone.  NULL: none. */
 	const char *const *see;
 	const char *const *list;   /* with @see: folders of which it may read the names at and below, and no file; may be NULL */
 	int also[VG_SANDBOX_ALSO]; /* with @see: more folders that it may change; 0: none */
 };
 enum vg_sandbox_weakness {
 	VG_WEAK_LANDLOCK = 1, /* the kernel has no Landlock */
-	VG_WEAK_ROOT = 2,     /* no other root folder could be entered: Landlock and the list of calls remain */
+	VG_WEAK_ROOT = 2,     /* no other root folder could be entered: Landlock and the list of calls remain.  Without Landlock either, who may
+				 read or write at all may do so wherever its user may */
 };
 /* What the last vg_sandbox_enter() of this process could not do. */
 unsigned vg_sandbox_weakness(void);

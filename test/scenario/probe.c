@@ -3,7 +3,7 @@
  * RESULT" in the file $PROBE_TO: "done", the name of an errno, or "killed by N".  Then the process goes on as ever.
  *
  * PROBE_LANDLOCK=N: the kernel knows Landlock up to ABI N only; 0: not at all.  PROBE_OPEN: the sandbox is left out, which shows that the
- * attempts are ones that succeed.  PROBE_SECRET, PROBE_STATE: a file and the watch's folder, both readable for its user. */
+ * attempts are ones that succeed.  PROBE_NO_SPACES: there are no namespaces.  PROBE_SECRET, PROBE_STATE: a file and the watch's folder, both readable for its user. */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -41,6 +41,8 @@ vg_rc __real_vg_sandbox_enter(const struct vg_sandbox_limits *l);
 vg_rc __wrap_vg_sandbox_enter(const struct vg_sandbox_limits *l);
 long __real_syscall(long n, ...);
 long __wrap_syscall(long n, ...);
+int __real_unshare(int flags);
+int __wrap_unshare(int flags);
 
 static const struct vg_sandbox_limits *limits;
 static pid_t parent;
@@ -429,10 +431,10 @@ static int pivot(void) { return (int)CALL(SYS_pivot_root, ".", "."); }
 static int mount_(void) { return mount("none", "/", "tmpfs", MS_REMOUNT | MS_BIND | MS_RDONLY, NULL); }
 static int umount_(void) { return umount2("/nowhere", MNT_DETACH); }
 static int fs_open(void) { return CALL(SYS_fsopen, "tmpfs", 0) < 0 ? -1 : 0; }
-static int unshare_user(void) { return unshare(CLONE_NEWUSER); }
-static int unshare_mounts(void) { return unshare(CLONE_NEWNS); }
-static int unshare_net(void) { return unshare(CLONE_NEWNET); }
-static int unshare_fs(void) { return unshare(CLONE_FS | CLONE_FILES); }
+static int unshare_user(void) { return __real_unshare(CLONE_NEWUSER); }
+static int unshare_mounts(void) { return __real_unshare(CLONE_NEWNS); }
+static int unshare_net(void) { return __real_unshare(CLONE_NEWNET); }
+static int unshare_fs(void) { return __real_unshare(CLONE_FS | CLONE_FILES); }
 static int set_ns(void) { return setns(held.ns, 0); }
 
 /* ---- the kernel ---- */
@@ -594,11 +596,20 @@ __wrap_vg_sandbox_enter(const struct vg_sandbox_limits *l)
 
 	if (to >= 0) {
 		limits = l;
-		parent = getppid();
-		(void)prctl(PR_GET_NAME, process);
+		if (getenv("PROBE_OPEN") == NULL)
+			parent = getppid();
+		else if ((parent = fork()) == 0) /* whom it is done to */
+			for (;;)
+				pause();
+		if (l->name)
+			snprintf(process, sizeof(process), "%s", l->name);
+		else
+			(void)prctl(PR_GET_NAME, process);
 		for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
 			probe(process, to, &attempts[i]);
 		(void)!write(to, line, (size_t)snprintf(line, sizeof(line), "%s\tthreads\t%d\n", process, threads_before()));
+		if (getenv("PROBE_OPEN"))
+			(void)kill(parent, SIGKILL);
 	}
 	rc = __real_vg_sandbox_enter(l);
 	if (to >= 0) {
@@ -608,7 +619,16 @@ __wrap_vg_sandbox_enter(const struct vg_sandbox_limits *l)
 	return rc;
 }
 
-/* ---- an older kernel's Landlock ---- */
+/* ---- an older kernel ---- */
+
+int
+__wrap_unshare(int flags)
+{
+	if (getenv("PROBE_NO_SPACES") == NULL)
+		return __real_unshare(flags);
+	errno = EPERM;
+	return -1;
+}
 
 static long
 older_landlock(const uint64_t *attr, size_t bytes, uint32_t flags, int abi)
