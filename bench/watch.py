@@ -299,33 +299,50 @@ def latency(o, seconds, rate, over='tcp'):
 
 # ---- bulk ----
 
-WINLOGBEAT = (
-    '{{"@timestamp":"{stamp}","agent":{{"ephemeral_id":"{eph}","id":"{eph}","name":"PC{host:02d}","type":"winlogbeat","version":"8.14.1"}},"ecs":{{"version":"8.0.0"}},'
-    '"event":{{"action":"logged-in","code":"4624","kind":"event","outcome":"success","provider":"Microsoft-Windows-Security-Auditing"}},"host":{{"name":"pc{host:02d}.corp.example"}},'
-    '"log":{{"level":"information"}},"winlog":{{"activity_id":"{{{act}}}","api":"wineventlog","channel":"Security","computer_name":"PC{host:02d}.corp.example","event_data":{{'
-    '"AuthenticationPackageName":"Kerberos","ElevatedToken":"%%1843","IpAddress":"10.1.{a}.{b}","IpPort":"{port}","KeyLength":"0","LogonProcessName":"Kerberos","LogonType":"{kind}",'
-    '"SubjectUserSid":"S-1-0-0","TargetDomainName":"CORP","TargetLogonId":"0x{logon:x}","TargetUserName":"user{user:04d}","TargetUserSid":"S-1-5-21-1004336348-1177238915-682003330-{sid}"}},'
-    '"event_id":"4624","keywords":["Audit Success"],"opcode":"Info","process":{{"pid":{pid},"thread":{{"id":{tid}}}}},"record_id":{record},"task":"Logon","version":2}}}}\n')
-SHORT = (
-    '{{"@timestamp":"{stamp}","host":{{"name":"srv{host:02d}"}},"log":{{"file":{{"path":"/var/log/app/orders.log"}},"offset":{record}}},'
-    '"message":"order {logon} of user{user:04d} from 10.1.{a}.{b}:{port} took {pid} ms, status {kind}, trace {act}","service":{{"name":"orders"}},"event":{{"dataset":"app.orders"}}}}\n')
+# What Winlogbeat sends of a few events, cut to about a kilobyte; one in ten is a sign-in.
+WINLOGBEAT_HEAD = (
+    '{"@timestamp":"%(stamp)s","agent":{"ephemeral_id":"%(agent)s","id":"%(agent)s","name":"PC%(host)02d","type":"winlogbeat","version":"8.14.1"},"ecs":{"version":"8.0.0"},'
+    '"event":{"code":"%(code)s","kind":"event","outcome":"success","provider":"Microsoft-Windows-Security-Auditing"},"host":{"name":"pc%(host)02d.corp.example"},'
+    '"log":{"level":"information"},"winlog":{"api":"wineventlog","channel":"Security","computer_name":"PC%(host)02d.corp.example","event_id":"%(code)s","keywords":["Audit Success"],"opcode":"Info",'
+    '"process":{"pid":%(pid)d,"thread":{"id":%(tid)d}},"provider_guid":"{54849625-5478-4994-A5BA-3E3B0328C30D}","provider_name":"Microsoft-Windows-Security-Auditing","record_id":%(record)d,"version":2,"event_data":{')
+SUBJECT = '"SubjectDomainName":"CORP","SubjectLogonId":"0x%(logon)x","SubjectUserName":"user%(user)04d","SubjectUserSid":"S-1-5-21-1004336348-1177238915-682003330-%(sid)d",'
+WINLOGBEAT = [(code, WINLOGBEAT_HEAD + data + '}}}\n') for code, data in (
+    ('4688', SUBJECT + '"CommandLine":"\\"C:\\\\Program Files\\\\Acme\\\\Ledger\\\\ledger.exe\\" --task %(act)08x --out C:\\\\Users\\\\user%(user)04d\\\\Documents\\\\%(port)d.tmp",'
+     '"MandatoryLabel":"S-1-16-8192","NewProcessId":"0x%(tid)x","NewProcessName":"C:\\\\Program Files\\\\Acme\\\\Ledger\\\\ledger.exe","ParentProcessName":"C:\\\\Windows\\\\explorer.exe",'
+     '"ProcessId":"0x%(pid)x","TokenElevationType":"%%%%1936"'),
+    ('4688', SUBJECT + '"CommandLine":"C:\\\\Windows\\\\System32\\\\svchost.exe -k netsvcs -p -s Schedule","MandatoryLabel":"S-1-16-16384","NewProcessId":"0x%(tid)x",'
+     '"NewProcessName":"C:\\\\Windows\\\\System32\\\\svchost.exe","ParentProcessName":"C:\\\\Windows\\\\System32\\\\services.exe","ProcessId":"0x%(pid)x","TokenElevationType":"%%%%1936"'),
+    ('4689', SUBJECT + '"ProcessId":"0x%(pid)x","ProcessName":"C:\\\\Program Files\\\\Browser\\\\browser.exe","Status":"0x0"'),
+    ('5156', '"Application":"\\\\device\\\\harddiskvolume3\\\\program files\\\\browser\\\\browser.exe","DestAddress":"192.0.2.%(b)d","DestPort":"443","Direction":"%%%%14593","FilterRTID":"%(tid)d",'
+     '"LayerName":"%%%%14611","LayerRTID":"48","ProcessID":"%(pid)d","Protocol":"6","RemoteMachineID":"S-1-0-0","RemoteUserID":"S-1-0-0","SourceAddress":"10.1.%(a)d.%(host)d","SourcePort":"%(port)d"'),
+    ('4634', '"LogonType":"3","TargetDomainName":"CORP","TargetLogonId":"0x%(logon)x","TargetUserName":"user%(user)04d","TargetUserSid":"S-1-5-21-1004336348-1177238915-682003330-%(sid)d"'),
+    ('4624', '"AuthenticationPackageName":"Kerberos","ElevatedToken":"%%%%1843","IpAddress":"10.1.%(a)d.%(host)d","IpPort":"%(port)d","KeyLength":"0","LogonProcessName":"Kerberos","LogonType":"3",'
+     '"SubjectUserSid":"S-1-0-0","TargetDomainName":"CORP","TargetLogonId":"0x%(logon)x","TargetUserName":"user%(user)04d","TargetUserSid":"S-1-5-21-1004336348-1177238915-682003330-%(sid)d"'),
+)]
+SHORT = [('', '{"@timestamp":"%(stamp)s","host":{"name":"srv%(host)02d"},"log":{"file":{"path":"/var/log/app/orders.log"},"offset":%(record)d},'
+          '"message":"order %(logon)d of user%(user)04d from 10.1.%(a)d.%(b)d:%(port)d took %(pid)d ms, trace %(act)08x","service":{"name":"orders"},"event":{"dataset":"app.orders"}}\n')]
+MIX = (0, 0, 0, 0, 1, 2, 3, 3, 4, 5)
+BODY = 1000 # events
 
 
-def make_bodies(template, count, first, stamp_s):
-    """Bodies of 1,000 events, gzipped, each event with a record number of its own; and the bytes of one event."""
+def make_bodies(templates, count, first, begin_s, step_s):
+    """Bodies of events, gzipped, each event with a record number of its own and later than the one before; and the bytes of one event."""
     r, bodies, raw = random.Random(first), [], 0
     for n in range(count):
         lines = []
-        for i in range(1000):
-            k = first + n * 1000 + i
+        for i in range(BODY):
+            k = first + n * BODY + i
+            now, host = begin_s + (n * BODY + i) * step_s, r.randrange(60)
+            code, text = templates[MIX[r.randrange(10)] if len(templates) > 1 else 0]
+            user = host * 2 + r.randrange(2)  # people work at their own machines
             lines.append('{"create":{"_index":"winlogbeat-8.14.1"}}\n')
-            lines.append(template.format(
-                stamp=time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(stamp_s)) + '.%03dZ' % r.randrange(1000), host=k % 64, record=1 + k, eph='%08x-4c1e-4b1f-9a53-6a2e0b1d%04x' % (k % 64, k % 64),
-                act='%08X-57F6-0003-%04X-%012X' % (r.getrandbits(32), r.getrandbits(16), r.getrandbits(48)), a=r.randrange(4), b=r.randrange(1, 250), port=r.randrange(49152, 65536),
-                kind=r.choice((2, 3, 3, 3, 5, 10)), logon=r.getrandbits(32), user=r.randrange(3000), sid=1100 + r.randrange(3000), pid=4 * r.randrange(2000), tid=4 * r.randrange(4000)))
+            lines.append(text % {
+                'stamp': time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now)) + '.%03dZ' % (now % 1 * 1000), 'code': code, 'host': host, 'record': 1 + k,
+                'agent': '%08x-4c1e-4b1f-9a53-6a2e0b1d%04x' % (host * 2654435761 % 2**32, host), 'act': r.getrandbits(32), 'a': host % 4, 'b': r.randrange(1, 250), 'port': r.randrange(49152, 65536),
+                'logon': r.getrandbits(32), 'user': user, 'sid': 1100 + user, 'pid': 4 * r.randrange(1, 2000), 'tid': 4 * r.randrange(1, 4000)})
         raw += sum(len(x) - 1 for x in lines[1::2])
         bodies.append(gzip.compress(''.join(lines).encode(), 1))
-    return bodies, raw / (1000 * count)
+    return bodies, raw / (BODY * count)
 
 
 def make_bodies_part(job):
@@ -359,7 +376,7 @@ def post_all(port, secret, bodies, seconds, senders, answers):
                 sums['posts'] += 1
                 sums['bytes'] += len(bodies[n])
                 if r.status == 200 and b'"errors":true' not in text:
-                    sums['acknowledged'] += 1000
+                    sums['acknowledged'] += BODY
                 else:
                     sums['bad'] += 1
 
@@ -373,11 +390,11 @@ def post_all(port, secret, bodies, seconds, senders, answers):
     answers.put(sums)
 
 
-def bulk_kind(o, name, template, seconds, most):
-    with multiprocessing.Pool(2) as pool:
-        share = max(1, int(most * seconds / 1000) // 2 + 1)
-        made = pool.map(make_bodies_part, [(template, share, i * share * 1000, int(time.time())) for i in range(2)])
-    bodies = [b for pair in zip(made[0][0], made[1][0]) for b in pair]
+def bulk_kind(o, name, templates, seconds, most):
+    share = int(most * seconds / BODY) // 2 + 1
+    with multiprocessing.Pool(2) as pool:  # times end about now
+        made = pool.map(make_bodies_part, [(templates, share, i * share * BODY, time.time() - (2 - i) * seconds / 2, 1 / most) for i in range(2)])
+    bodies = made[0][0] + made[1][0]
     w = Watch(o, 'bulk')
     key = json.loads(w.run('key', 'add', 'bench', '--format', 'jsonl'))
     time.sleep(3)  # the listener reads keys once a second
