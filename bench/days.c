@@ -2,8 +2,9 @@
  * once: each day in a folder of its own, and all under the same keys.
  *
  *	days keys DIR TENANT-KEY FIRST-DAY DAYS                        DIR/keys, a key a day
- *	days day DIR TENANT-KEY DAY EVENTS FIRST-SEQ [USER COUNT]...   DIR/YYYY-MM-DD.0000.vs and .vi; COUNT events of USER, who has no others.
- *	                                                               What was made, as JSON
+ *	days day DIR TENANT-KEY DAY EVENTS FIRST-SEQ SECONDS [USER COUNT]...   DIR/YYYY-MM-DD.0000.vs and .vi; a block is cut when it is full, and
+ *	                                                               every SECONDS, as a checkpoint does (0: never).  COUNT events are of USER,
+ *	                                                               who has no others.  What was made, as JSON
  * Days count from 1970.  TENANT-KEY is the file of a state folder. */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +35,23 @@ struct day {
 	char segment[VG_DISK_NAME_MAX];
 	struct vg_buf out;
 	uint64_t raw;
+	int64_t cut_every_ns; /* 0: only full blocks */
 };
+
+/* The whole set is made again when the power fails. */
+int
+fsync(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+int
+fdatasync(int fd)
+{
+	(void)fd;
+	return 0;
+}
 
 static void
 must(vg_rc rc, const char *what)
@@ -107,7 +124,7 @@ next_line(struct bench_logs *l, struct planted *p, size_t nplanted, uint64_t i, 
 static void
 fill(struct day *d, uint32_t day, uint64_t n, uint64_t seq, struct planted *p, size_t nplanted)
 {
-	int64_t begin_ns = (int64_t)day * VG_DAY, step_ns = (VG_DAY - VG_MIN) / (int64_t)n;
+	int64_t begin_ns = (int64_t)day * VG_DAY, cut_ns = begin_ns, step_ns = (VG_DAY - VG_MIN) / (int64_t)n;
 	struct vg_buf line = { 0 };
 	struct bench_logs l;
 
@@ -118,6 +135,10 @@ fill(struct day *d, uint32_t day, uint64_t n, uint64_t seq, struct planted *p, s
 	for (uint64_t i = 0; i < n; i++) {
 		struct vg_record r = { .seq = seq + i, .recv_ns = l.time_ns + 3000000 + (int64_t)(l.state % 2000000), .source = 1 + (uint32_t)(l.state >> 20) % SOURCES };
 
+		if (d->cut_every_ns && r.recv_ns - cut_ns >= d->cut_every_ns) {
+			must(vg_store_cut(d->store), "block");
+			cut_ns = r.recv_ns;
+		}
 		next_line(&l, p, nplanted, i, n, step_ns, &line);
 		must(line.rc, "memory");
 		r.raw = vg_buf_str(&line);
@@ -142,7 +163,7 @@ make_day(int argc, char **argv)
 	struct vg_disk disk;
 	uint8_t key[32];
 
-	for (int i = 7; i + 1 < argc && nplanted < USERS_MAX; i += 2)
+	for (int i = 8; i + 1 < argc && nplanted < USERS_MAX; i += 2)
 		p[nplanted++] = (struct planted){ argv[i], strtoull(argv[i + 1], NULL, 10), 0 };
 	read_key(argv[3], key);
 	must(vg_disk_open(&disk, argv[2]), argv[2]);
@@ -150,6 +171,7 @@ make_day(int argc, char **argv)
 	if (d.builder == NULL)
 		must(VG_E_NOMEM, "index");
 	d.dir = disk.dir;
+	d.cut_every_ns = atoi(argv[7]) * VG_SEC;
 	vg_store_set_level(d.store, LEVEL);
 	vg_store_on_block(d.store, on_block, &d);
 	fill(&d, (uint32_t)atoi(argv[4]), strtoull(argv[5], NULL, 10), strtoull(argv[6], NULL, 10), p, nplanted);
@@ -187,8 +209,8 @@ main(int argc, char **argv)
 {
 	if (argc == 6 && strcmp(argv[1], "keys") == 0)
 		return make_keys(argv);
-	if (argc >= 7 && argc % 2 == 1 && strcmp(argv[1], "day") == 0)
+	if (argc >= 8 && argc % 2 == 0 && strcmp(argv[1], "day") == 0)
 		return make_day(argc, argv);
-	fprintf(stderr, "usage: days keys DIR TENANT-KEY FIRST-DAY DAYS | day DIR TENANT-KEY DAY EVENTS FIRST-SEQ [USER COUNT]...\n");
+	fprintf(stderr, "usage: days keys DIR TENANT-KEY FIRST-DAY DAYS | day DIR TENANT-KEY DAY EVENTS FIRST-SEQ SECONDS [USER COUNT]...\n");
 	return 2;
 }

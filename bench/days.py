@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bench/days.py [--build DIR] [--state DIR] [--days N] [--events N] [--drop-caches] [--make-only] - half a year of a company's logs in one vault, searched for one
+"""bench/days.py [--build DIR] [--state DIR] [--days N] [--events N] [--checkpoint SECONDS] [--drop-caches] [--make-only] - half a year of a company's logs in one vault, searched for one
 user with a cold page cache, and verified.
 
 The set is made once, a day at a time by bench_days, two at a time; what is there already stays, so an interrupted run goes on.  Default: 180 days,
@@ -75,7 +75,7 @@ def make_one(o, i):
         words, n = [], planted(i, o.days)
         for user, count in zip(n[::2], n[1::2]):
             words += [user, count]
-        r = subprocess.run([o.maker, 'day', folder, o.key, str(o.first_day + i), str(o.events // o.days), str(1 + i * (o.events // o.days)), *words],
+        r = subprocess.run([o.maker, 'day', folder, o.key, str(o.first_day + i), str(o.events // o.days), str(1 + i * (o.events // o.days)), str(o.checkpoint), *words],
                            stdout=subprocess.PIPE, check=True)
         with open(done + '.tmp', 'wb') as f:
             f.write(r.stdout)
@@ -106,15 +106,15 @@ def make(o):
         for name in os.listdir(os.path.join(days, 'keys')):
             os.rename(os.path.join(days, 'keys', name), os.path.join(vault, 'keys', name))
         with open(plan, 'w', encoding='utf-8') as f:
-            json.dump({'first_day': first_day, 'days': o.days, 'events': o.events}, f)
+            json.dump({'first_day': first_day, 'days': o.days, 'events': o.events, 'checkpoint': o.checkpoint}, f)
     with open(plan, encoding='utf-8') as f:
         p = json.load(f)
-    o.first_day, o.days, o.events = p['first_day'], p['days'], p['events']
+    o.first_day, o.days, o.events, o.checkpoint = p['first_day'], p['days'], p['events'], p['checkpoint']
     with ThreadPoolExecutor(2) as pool:
         parts = list(pool.map(lambda i: make_one(o, i), range(o.days)))
     assemble(o)
     total = {k: sum(part[k] for part in parts) for k in parts[0]}
-    total.update(days=o.days, seconds=time.monotonic() - begin, planted=USERS)
+    total.update(days=o.days, checkpoint=o.checkpoint, seconds=time.monotonic() - begin, planted=USERS)
     with open(made, 'w', encoding='utf-8') as f:
         json.dump(total, f)
     return total
@@ -219,6 +219,7 @@ def main():
     p.add_argument('--state', default='var/bench-days')
     p.add_argument('--days', type=int, default=180)
     p.add_argument('--events', type=int, default=100800000)
+    p.add_argument('--checkpoint', type=int, default=10, help='seconds between two checkpoints, each of which cuts a block')
     p.add_argument('--drop-caches', action='store_true')
     p.add_argument('--make-only', action='store_true')
     o = p.parse_args()
@@ -226,8 +227,8 @@ def main():
     made = make(o)
     part = sizes(o)
     first = datetime.date.today() - datetime.timedelta(days=made['days'])
-    say('the set', '%d days from %s, %s events, %.2f GB raw, %s blocks; made in %.0f s: %.0f MB/s' % (
-        made['days'], first, many(made['events']), made['raw'] / 1e9, many(made['leaves']), made['seconds'], made['raw'] / made['seconds'] / 1e6))
+    say('the set', '%d days from %s, %s events, %.2f GB raw, %s blocks (one at least every %d s, as checkpoints cut them); made in %.0f s: %.0f MB/s' % (
+        made['days'], first, many(made['events']), made['raw'] / 1e9, many(made['leaves']), made['checkpoint'], made['seconds'], made['raw'] / made['seconds'] / 1e6))
     say('on disk, MB', ', '.join('%s %.1f' % (k, v / 1e6) for k, v in part.items()) + '; %.2f:1' % (made['raw'] / sum(part.values())))
     if o.make_only:
         return
