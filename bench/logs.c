@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#define USERS 120
+#define USERS 119 /* every pair of a first and a last name but olivier.leroy, whom bench/days.py looks for */
 #define HOSTS 64
 
 static uint32_t
@@ -28,12 +28,15 @@ struct who {
 };
 
 static struct who
-who(struct bench_logs *l)
+who(struct bench_logs *l, const char *user)
 {
 	uint32_t u = draw(l, USERS);
 	struct who w;
 
-	snprintf(w.user, sizeof(w.user), "%s.%s", first[u % 15], last[u / 15]);
+	if (user)
+		snprintf(w.user, sizeof(w.user), "%s", user);
+	else
+		snprintf(w.user, sizeof(w.user), "%s.%s", first[u % 15], last[u / 15]);
 	snprintf(w.ip, sizeof(w.ip), "10.1.%u.%u", u % 4, 10 + u);
 	snprintf(w.out, sizeof(w.out), "%u.%u.%u.%u", 20 + draw(l, 180), draw(l, 250), draw(l, 250), 1 + draw(l, 250));
 	return w;
@@ -66,9 +69,9 @@ firewall(struct bench_logs *l, const char *t, const struct who *w, struct vg_buf
 	static const unsigned ports[] = { 443, 443, 443, 80, 53, 53, 123, 445, 3389, 22 };
 	unsigned sent = draw(l, 200000), port = ports[draw(l, 10)];
 
-	vg_buf_printf(b, "<134>%s fw01 date=2026-04-03 devname=\"fw01\" devid=\"FG100E4Q17000001\" logid=\"0000000013\" type=\"traffic\" subtype=\"forward\" level=\"notice\" srcip=%s srcport=%u "
+	vg_buf_printf(b, "<134>%s fw01 date=%.10s time=%.8s devname=\"fw01\" devid=\"FG100E4Q17000001\" logid=\"0000000013\" type=\"traffic\" subtype=\"forward\" level=\"notice\" srcip=%s srcport=%u "
 			 "srcintf=\"lan\" dstip=%s dstport=%u dstintf=\"wan1\" sessionid=%u proto=%u action=\"%s\" policyid=%u user=\"%s\" service=\"%s\" sentbyte=%u rcvdbyte=%u sentpkt=%u duration=%u",
-		      t, w->ip, 1024 + draw(l, 60000), w->out, port, 100000000 + (unsigned)(l->n & 0xffffff), port == 53 ? 17 : 6, acts[draw(l, 6)], 1 + draw(l, 40), w->user,
+		      t, t, t + 11, w->ip, 1024 + draw(l, 60000), w->out, port, 100000000 + (unsigned)(l->n & 0xffffff), port == 53 ? 17 : 6, acts[draw(l, 6)], 1 + draw(l, 40), w->user,
 		      port == 443 ? "HTTPS" : port == 53 ? "DNS" : "OTHER", sent, sent * 3 + draw(l, 1000), sent / 900 + 1, draw(l, 300));
 }
 
@@ -89,9 +92,10 @@ windows(struct bench_logs *l, const char *t, const struct who *w, struct vg_buf 
 static void
 web(struct bench_logs *l, const char *t, const struct who *w, struct vg_buf *b)
 {
+	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 	static const unsigned codes[] = { 200, 200, 200, 200, 304, 404, 500 };
 
-	vg_buf_printf(b, "<190>%s web%u nginx: %s - - [03/Apr/2026:08:12:45 +0000] \"GET %s?id=%u HTTP/1.1\" %u %u \"https://shop.example/\" \"%s\" rt=0.%03u", t, draw(l, 3), w->out, pages[draw(l, 10)],
+	vg_buf_printf(b, "<190>%s web%u nginx: %s - - [%.2s/%s/%.4s:%.8s +0000] \"GET %s?id=%u HTTP/1.1\" %u %u \"https://shop.example/\" \"%s\" rt=0.%03u", t, draw(l, 3), w->out, t + 8, months[(t[5] - '0') * 10 + t[6] - '1'], t, t + 11, pages[draw(l, 10)],
 		      draw(l, 50000), codes[draw(l, 7)], draw(l, 90000), agents[draw(l, 4)], draw(l, 1000));
 }
 
@@ -120,7 +124,7 @@ bench_logs_init(struct bench_logs *l, int64_t time_ns)
 void
 bench_logs_next(struct bench_logs *l, int64_t step_ns, struct vg_buf *out)
 {
-	struct who w = who(l);
+	struct who w = who(l, NULL);
 	char t[VG_TIME_MAX];
 	uint32_t kind = draw(l, 100);
 
@@ -137,4 +141,15 @@ bench_logs_next(struct bench_logs *l, int64_t step_ns, struct vg_buf *out)
 		other(l, t, &w, out);
 	l->n++;
 	l->time_ns += step_ns;
+}
+
+void
+bench_logs_of(struct bench_logs *l, const char *user, struct vg_buf *out)
+{
+	struct who w = who(l, user);
+	char t[VG_TIME_MAX];
+
+	vg_time_print(l->time_ns, 6, t);
+	(draw(l, 2) ? firewall : windows)(l, t, &w, out);
+	l->n++;
 }

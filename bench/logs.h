@@ -15,5 +15,7 @@ struct bench_logs {
 void bench_logs_init(struct bench_logs *l, int64_t time_ns);
 /* Append the next line, without an end, and move time on by @step_ns. */
 void bench_logs_next(struct bench_logs *l, int64_t step_ns, struct vg_buf *out);
+/* The same of @user, at the time of the next line. */
+void bench_logs_of(struct bench_logs *l, const char *user, struct vg_buf *out);
 
 #endif

@@ -1,6 +1,7 @@
 /* bench/search.c - a vault of company logs, and how fast it is searched; bench/search.py asks ClickHouse the same in the same run.
  *
- *	search make DIR MEGABYTES [LEVEL]    DIR/lines, DIR/rows.tsv (arrival, source, line), DIR/day.vs, DIR/day.vi; what each part takes on disk, as JSON
+ *	search make DIR MEGABYTES|FILE [LEVEL]    DIR/lines, DIR/rows.tsv (arrival, source, line), DIR/day.vs, DIR/day.vi; what each part takes on disk, as
+ *	                                          JSON.  So many megabytes of lines of our own, or those of FILE
  *	search ask DIR SELECTION     matches, seconds (the best of three) and what was skipped, as JSON
  *	search decode DIR PACKS...   how many lines a second become events, with these packs
  */
@@ -131,32 +132,57 @@ write_out(int fd, struct vg_buf *b)
 	vg_buf_clear(b);
 }
 
+/* Where lines come from. */
+struct lines {
+	struct bench_logs l;
+	uint64_t plain, left; /* bytes that are still wanted */
+	vg_str file;          /* NULL: of our own */
+};
+
+static bool
+next_line(struct lines *x, struct vg_buf *line)
+{
+	vg_str s = VG_NIL;
+
+	vg_buf_clear(line);
+	if (x->file.p) {
+		while (s.n == 0)
+			if (!vg_str_split(&x->file, '\n', &s))
+				return false;
+		vg_buf_put(line, s.p[s.n - 1] == '\r' ? vg_str_cut(s, s.n - 1) : s);
+		x->l.time_ns += STEP_NS;
+		x->l.state += UINT64_C(0x9e3779b97f4a7c15);
+		return true;
+	}
+	if (x->left == 0)
+		return false;
+	bench_logs_next(&x->l, STEP_NS, line);
+	if (line->p[line->n - 1] != '}' && ++x->plain % 80 == 50)
+		vg_buf_puts(line, " quarantined");
+	if (line->p[line->n - 1] != '}' && x->plain % 200000 == 1000)
+		vg_buf_puts(line, " needle42");
+	x->left -= line->n < x->left ? line->n : x->left;
+	return true;
+}
+
 static void
-make(const char *dir, uint64_t bytes, int level)
+make(const char *dir, struct lines *from, int level)
 {
 	struct maker m = { .lines = open_in(dir, "lines", O_WRONLY | O_CREAT | O_TRUNC), .rows = open_in(dir, "rows.tsv", O_WRONLY | O_CREAT | O_TRUNC),
 			   .blocks = open_in(dir, "day.vs", O_WRONLY | O_CREAT | O_TRUNC),
 			   .index = open_in(dir, "day.vi", O_WRONLY | O_CREAT | O_TRUNC), .t = vg_tokens_builder_new() };
-	struct bench_logs l;
 	struct vg_buf line = { 0 };
-	uint64_t plain = 0;
 
 	if (m.t == NULL)
 		die("memory");
-	bench_logs_init(&l, BASE_NS);
+	bench_logs_init(&from->l, BASE_NS);
 	m.w.level = level;
 	vg_block_begin(&m.w);
-	while (m.raw < bytes) {
-		struct vg_record r = { .recv_ns = l.time_ns + 3000000 + (int64_t)(l.state % 2000000) };
+	while (next_line(from, &line)) {
+		struct vg_record r = { .recv_ns = from->l.time_ns + 3000000 + (int64_t)(from->l.state % 2000000) };
 
-		vg_buf_clear(&line);
-		bench_logs_next(&l, STEP_NS, &line);
-		if (line.p[line.n - 1] != '}' && ++plain % 80 == 50)
-			vg_buf_puts(&line, " quarantined");
-		if (line.p[line.n - 1] != '}' && plain % 200000 == 1000)
-			vg_buf_puts(&line, " needle42");
 		r.seq = ++m.seq;
-		r.source = 1 + (uint32_t)(l.state % 60);
+		r.source = 1 + (uint32_t)(from->l.state % 60);
 		r.raw = vg_buf_str(&line);
 		must(vg_block_add(&m.w, &r), "record");
 		put_row(&m.row, &r);
@@ -287,14 +313,19 @@ decode(const char *dir, char **pack, size_t npack)
 int
 main(int argc, char **argv)
 {
-	if ((argc == 4 || argc == 5) && strcmp(argv[1], "make") == 0)
-		make(argv[2], strtoull(argv[3], NULL, 10) * 1000000, argc == 5 ? atoi(argv[4]) : 0);
+	struct lines from = { .plain = 0 };
+
+	if ((argc == 4 || argc == 5) && strcmp(argv[1], "make") == 0) {
+		if ((from.left = strtoull(argv[3], NULL, 10) * 1000000) == 0)
+			from.file = slurp(open(argv[3], O_RDONLY));
+		make(argv[2], &from, argc == 5 ? atoi(argv[4]) : 0);
+	}
 	else if (argc == 4 && strcmp(argv[1], "ask") == 0)
 		ask(argv[2], argv[3]);
 	else if (argc > 3 && strcmp(argv[1], "decode") == 0)
 		decode(argv[2], argv + 3, (size_t)argc - 3);
 	else {
-		fprintf(stderr, "usage: search make DIR MEGABYTES [LEVEL] | ask DIR SELECTION | decode DIR PACK...\n");
+		fprintf(stderr, "usage: search make DIR MEGABYTES|FILE [LEVEL] | ask DIR SELECTION | decode DIR PACK...\n");
 		return 2;
 	}
 	return 0;

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""bench/search.py SEARCH MEGABYTES [DIR [LEVEL]] - the vault's search beside ClickHouse's, over the same lines in one run.
+"""bench/search.py SEARCH MEGABYTES|FOLDER [DIR [LEVEL]] - the vault's size and search beside ClickHouse's, over the same lines in one run.
 
-SEARCH is the program made of bench/search.c.  Needs chdb (pip install chdb).  ClickHouse has one thread, MergeTree in the order of time, the lines
+SEARCH is the program made of bench/search.c.  Lines are of our own, or those of the files *.json in FOLDER (data/otrf): then sizes alone.  Needs chdb (pip install chdb).  ClickHouse has one thread, MergeTree in the order of time, the lines
 under ZSTD(3) with a token filter index, and no cache of conditions; both have the files in the system's cache.  Both count matches."""
-import json, os, shutil, subprocess, sys, tempfile, time
+import glob, json, os, shutil, subprocess, sys, tempfile, time
 
 # what, as a selection, as ClickHouse's condition
 QUERIES = [
@@ -44,12 +44,24 @@ def clickhouse_ask(s, condition):
     return n, best
 
 
+def gather(tree, path):
+    """All lines of the files below @tree, in one."""
+    with open(path, "wb") as out:
+        for name in sorted(glob.glob(tree + "/**/*.json", recursive=True)):
+            with open(name, "rb") as f:
+                out.writelines(line.rstrip(b"\r\n") + b"\n" for line in f if line.strip())
+
+
 def main():
-    search, megabytes = sys.argv[1], sys.argv[2]
+    search, what = sys.argv[1], sys.argv[2]
     folder = sys.argv[3] if len(sys.argv) > 3 else tempfile.mkdtemp()
     os.makedirs(folder, exist_ok=True)
     shutil.rmtree(os.path.join(folder, "chdb"), ignore_errors=True)
-    made = json.loads(subprocess.run([search, "make", folder, megabytes] + sys.argv[4:5], check=True, capture_output=True).stdout)
+    others = os.path.isdir(what)
+    if others:
+        gather(what, os.path.join(folder, "gathered"))
+        what = os.path.join(folder, "gathered")
+    made = json.loads(subprocess.run([search, "make", folder, what] + sys.argv[4:5], check=True, capture_output=True).stdout)
     s, size, took = clickhouse(folder)
     raw = made["raw"]
     print(f"raw {raw:,} bytes, {made['lines']:,} lines")
@@ -57,6 +69,8 @@ def main():
           f"all {made['blocks_bytes'] + made['index_bytes']:,}, {raw / (made['blocks_bytes'] + made['index_bytes']):.2f}:1; "
           f"packed at {raw / made['pack_s'] / 1e6:.0f} MB/s, indexed at {raw / made['index_s'] / 1e6:.0f} MB/s")
     print(f"ClickHouse: {size:,}, {raw / size:.2f}:1; in at {raw / took / 1e6:.0f} MB/s")
+    if others:
+        return
     print(f"{'':36} {'vault':>21} {'ClickHouse':>21}  ratio")
     for what, selection, condition in QUERIES:
         ours = json.loads(subprocess.run([search, "ask", folder, selection], check=True, capture_output=True).stdout)

@@ -83,12 +83,39 @@ vg_str_ieq(vg_str a, vg_str b)
 	return a.n == b.n && vg_str_istarts(a, b);
 }
 
+#ifdef __SSE2__
+/* Which of the sixteen bytes at @p are @c, a small letter or no letter, in either case. */
+static inline __m128i
+either_case(const char *p, unsigned char c)
+{
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	char upper = (char)((unsigned char)(c - 'a') < 26 ? c & ~0x20 : c);
+
+	return _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8((char)c)), _mm_cmpeq_epi8(v, _mm_set1_epi8(upper)));
+}
+#endif
+
 size_t
 vg_str_ifind(vg_str s, vg_str needle)
 {
-	if (needle.n > s.n)
-		return VG_NPOS;
-	for (size_t i = 0; i + needle.n <= s.n; i++)
+	size_t i = 0;
+
+	if (needle.n == 0 || needle.n > s.n)
+		return needle.n ? VG_NPOS : 0;
+#ifdef __SSE2__
+	/* sixteen places at a time, by the first and the last byte: packs look for pieces of text in nearly every message */
+	for (unsigned char first = lower((unsigned char)needle.p[0]), last = lower((unsigned char)needle.p[needle.n - 1]); s.n - i >= needle.n + 15; i += 16) {
+		int may = _mm_movemask_epi8(_mm_and_si128(either_case(s.p + i, first), either_case(s.p + i + needle.n - 1, last)));
+
+		for (; may; may &= may - 1) {
+			size_t at = i + (size_t)__builtin_ctz((unsigned)may);
+
+			if (vg_str_istarts(vg_str_skip(s, at), needle))
+				return at;
+		}
+	}
+#endif
+	for (; s.n - i >= needle.n; i++)
 		if (vg_str_istarts(vg_str_skip(s, i), needle))
 			return i;
 	return VG_NPOS;

@@ -1,42 +1,41 @@
 #include "vault/merkle.h"
 
 #include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
+
+/* SHA-256 of @first and @second, one behind the other.  One context for all, and the algorithm looked up once: OpenSSL 3's SHA256() does so each
+ * time, which takes longer than hashing a line of a log (65 B: 334 ns, and 122 ns so). */
+static void
+digest(vg_str first, vg_str second, struct vg_hash *out)
+{
+	static EVP_MD_CTX *c;
+
+	if (c == NULL && ((c = EVP_MD_CTX_new()) == NULL || !EVP_DigestInit_ex(c, EVP_MD_fetch(NULL, "SHA256", NULL), NULL)))
+		abort(); /* no memory for two hundred bytes: a wrong hash would be worse */
+	if (!EVP_DigestInit_ex(c, NULL, NULL) || !EVP_DigestUpdate(c, first.p, first.n) || !EVP_DigestUpdate(c, second.p, second.n) || !EVP_DigestFinal_ex(c, out->b, NULL))
+		abort();
+}
 
 void
 vg_hash_of(vg_str data, struct vg_hash *out)
 {
-	SHA256((const unsigned char *)data.p, data.n, out->b);
+	digest(data, VG_NIL, out);
 }
 
 void
 vg_leaf_hash(vg_str data, struct vg_hash *out)
 {
-	unsigned char few[4096];
-	EVP_MD_CTX *c;
-
-	few[0] = 0;
-	if (data.n < sizeof(few)) { /* in one piece: twice as fast as a context */
-		if (data.n)
-			memcpy(few + 1, data.p, data.n);
-		SHA256(few, data.n + 1, out->b);
-		return;
-	}
-	if ((c = EVP_MD_CTX_new()) == NULL || !EVP_DigestInit_ex(c, EVP_sha256(), NULL) || !EVP_DigestUpdate(c, few, 1) ||
-	    !EVP_DigestUpdate(c, data.p, data.n) || !EVP_DigestFinal_ex(c, out->b, NULL))
-		abort(); /* no memory for two hundred bytes: a wrong hash would be worse */
-	EVP_MD_CTX_free(c);
+	digest(vg_str_mem("\0", 1), data, out);
 }
 
 void
 vg_node_hash(const struct vg_hash *left, const struct vg_hash *right, struct vg_hash *out)
 {
-	unsigned char both[1 + 2 * VG_HASH_BYTES] = { 1 };
+	char both[1 + 2 * VG_HASH_BYTES] = { 1 };
 
 	memcpy(both + 1, left->b, VG_HASH_BYTES);
 	memcpy(both + 1 + VG_HASH_BYTES, right->b, VG_HASH_BYTES);
-	SHA256(both, sizeof(both), out->b);
+	digest(vg_str_mem(both, sizeof(both)), VG_NIL, out);
 }
 
 void

@@ -1,0 +1,216 @@
+/* bench/days.c - a company's logs of many days as the watch would have kept them, a day at a time, so that bench/days.py can have several made at
+ * once: each day in a folder of its own, and all under the same keys.
+ *
+ *	days keys DIR TENANT-KEY FIRST-DAY DAYS                        DIR/keys, a key a day
+ *	days day DIR TENANT-KEY DAY EVENTS FIRST-SEQ SECONDS [USER COUNT]...   DIR/YYYY-MM-DD.0000.vs and .vi; a block is cut when it is full, and
+ *	                                                               every SECONDS, as a checkpoint does (0: never).  COUNT events are of USER,
+ *	                                                               who has no others.  What was made, as JSON
+ * Days count from 1970.  TENANT-KEY is the file of a state folder. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "logs.h"
+#include "vault/store.h"
+#include "vault/tokens.h"
+
+#define ORIGIN "bench/days" /* no checkpoint is written, so nothing says it */
+#define LEVEL 6             /* vault.compression */
+#define SOURCES 60
+#define USERS_MAX 8
+
+struct planted {
+	const char *user;
+	uint64_t count, done;
+};
+struct day {
+	int dir;
+	struct vg_store *store;
+	struct vg_tokens_builder *builder;
+	uint8_t key[VG_BLOCK_KEY];
+	char segment[VG_DISK_NAME_MAX];
+	struct vg_buf out;
+	uint64_t raw;
+	int64_t cut_every_ns; /* 0: only full blocks */
+};
+
+/* The whole set is made again when the power fails. */
+int
+fsync(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+int
+fdatasync(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+static void
+must(vg_rc rc, const char *what)
+{
+	if (rc != VG_OK) {
+		fprintf(stderr, "days: %s: %s\n", what, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
+		exit(1);
+	}
+}
+
+static void
+read_key(const char *path, uint8_t out[32])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, out, 32) != 32)
+		must(VG_E_SYS, path);
+	close(fd);
+}
+
+/* ---- the index, as role/vault_index.c has it ---- */
+
+static void
+finish_group(struct day *d)
+{
+	char name[VG_DISK_NAME_MAX];
+	int fd;
+
+	if (vg_tokens_blocks(d->builder) == 0)
+		return;
+	vg_buf_clear(&d->out);
+	must(vg_tokens_finish(d->builder, d->key, &d->out), "index");
+	snprintf(name, sizeof(name), "%.*s" VG_TOKENS_SUFFIX, (int)strlen(d->segment) - 3, d->segment);
+	if ((fd = openat(d->dir, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0 || vg_write_all(fd, vg_buf_str(&d->out)) != VG_OK)
+		must(VG_E_SYS, name);
+	close(fd);
+}
+
+static void
+on_block(void *ctx, const struct vg_store_segment *g, const struct vg_segment_block *b, vg_str payload, const uint8_t *key)
+{
+	struct day *d = ctx;
+
+	if (vg_tokens_blocks(d->builder) && strcmp(g->name, d->segment) != 0)
+		finish_group(d);
+	snprintf(d->segment, sizeof(d->segment), "%s", g->name);
+	memcpy(d->key, key, sizeof(d->key));
+	must(vg_tokens_add(d->builder, b->at, &b->head, payload), "index");
+	if (vg_tokens_blocks(d->builder) == VG_TOKENS_BLOCKS)
+		finish_group(d);
+}
+
+/* ---- a day ---- */
+
+/* The line of event @i of @n: one of a planted user where it is time for one. */
+static void
+next_line(struct bench_logs *l, struct planted *p, size_t nplanted, uint64_t i, uint64_t n, int64_t step_ns, struct vg_buf *line)
+{
+	vg_buf_clear(line);
+	for (size_t k = 0; k < nplanted; k++)
+		if (p[k].done < p[k].count && i >= (2 * p[k].done + 1) * n / (2 * p[k].count)) {
+			p[k].done++;
+			bench_logs_of(l, p[k].user, line);
+			l->time_ns += step_ns;
+			return;
+		}
+	bench_logs_next(l, step_ns, line);
+}
+
+static void
+fill(struct day *d, uint32_t day, uint64_t n, uint64_t seq, struct planted *p, size_t nplanted)
+{
+	int64_t begin_ns = (int64_t)day * VG_DAY, cut_ns = begin_ns, step_ns = (VG_DAY - VG_MIN) / (int64_t)n;
+	struct vg_buf line = { 0 };
+	struct bench_logs l;
+
+	bench_logs_init(&l, begin_ns);
+	l.state ^= (uint64_t)day * 0xff51afd7ed558ccdu; /* each day is another */
+	for (size_t i = 0; i < VG_COUNT(l.record); i++) /* their logs go on: a record with a known number would be a resent one */
+		l.record[i] = day * 50000;
+	for (uint64_t i = 0; i < n; i++) {
+		struct vg_record r = { .seq = seq + i, .recv_ns = l.time_ns + 3000000 + (int64_t)(l.state % 2000000), .source = 1 + (uint32_t)(l.state >> 20) % SOURCES };
+
+		if (d->cut_every_ns && r.recv_ns - cut_ns >= d->cut_every_ns) {
+			must(vg_store_cut(d->store), "block");
+			cut_ns = r.recv_ns;
+		}
+		next_line(&l, p, nplanted, i, n, step_ns, &line);
+		must(line.rc, "memory");
+		r.raw = vg_buf_str(&line);
+		d->raw += line.n;
+		must(vg_store_add(d->store, &r), "record");
+	}
+	must(vg_store_cut(d->store), "block");
+	finish_group(d);
+	for (size_t k = 0; k < nplanted; k++)
+		if (p[k].done != p[k].count)
+			must(VG_E_LIMIT, p[k].user);
+	vg_buf_fini(&line);
+}
+
+static int
+make_day(int argc, char **argv)
+{
+	struct day d = { .builder = vg_tokens_builder_new() };
+	struct planted p[USERS_MAX];
+	struct vg_store_damage damage;
+	size_t nplanted = 0;
+	struct vg_disk disk;
+	uint8_t key[32];
+
+	for (int i = 8; i + 1 < argc && nplanted < USERS_MAX; i += 2)
+		p[nplanted++] = (struct planted){ argv[i], strtoull(argv[i + 1], NULL, 10), 0 };
+	read_key(argv[3], key);
+	must(vg_disk_open(&disk, argv[2]), argv[2]);
+	must(vg_store_open(&disk, ORIGIN, key, &damage, &d.store), "store");
+	if (d.builder == NULL)
+		must(VG_E_NOMEM, "index");
+	d.dir = disk.dir;
+	d.cut_every_ns = atoi(argv[7]) * VG_SEC;
+	vg_store_set_level(d.store, LEVEL);
+	vg_store_on_block(d.store, on_block, &d);
+	fill(&d, (uint32_t)atoi(argv[4]), strtoull(argv[5], NULL, 10), strtoull(argv[6], NULL, 10), p, nplanted);
+	printf("{\"events\": %s, \"raw\": %llu, \"segments\": %zu, \"stored\": %llu, \"leaves\": %llu}\n", argv[5], (unsigned long long)d.raw, vg_store_segments(d.store),
+	       (unsigned long long)vg_store_segment(d.store, 0)->bytes, (unsigned long long)vg_store_segment(d.store, 0)->leaves);
+	vg_store_free(d.store);
+	vg_tokens_builder_free(d.builder);
+	vg_buf_fini(&d.out);
+	vg_disk_close(&disk);
+	return 0;
+}
+
+static int
+make_keys(char **argv)
+{
+	uint32_t first = (uint32_t)atoi(argv[4]), n = (uint32_t)atoi(argv[5]);
+	const struct vg_day_key *key;
+	struct vg_store_damage damage;
+	struct vg_store *s;
+	struct vg_disk disk;
+	uint8_t tenant[32];
+
+	read_key(argv[3], tenant);
+	must(vg_disk_open(&disk, argv[2]), argv[2]);
+	must(vg_store_open(&disk, ORIGIN, tenant, &damage, &s), "store");
+	for (uint32_t i = 0; i < n; i++)
+		must(vg_keyring_of_day(vg_store_keys(s), first + i, &key), "key");
+	vg_store_free(s);
+	vg_disk_close(&disk);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc == 6 && strcmp(argv[1], "keys") == 0)
+		return make_keys(argv);
+	if (argc >= 8 && argc % 2 == 0 && strcmp(argv[1], "day") == 0)
+		return make_day(argc, argv);
+	fprintf(stderr, "usage: days keys DIR TENANT-KEY FIRST-DAY DAYS | day DIR TENANT-KEY DAY EVENTS FIRST-SEQ SECONDS [USER COUNT]...\n");
+	return 2;
+}
