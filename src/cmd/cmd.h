@@ -82,6 +82,9 @@ int vg_cmd_hold_release(const struct vg_args *a);
 int vg_cmd_hold_list(const struct vg_args *a);
 int vg_cmd_witness(const struct vg_args *a);
 int vg_cmd_witness_accept(const struct vg_args *a);
+int vg_cmd_self_backup(const struct vg_args *a);
+int vg_cmd_self_check(const struct vg_args *a);
+int vg_cmd_self_restore(const struct vg_args *a);
 int vg_cmd_help(const struct vg_args *a);
 int vg_cmd_completion(const struct vg_args *a);
 int vg_cmd_version(const struct vg_args *a);
@@ -89,6 +92,7 @@ int vg_cmd_version(const struct vg_args *a);
 extern const struct vg_opt vg_hunt_opts[], vg_dump_opts[], vg_rule_opts[], vg_explain_opts[], vg_coverage_opts[], vg_witness_opts[],
 	vg_witness_accept_opts[], vg_serve_opts[], vg_status_opts[], vg_signal_list_opts[],
 	vg_signal_show_opts[], vg_source_list_opts[], vg_source_opts[], vg_key_add_opts[], vg_vault_search_opts[], vg_vault_restore_opts[],
-	vg_recovery_key_opts[], vg_vault_verify_opts[], vg_vault_export_opts[], vg_vault_destroy_opts[], vg_hold_set_opts[], vg_hold_release_opts[], vg_no_opts[];
+	vg_recovery_key_opts[], vg_vault_verify_opts[], vg_vault_export_opts[], vg_vault_destroy_opts[], vg_hold_set_opts[], vg_hold_release_opts[],
+	vg_self_backup_opts[], vg_self_check_opts[], vg_self_restore_opts[], vg_no_opts[];
 
 #endif

@@ -60,6 +60,13 @@ const struct vg_command vg_commands[] = {
 	  "Pulls checkpoints and sealed segments every few seconds, keeps them append-only, cosigns what is consistent, refuses a log that was "
 	  "rolled back or forked and keeps the proof, and raises the alarm by its own channels.  It belongs on a machine under other "
 	  "administrators.", vg_witness_opts, 0, vg_cmd_witness },
+	{ "self-backup restore", "FILE --state DIR [OPTIONS]", "put a self-backup into the state folder of a new watch",
+	  "Into an empty folder, or one that `vigie vault restore` made: evidence first, this behind it.  Every member is checked before any takes its place; what was "
+	  "ended in the middle is done by the same command again.", vg_self_restore_opts, 1, vg_cmd_self_restore },
+	{ "self-backup check", "FILE", "say whether a self-backup is whole, and what is in it", NULL, vg_self_check_opts, 1, vg_cmd_self_check },
+	{ "self-backup", "--to FILE|DIR [OPTIONS]", "write what cannot be made again from the evidence into one file, without private keys",
+	  "Settings without their secrets, sources, keys of sources (as hashes), signals and what correlations remember, exceptions, indicators, folders of own rules and "
+	  "packs, public keys, checkpoints and time stamps.  The watch may run.  The evidence itself is kept by a witness.", vg_self_backup_opts, 0, vg_cmd_self_backup },
 	{ "help", "[COMMAND]", "explain a command", NULL, vg_no_opts, 0, vg_cmd_help },
 	{ "completion", "bash", "print shell completion", NULL, vg_no_opts, 1, vg_cmd_completion },
 	{ "version", "", "print the version and what it was built with", NULL, vg_no_opts, 0, vg_cmd_version },

@@ -1,5 +1,6 @@
 /* cmd/serve.c - `vigie serve`: the watch. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/self.h"
 #include "cmd/watch.h"
 #include "role/parent.h"
 
@@ -75,6 +77,11 @@ serve(const char *state, struct vg_settings *s, bool quiet)
 	self[n] = 0;
 	if (vg_house_open(&house, state, true, why) != VG_OK || vg_house_lock(&house, why) != VG_OK) {
 		vg_log(VG_LOG_ERROR, "serve: %s", why);
+		return VG_EXIT_FAILED;
+	}
+	if (faccessat(house.dir, VG_SELF_RESTORING, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		vg_log(VG_LOG_ERROR, "serve: a restore into %s was ended in the middle: give the same `vigie self-backup restore` again", state);
+		vg_house_close(&house);
 		return VG_EXIT_FAILED;
 	}
 	if (!quiet)

@@ -291,7 +291,7 @@ journal(struct vg_check *c, uint64_t *first, uint64_t *next, struct vg_intake_da
 			*first = vg_intake_first(j);
 			*next = vg_intake_next(j);
 			vg_intake_free(j);
-		} else if (rc == VG_E_FORMAT) {
+		} else if (rc == VG_E_FORMAT || rc == VG_E_UNSUP) { /* what a later version wrote, this one cannot vouch for */
 			char name[VG_DISK_NAME_MAX + 16];
 
 			snprintf(name, sizeof(name), "vault/intake/%s", bad.name);

@@ -13,6 +13,7 @@
 #include "cmd/common.h"
 #include "cmd/vault.h"
 #include "net/loop.h"
+#include "state/format.h"
 #include "vault/export.h"
 #include "witness/names.h"
 
@@ -450,6 +451,10 @@ run(struct vg_check *c)
 	char why[300];
 	vg_rc rc = vg_house_open(&c->house, vg_state_path(c->a), false, why);
 
+	if (rc == VG_E_FORMAT) {
+		vg_check_damage(c, VG_FORMAT_FILE, 0, 0, "is damaged: which version the files are of is not known, and they are not looked at");
+		return VG_VERIFY_DAMAGED;
+	}
 	if (rc != VG_OK) {
 		vg_log(VG_LOG_ERROR, "vault verify: %s", why);
 		return VG_VERIFY_UNSEEN;

@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "cmd/common.h"
 #include "net/loop.h"
+#include "state/format.h"
 #include "witness/names.h"
 #include "witness/sync.h"
 #include "witness/destroy.h"
@@ -316,6 +317,7 @@ int
 vg_cmd_witness_accept(const struct vg_args *a)
 {
 	const char *state = vg_arg(a, "--state"), *tenant = a->operand[0];
+	char why[300];
 	int dir, vault;
 	uint64_t epoch;
 	vg_rc rc;
@@ -325,6 +327,11 @@ vg_cmd_witness_accept(const struct vg_args *a)
 		return VG_EXIT_USAGE;
 	}
 	dir = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0 && vg_format_check(&(struct vg_disk){ .dir = dir, .read_only = true }, state, "witness", VG_WITNESS_VERSION, why) != VG_OK) {
+		vg_log(VG_LOG_ERROR, "witness accept: %s", why);
+		close(dir);
+		return VG_EXIT_INPUT;
+	}
 	vault = dir >= 0 ? openat(dir, "vault", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (dir >= 0)
 		close(dir);

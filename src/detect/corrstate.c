@@ -264,6 +264,8 @@ take_state(struct vg_correlator *c, const struct vg_identity *id, struct vg_cur 
 	uint32_t version = vg_cur_le32(in), ncorr = vg_cur_le32(in);
 	vg_rc rc = VG_OK;
 
+	if (in->rc == VG_OK && vg_str_eq(magic, VG_STR(MAGIC)) && version > VG_CORR_STATE_VERSION)
+		return vg_cur_fail(in, VG_E_UNSUP);
 	if (in->rc == VG_OK && (!vg_str_eq(magic, VG_STR(MAGIC)) || version != VG_CORR_STATE_VERSION || ncorr > VG_RULES_MAX))
 		return vg_cur_fail(in, VG_E_FORMAT);
 	for (uint32_t i = 0; i < ncorr && in->rc == VG_OK && rc == VG_OK; i++) {

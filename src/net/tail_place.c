@@ -4,6 +4,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/magic.h"
+
 #define MAGIC "VGTAIL1\n"
 #define COUNT_AT 8
 
@@ -120,8 +122,8 @@ vg_tail_places_take(vg_str bytes, vg_tail_place_fn *each, void *ctx)
 	uint32_t count = vg_cur_le32(&c);
 	vg_rc rc;
 
-	if (c.rc == VG_OK && !vg_str_eq(magic, VG_STR(MAGIC)))
-		return VG_E_FORMAT;
+	if (c.rc == VG_OK && (rc = vg_magic_check(magic, VG_STR(MAGIC))) != VG_OK)
+		return rc;
 	if (vg_cur_left(&c) < 4)
 		vg_cur_fail(&c, VG_E_TRUNC);
 	if (count > VG_TAIL_FILES_MAX)

@@ -47,7 +47,7 @@ bool vg_tail_place_holds(int fd, const struct vg_tail_place *p);
 void vg_tail_places_begin(struct vg_buf *b);
 void vg_tail_places_put(struct vg_buf *b, vg_str path, const struct vg_tail_place *p);
 void vg_tail_places_end(struct vg_buf *b);
-/* Each place in @bytes, in order.  VG_E_FORMAT, VG_E_TRUNC, VG_E_LIMIT: they are none, and @each was not called. */
+/* Each place in @bytes, in order.  VG_E_FORMAT, VG_E_TRUNC, VG_E_LIMIT: they are none, and @each was not called; VG_E_UNSUP: of a later version. */
 typedef vg_rc vg_tail_place_fn(void *ctx, vg_str path, const struct vg_tail_place *p);
 vg_rc vg_tail_places_take(vg_str bytes, vg_tail_place_fn *each, void *ctx) VG_MUST;
 

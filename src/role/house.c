@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "net/tls.h"
+#include "state/format.h"
 #include "vault/disk.h"
 #include "vault/destruction.h"
 #include "vault/keyring.h"
@@ -48,6 +49,8 @@ folder(struct vg_house *h, const char *name, struct vg_disk *d, char why[300])
 vg_rc
 vg_house_open(struct vg_house *h, const char *path, bool make, char why[300])
 {
+	vg_rc rc;
+
 	*h = (struct vg_house){ .dir = -1, .lock = -1 };
 	snprintf(h->path, sizeof(h->path), "%s", path);
 	if (make && mkdir(path, 0700) == 0)
@@ -62,6 +65,13 @@ vg_house_open(struct vg_house *h, const char *path, bool make, char why[300])
 		vg_house_close(h);
 		return VG_E_NOTFOUND;
 	}
+	rc = vg_format_check(&(struct vg_disk){ .dir = h->dir, .read_only = true }, path, "state", VG_STATE_VERSION, why);
+	if (rc == VG_E_REFUSED && !make) /* a witness's copy is read by the same commands */
+		rc = vg_format_check(&(struct vg_disk){ .dir = h->dir, .read_only = true }, path, "witness", VG_WITNESS_VERSION, why);
+	if (rc != VG_OK) {
+		vg_house_close(h);
+		return rc;
+	}
 	if (gethostname(h->host, sizeof(h->host) - 1) < 0 || h->host[0] == 0)
 		snprintf(h->host, sizeof(h->host), "localhost");
 	return VG_OK;
@@ -71,8 +81,13 @@ vg_rc
 vg_house_lock(struct vg_house *h, char why[300])
 {
 	h->lock = openat(h->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (h->lock >= 0 && flock(h->lock, LOCK_EX | LOCK_NB) == 0)
-		return VG_OK;
+	if (h->lock >= 0 && flock(h->lock, LOCK_EX | LOCK_NB) == 0) {
+		vg_rc rc = vg_format_write(&(struct vg_disk){ .dir = h->dir }, "state", VG_STATE_VERSION);
+
+		if (rc != VG_OK)
+			snprintf(why, 300, "%.200s/" VG_FORMAT_FILE ": %s", h->path, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
+		return rc;
+	}
 	snprintf(why, 300, "%.200s: %s", h->path, errno == EWOULDBLOCK ? "another watch runs on it" : strerror(errno));
 	return errno == EWOULDBLOCK ? VG_E_REFUSED : VG_E_SYS;
 }

@@ -1,5 +1,6 @@
 /* role/house.h - the state folder of a watch: what lies where, and what is made at the first start.
  *
+ *   format             which version its files are of (state/format.h)
  *   lock               held by `vigie serve`
  *   status             what the roles said last, a line "ROLE.INDEX.NAME VALUE" each; written anew each second
  *   keys/              private: TENANT.key (32 bytes), recovery.secret until somebody took it away
@@ -27,7 +28,7 @@ struct vg_house {
 };
 /* The folder of --state, else ./var for a user and /var/lib/vigie for root under systemd. */
 const char *vg_house_default(void);
-/* Open it.  @make: make what is missing; else VG_E_NOTFOUND when it is no state folder.  @why: one line for a person. */
+/* Open it.  @make: make what is missing; else VG_E_NOTFOUND when it is no state folder.  VG_E_UNSUP: a later Vigie's.  @why: one line for a person. */
 vg_rc vg_house_open(struct vg_house *h, const char *path, bool make, char why[300]) VG_MUST;
 /* Hold it: VG_E_REFUSED when another watch does. */
 vg_rc vg_house_lock(struct vg_house *h, char why[300]) VG_MUST;

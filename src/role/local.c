@@ -100,6 +100,8 @@ begin_tail(struct local *l, vg_str tenant, vg_str host)
 		if (rc == VG_E_FORMAT || rc == VG_E_TRUNC) { /* read again: ids tell what is known */
 			vg_role_say(l->env, VG_LOG_WARNING, "local: the places that files were read to are damaged; they are read from the beginning");
 			rc = vg_tail_new(l->env->loop, vg_sender_gate(l->sender), &o, VG_NIL, &l->tail);
+		} else if (rc == VG_E_UNSUP) {
+			vg_role_say(l->env, VG_LOG_ERROR, "local: local/" PLACES " is of a later version of Vigie: install that one, or a later one; nothing was changed");
 		}
 	}
 	vg_buf_fini(&places);

@@ -467,7 +467,8 @@ begin(struct vg_role_env *e)
 		return rc;
 	}
 	if ((rc = load(t)) != VG_OK) {
-		vg_role_say(e, VG_LOG_ERROR, "trace: the state cannot be loaded: %s", sqlite3_errmsg(t->db));
+		vg_role_say(e, VG_LOG_ERROR, "trace: the state cannot be loaded: %s",
+			    rc == VG_E_UNSUP ? "it is of a later version of Vigie: install that one, or a later one; nothing was changed" : sqlite3_errmsg(t->db));
 		return rc;
 	}
 	return vg_loop_every(e->loop, COMMIT_MS, on_commit, t);

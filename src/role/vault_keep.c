@@ -124,6 +124,8 @@ vault_keep_open(struct vault *v)
 	if (rc == VG_E_FORMAT)
 		vg_role_say(v->env, VG_LOG_ERROR, "vault: intake/%s is damaged from byte %llu to %llu: records %llu to %llu", damage.name,
 			    (unsigned long long)damage.at, (unsigned long long)damage.until, (unsigned long long)damage.seq, (unsigned long long)damage.until_seq);
+	else if (rc == VG_E_UNSUP)
+		vg_role_say(v->env, VG_LOG_ERROR, "vault: intake/%s is of a later version of Vigie: install that one, or a later one; nothing was changed", damage.name);
 	if (rc != VG_OK)
 		return rc;
 	if (vg_intake_next(v->intake) < o.first) {

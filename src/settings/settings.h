@@ -199,6 +199,9 @@ const char *vg_listen_kind_name(uint32_t kind);
 void vg_settings_print_defaults(enum vg_lang l, struct vg_buf *out);
 /* What is in force, as a file that loads to the same.  Secrets only when @secrets: else a comment says that there is one. */
 void vg_settings_print(const struct vg_settings *s, bool secrets, struct vg_buf *out);
+/* A settings file's @text with every secret in it made empty (passwords, tokens, URLs that name a user), all else as it was.  @left is told the key of
+ * each.  VG_E_UNSUP: one stands so that it cannot be taken out (over several lines, with escapes); VG_E_FORMAT: it is no YAML. */
+vg_rc vg_settings_without_secrets(vg_str text, struct vg_buf *out, vg_rc (*left)(void *ctx, vg_str key), void *ctx) VG_MUST;
 /* The sections of vigie.yaml(5) that the rows make, as roff. */
 void vg_settings_man(enum vg_lang l, struct vg_buf *out);
 

@@ -1,5 +1,7 @@
 #include "state/catalogue.h"
 
+#include "state/migrate.h"
+
 static const char *const steps[] = {
 	"CREATE TABLE tenant (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"
 	"CREATE TABLE source (id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL REFERENCES tenant, name TEXT NOT NULL, proof INTEGER NOT NULL,"
@@ -32,6 +34,12 @@ vg_rc
 vg_catalogue_open(const char *path, bool read_only, char why[200], sqlite3 **out)
 {
 	return vg_db_open(path, read_only, steps, VG_COUNT(steps), why, out);
+}
+
+vg_rc
+vg_catalogue_vet(const char *path, char why[200])
+{
+	return vg_db_vet(path, "catalogue.db", steps, VG_COUNT(steps), why);
 }
 
 /* The first column of the first row.  VG_E_STOP: none. */
@@ -150,6 +158,14 @@ vg_catalogue_sources(sqlite3 *db, vg_rc (*each)(void *ctx, const struct vg_sourc
 	}
 	(void)sqlite3_finalize(st);
 	return rc == VG_E_STOP ? VG_OK : rc;
+}
+
+vg_rc
+vg_catalogue_unknown(sqlite3 *db, const struct vg_source *s)
+{
+	return vg_db_do(db, "INSERT OR IGNORE INTO source (id, tenant, name, proof, address, listener, state, first_ns, last_ns, records, bytes)"
+			    " VALUES (?, ?, ?, 0, '', 'restored', ?, ?, ?, ?, ?)", "iitiiiii", (int64_t)s->id, (int64_t)s->tenant, s->name, (int64_t)VG_SOURCE_REFUSED,
+			s->first_ns, s->last_ns, (int64_t)s->records, (int64_t)s->bytes);
 }
 
 vg_rc

@@ -21,6 +21,8 @@ struct vg_source { /* strings are good until the callback returns, or as long as
 };
 /* catalogue.db in the working folder or at @path. */
 vg_rc vg_catalogue_open(const char *path, bool read_only, char why[200], sqlite3 **out) VG_MUST;
+/* vg_db_vet() of one that comes from elsewhere. */
+vg_rc vg_catalogue_vet(const char *path, char why[200]) VG_MUST;
 /* The number of a tenant, made when it is new. */
 vg_rc vg_catalogue_tenant(sqlite3 *db, vg_str name, uint32_t *out) VG_MUST;
 vg_rc vg_catalogue_tenants(sqlite3 *db, vg_rc (*each)(void *ctx, uint32_t id, vg_str name), void *ctx) VG_MUST;
@@ -30,6 +32,9 @@ vg_rc vg_catalogue_source(sqlite3 *db, struct vg_source *s) VG_MUST;
 /* Add what was counted since (records, bytes, refused, unparsed, unknown); last_ns, skew_ns and a pack that is not empty replace. */
 vg_rc vg_catalogue_count(sqlite3 *db, const struct vg_source *s) VG_MUST;
 vg_rc vg_catalogue_sources(sqlite3 *db, vg_rc (*each)(void *ctx, const struct vg_source *s), void *ctx) VG_MUST;
+/* A source that records name by its number, and this catalogue does not know: s->id gets a row of its own (s->tenant, s->name, times and counts), so that no
+ * other source is ever given the number. */
+vg_rc vg_catalogue_unknown(sqlite3 *db, const struct vg_source *s) VG_MUST;
 /* VG_E_NOTFOUND. */
 vg_rc vg_catalogue_set_state(sqlite3 *db, uint32_t source, unsigned state) VG_MUST;
 

@@ -3,7 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
+
 #define NAME_SHOWN 60
+#define SNAPSHOT_BUSY_MS 10000
 #define COPY_MAX ((int64_t)64 << 20)
 
 /* The end of a long path says what it is. */
@@ -159,4 +162,128 @@ vg_db_migrate_copy(sqlite3 *db, const char *name, const char *const *step, unsig
 	}
 	*out = copy;
 	return VG_OK;
+}
+
+/* ---- files that come from elsewhere, and go there ---- */
+
+/* All that the schema has, a row after the other. */
+static vg_rc
+schema_of(sqlite3 *db, struct vg_buf *out)
+{
+	sqlite3_stmt *st = NULL;
+	vg_rc rc = vg_db_prepare(db, &st, "SELECT type || char(31) || name || char(31) || tbl_name || char(31) || coalesce(sql, '') FROM sqlite_schema ORDER BY 1", "");
+
+	while (rc == VG_OK && (rc = vg_db_rc(sqlite3_step(st))) == VG_OK) {
+		vg_buf_putc(out, 30);
+		vg_buf_put(out, vg_db_text(st, 0));
+		vg_buf_putc(out, 30);
+	}
+	(void)sqlite3_finalize(st);
+	return rc == VG_E_STOP ? out->rc : rc;
+}
+
+static vg_rc
+schema_at(const char *const *step, unsigned version, struct vg_buf *out)
+{
+	sqlite3 *db = NULL;
+	vg_rc rc = vg_db_rc(sqlite3_open(":memory:", &db));
+
+	for (unsigned i = 0; rc == VG_OK && i < version; i++)
+		rc = vg_db_run(db, step[i]);
+	if (rc == VG_OK)
+		rc = schema_of(db, out);
+	vg_db_close(db);
+	return rc;
+}
+
+/* Each row of @a stands in @b, or in @c. */
+static bool
+stand_in(vg_str a, vg_str b, vg_str c)
+{
+	vg_str row;
+
+	while (vg_str_split(&a, 30, &row)) {
+		vg_str whole = row.n ? vg_str_mem(row.p - 1, row.n + 2) : VG_NIL; /* with what is on both its sides */
+
+		if (row.n && vg_str_find(b, whole) == VG_NPOS && vg_str_find(c, whole) == VG_NPOS)
+			return false;
+	}
+	return true;
+}
+
+/* What its version has must be there; what a later one adds may be, as signals.db had it from the first. */
+static vg_rc
+vet_schema(sqlite3 *db, const char *const *step, unsigned version, unsigned nstep)
+{
+	struct vg_buf have = { 0 }, least = { 0 }, most = { 0 };
+	vg_rc rc = schema_of(db, &have);
+
+	if (rc == VG_OK && (rc = schema_at(step, version, &least)) == VG_OK)
+		rc = schema_at(step, nstep, &most);
+	if (rc == VG_OK && (!stand_in(vg_buf_str(&have), vg_buf_str(&least), vg_buf_str(&most)) || !stand_in(vg_buf_str(&least), vg_buf_str(&have), VG_NIL)))
+		rc = VG_E_REFUSED;
+	vg_buf_fini(&have);
+	vg_buf_fini(&least);
+	vg_buf_fini(&most);
+	return rc;
+}
+
+static vg_rc
+is_sound(sqlite3 *db)
+{
+	sqlite3_stmt *st = NULL;
+	vg_rc rc = vg_db_prepare(db, &st, "PRAGMA integrity_check(1)", "");
+
+	if (rc == VG_OK && (rc = vg_db_rc(sqlite3_step(st))) == VG_OK && !vg_str_eq(vg_db_text(st, 0), VG_STR("ok")))
+		rc = VG_E_FORMAT;
+	(void)sqlite3_finalize(st);
+	return rc == VG_E_STOP ? VG_E_FORMAT : rc;
+}
+
+vg_rc
+vg_db_vet(const char *path, const char *name, const char *const *step, unsigned nstep, char why[VG_DB_WHY])
+{
+	sqlite3 *db = NULL;
+	unsigned version = 0;
+	int64_t broken;
+	vg_rc rc = vg_db_rc(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL));
+
+	why[0] = 0;
+	if (rc == VG_OK && sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) == SQLITE_OK && sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL) == SQLITE_OK)
+		rc = vg_db_check(db, name, nstep, &version, why);
+	if (rc == VG_OK && version == 0)
+		rc = VG_E_FORMAT;
+	if (rc == VG_OK && (rc = vet_schema(db, step, version, nstep)) == VG_E_REFUSED)
+		snprintf(why, VG_DB_WHY, "%s has tables, triggers or views that version %u does not have", short_name(name), version);
+	if (rc == VG_OK && (rc = is_sound(db)) == VG_OK && (rc = number(db, "PRAGMA foreign_key_check", &broken)) == VG_E_STOP)
+		rc = VG_OK;
+	else if (rc == VG_OK)
+		rc = VG_E_FORMAT;
+	if (rc != VG_OK && why[0] == 0)
+		snprintf(why, VG_DB_WHY, "%s is damaged, or no database of Vigie: %.60s", short_name(name), db ? sqlite3_errmsg(db) : "out of memory");
+	vg_db_close(db);
+	return rc;
+}
+
+vg_rc
+vg_db_snapshot(const char *from, const char *to, char why[VG_DB_WHY])
+{
+	sqlite3 *a = NULL, *b = NULL;
+	vg_rc rc = vg_db_rc(sqlite3_open_v2(from, &a, SQLITE_OPEN_READONLY, NULL));
+
+	why[0] = 0;
+	if (rc == VG_OK) {
+		(void)sqlite3_busy_timeout(a, SNAPSHOT_BUSY_MS);
+		rc = vg_db_rc(sqlite3_open_v2(to, &b, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXCLUSIVE, NULL));
+	}
+	/* nobody else sees @to: it needs no journal, and one file is all of it */
+	if (rc == VG_OK && (rc = vg_db_run(b, "PRAGMA synchronous=OFF")) == VG_OK && (rc = copy_all(a, b)) == VG_OK)
+		rc = vg_db_run(b, "PRAGMA journal_mode=DELETE");
+	if (rc == VG_OK && (rc = is_sound(b)) == VG_E_FORMAT)
+		snprintf(why, VG_DB_WHY, "%s is damaged", short_name(from));
+	if (rc != VG_OK && why[0] == 0)
+		snprintf(why, VG_DB_WHY, "%s: %.80s", short_name(from), b && sqlite3_errcode(b) != SQLITE_OK ? sqlite3_errmsg(b) : a ? sqlite3_errmsg(a) : "out of memory");
+	vg_db_close(b);
+	vg_db_close(a);
+	return rc;
 }

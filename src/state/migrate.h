@@ -20,5 +20,11 @@ vg_rc vg_db_migrate(sqlite3 *db, const char *name, const char *const *step, unsi
 /* A file that may only be read, of an older version: a copy of it in memory, brought up to date there.  Takes @db, also on failure.
  * VG_E_UNSUP: it is too large for that. */
 vg_rc vg_db_migrate_copy(sqlite3 *db, const char *name, const char *const *step, unsigned nstep, char why[VG_DB_WHY], sqlite3 **out) VG_MUST;
+/* Is the file at @path what it says, and nothing else: sound, of a version that is known, and with the tables of that version alone (no trigger or view
+ * that somebody put in)?  For files that come from elsewhere, before anything is done with them.  VG_E_FORMAT, VG_E_UNSUP, VG_E_REFUSED; each told in
+ * @why. */
+vg_rc vg_db_vet(const char *path, const char *name, const char *const *step, unsigned nstep, char why[VG_DB_WHY]) VG_MUST;
+/* The database @from as it is at one moment, also while others write, in the plain file @to, which must not be there. */
+vg_rc vg_db_snapshot(const char *from, const char *to, char why[VG_DB_WHY]) VG_MUST;
 
 #endif

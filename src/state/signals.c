@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/cur.h"
+#include "state/migrate.h"
 
 static const char *const steps[] = {
 	"CREATE TABLE signal (n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, tenant INTEGER NOT NULL, source INTEGER NOT NULL, level INTEGER NOT NULL,"
@@ -24,6 +25,12 @@ vg_rc
 vg_signals_open(const char *path, bool read_only, char why[200], sqlite3 **out)
 {
 	return vg_db_open(path, read_only, steps, VG_COUNT(steps), why, out);
+}
+
+vg_rc
+vg_signals_vet(const char *path, char why[200])
+{
+	return vg_db_vet(path, "signals.db", steps, VG_COUNT(steps), why);
 }
 
 vg_rc
@@ -113,4 +120,31 @@ vg_rc
 vg_state_set(sqlite3 *db, const char *name, vg_str value)
 {
 	return vg_db_do(db, "INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", "tb", vg_str_of(name), value);
+}
+
+vg_rc
+vg_signals_next(sqlite3 *db, uint64_t *out)
+{
+	struct vg_buf b = { 0 };
+	sqlite3_stmt *st = NULL;
+	vg_rc rc = vg_state_get(db, "next", &b);
+
+	*out = 1;
+	if (rc == VG_OK && !vg_str_u64(vg_buf_str(&b), out))
+		rc = VG_E_FORMAT;
+	vg_buf_fini(&b);
+	if (rc == VG_OK || rc == VG_E_NOTFOUND)
+		rc = vg_db_prepare(db, &st, "SELECT evidence FROM signal", "");
+	while (rc == VG_OK && (rc = vg_db_rc(sqlite3_step(st))) == VG_OK) {
+		vg_str evidence = vg_db_text(st, 0);
+		struct vg_cur c = vg_cur_of(evidence.p, evidence.n);
+
+		while (vg_cur_left(&c) >= 8) {
+			uint64_t seq = vg_cur_le64(&c);
+
+			*out = seq >= *out && seq < INT64_MAX ? seq + 1 : *out;
+		}
+	}
+	(void)sqlite3_finalize(st);
+	return rc == VG_E_STOP ? VG_OK : rc;
 }

@@ -28,6 +28,9 @@ struct vg_signal_row {
 	uint32_t nevidence;
 };
 vg_rc vg_signals_open(const char *path, bool read_only, char why[200], sqlite3 **out) VG_MUST;
+vg_rc vg_signals_vet(const char *path, char why[200]) VG_MUST; /* vg_db_vet() of one that comes from elsewhere */
+/* The number after the highest that a signal, or the place in the vault, names. */
+vg_rc vg_signals_next(sqlite3 *db, uint64_t *out) VG_MUST;
 /* @new: it was not there (or was withdrawn).  s->n is not looked at. */
 vg_rc vg_signal_put(sqlite3 *db, const struct vg_signal_row *s, bool *new) VG_MUST;
 vg_rc vg_signal_withdraw(sqlite3 *db, const uint8_t id[VG_SIGNAL_ID]) VG_MUST;

@@ -641,6 +641,8 @@ vg_live_load(struct vg_live *l, vg_str blob, uint64_t *seq)
 
 	*seq = vg_cur_le64(&in);
 	n = vg_cur_le32(&in);
+	if (in.rc == VG_OK && vg_str_eq(magic, VG_STR(MAGIC)) && version > VG_LIVE_VERSION)
+		return VG_E_UNSUP;
 	if (in.rc != VG_OK || !vg_str_eq(magic, VG_STR(MAGIC)) || version != VG_LIVE_VERSION || n > VG_LIVE_TENANTS_MAX)
 		return VG_E_FORMAT;
 	for (; n && rc == VG_OK; n--)

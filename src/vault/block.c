@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <zstd.h>
 
+#include "base/magic.h"
+
 #define MAGIC "VGBLOCK1"
 #define SALT 32
 #define COLUMN_SIZES (4 * VG_COLUMNS)
@@ -48,9 +50,10 @@ vg_block_head_take(vg_str bytes, struct vg_block_head *out)
 	struct vg_cur c = vg_cur_of(bytes.p, bytes.n);
 	struct vg_block_head h = { .count = 0 };
 	uint64_t zero;
+	vg_rc rc = vg_magic_check(vg_cur_bytes(&c, 8), VG_STR(MAGIC));
 
-	if (bytes.n != VG_BLOCK_HEAD || !vg_str_eq(vg_cur_bytes(&c, 8), VG_STR(MAGIC)))
-		return VG_E_FORMAT;
+	if (bytes.n != VG_BLOCK_HEAD || rc != VG_OK)
+		return rc == VG_E_UNSUP ? rc : VG_E_FORMAT;
 	h.count = vg_cur_le32(&c);
 	h.codec = vg_cur_le32(&c);
 	h.first_seq = vg_cur_le64(&c);

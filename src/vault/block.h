@@ -30,7 +30,7 @@ struct vg_block_head {
 	struct vg_hash root, digest;  /* over salt and records; of the stored bytes */
 	uint8_t nonce[24];
 };
-/* The head of @bytes (VG_BLOCK_HEAD of them).  VG_E_FORMAT, VG_E_LIMIT, VG_E_UNSUP (a codec of a later version). */
+/* The head of @bytes (VG_BLOCK_HEAD of them).  VG_E_FORMAT, VG_E_LIMIT, VG_E_UNSUP (a block, or a codec, of a later version). */
 vg_rc vg_block_head_take(vg_str bytes, struct vg_block_head *out) VG_MUST;
 /* The leaf's hash in the tenant's tree. */
 void vg_block_leaf(vg_str head, struct vg_hash *out);

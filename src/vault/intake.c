@@ -6,6 +6,8 @@
 #include <sys/random.h>
 #include <zlib.h>
 
+#include "base/magic.h"
+
 #define SUFFIX ".vj"
 #define HEAD_BYTES 32
 #define BATCH_HEAD 60
@@ -63,7 +65,9 @@ read_head(const struct vg_file *f, struct jfile *out)
 	out->first = vg_cur_le64(&c);
 	out->id = vg_cur_le64(&c);
 	(void)vg_cur_le32(&c);
-	return memcmp(h, HEAD_MAGIC, 8) == 0 && vg_cur_le32(&c) == crc(h, HEAD_BYTES - 4) ? VG_OK : VG_E_FORMAT;
+	if ((rc = vg_magic_check(vg_str_mem(h, 8), VG_STR(HEAD_MAGIC))) != VG_OK)
+		return rc; /* VG_E_UNSUP: its records were acknowledged by a later program */
+	return vg_cur_le32(&c) == crc(h, HEAD_BYTES - 4) ? VG_OK : VG_E_FORMAT;
 }
 
 static vg_rc
@@ -287,6 +291,8 @@ check_all(struct vg_intake *j, struct vg_intake_damage *damage)
 		}
 		if (rc == VG_E_FORMAT || rc == VG_E_TRUNC || (rc == VG_OK && (x->first != first || first != j->next)))
 			rc = damaged(damage, name, 0, HEAD_BYTES, j->next, first);
+		if (rc == VG_E_UNSUP)
+			(void)damaged(damage, name, 0, HEAD_BYTES, j->next, first);
 		if (rc == VG_OK)
 			rc = check_file(j, x, &f, last, damage);
 		if (rc == VG_OK && last) {

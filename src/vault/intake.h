@@ -34,7 +34,8 @@ struct vg_intake_mark {
 	uint64_t number; /* of its last batch that is here */
 };
 struct vg_intake;
-/* Open the journal in @d's folder, and make it sound after a failure of power.  VG_E_FORMAT: damage, told in @damage.  VG_E_SYS.
+/* Open the journal in @d's folder, and make it sound after a failure of power.  VG_E_FORMAT: damage, told in @damage; VG_E_UNSUP: it, or a file of a
+ * later version.  VG_E_SYS.
  * @d outlives the journal.  A read-only folder stays as it is: what would be cut off is passed over, and
  * told in @damage with VG_OK. */
 vg_rc vg_intake_open(struct vg_disk *d, const struct vg_intake_options *o, struct vg_intake_damage *damage, struct vg_intake **out) VG_MUST;

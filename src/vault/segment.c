@@ -143,7 +143,12 @@ vg_segment_open(struct vg_disk *d, const char *name, uint64_t sure, struct vg_se
 	if ((rc = vg_file_open(d, name, &s->f)) != VG_OK || (rc = vg_file_size(&s->f, &size)) != VG_OK)
 		goto fail;
 	rc = find_blocks(s, size, sure);
-	if (rc == VG_E_NOMEM || rc == VG_E_SYS)
+	if (rc == VG_E_UNSUP) { /* of a later program: never cut off */
+		snprintf(damage->name, sizeof(damage->name), "%s", name);
+		damage->at = s->end;
+		damage->block = s->n;
+	}
+	if (rc == VG_E_NOMEM || rc == VG_E_SYS || rc == VG_E_UNSUP)
 		goto fail;
 	if (rc != VG_OK && s->n >= sure && d->read_only)
 		rc = VG_OK; /* perhaps it is being written */

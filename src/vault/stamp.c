@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/cur.h"
+#include "base/magic.h"
 #include "base/time.h"
 #include "vault/note.h"
 
@@ -359,8 +360,8 @@ vg_stamp_take(vg_str file, vg_str *note, vg_str *response)
 	vg_str magic = vg_cur_bytes(&c, strlen(MAGIC)), text, answer;
 	uint32_t nnote = vg_cur_le32(&c), nresponse = vg_cur_le32(&c);
 
-	if (c.rc == VG_OK && !vg_str_eq(magic, VG_STR(MAGIC)))
-		return VG_E_FORMAT;
+	if (c.rc == VG_OK && vg_magic_check(magic, VG_STR(MAGIC)) != VG_OK)
+		return vg_magic_check(magic, VG_STR(MAGIC));
 	if (nnote > VG_NOTE_BYTES_MAX || nresponse > VG_STAMP_RESPONSE_MAX)
 		return VG_E_LIMIT;
 	text = vg_cur_bytes(&c, nnote);

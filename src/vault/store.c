@@ -157,6 +157,10 @@ open_segment(struct vg_store *s, size_t i, uint64_t planted, struct vg_store_dam
 	rc = vg_segment_open(s->d, g->name, sure, &bad, &x);
 	if (rc == VG_E_FORMAT)
 		return damaged(damage, g->name, bad.at, "no whole block stands here");
+	if (rc == VG_E_UNSUP) {
+		(void)damaged(damage, g->name, bad.at, "a later version of Vigie wrote what stands here: install that one, or a later one");
+		return rc;
+	}
 	if (rc != VG_OK || (rc = vg_file_open(s->d, g->name, &f)) != VG_OK) {
 		vg_segment_free(x);
 		return rc;

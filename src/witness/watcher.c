@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "net/loop.h"
+#include "state/format.h"
 #include "witness/names.h"
 #include "witness/publish.h"
 #include "witness/sync.h"
@@ -628,6 +629,8 @@ static vg_rc
 open_state(struct watcher *w, char *why)
 {
 	const char *path = w->o->state;
+	struct vg_disk d = { .dir = -1 };
+	char format[300];
 	vg_rc rc = VG_OK;
 
 	w->dir = folder(AT_FDCWD, path);
@@ -635,10 +638,15 @@ open_state(struct watcher *w, char *why)
 		snprintf(why, VG_WITNESS_WHY, "%s: another witness works on it", path);
 		return VG_E_REFUSED;
 	}
+	d.dir = w->dir;
+	if (w->dir >= 0 && (rc = vg_format_check(&d, path, "witness", VG_WITNESS_VERSION, format)) != VG_OK) {
+		snprintf(why, VG_WITNESS_WHY, "%.250s", format);
+		return rc;
+	}
 	if (w->dir < 0 || (w->vault = folder(w->dir, "vault")) < 0 || (w->forks = folder(w->dir, "forks")) < 0 || (w->epochs = folder(w->dir, "epochs")) < 0 ||
 	    fsync(w->dir) < 0)
 		rc = VG_E_SYS;
-	if (rc == VG_OK && (rc = vg_witness_key(w->dir, w->o->tell.name, &w->key)) == VG_OK && (rc = write_public_key(w)) == VG_OK)
+	if (rc == VG_OK && (rc = vg_format_write(&d, "witness", VG_WITNESS_VERSION)) == VG_OK && (rc = vg_witness_key(w->dir, w->o->tell.name, &w->key)) == VG_OK && (rc = write_public_key(w)) == VG_OK)
 		rc = know_tenants(w);
 	if (rc != VG_OK)
 		snprintf(why, VG_WITNESS_WHY, "%s: %s", path, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));

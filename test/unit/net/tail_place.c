@@ -64,6 +64,25 @@ what_is_written_is_read(void **state)
 }
 
 static void
+a_later_version_is_told_from_damage(void **state)
+{
+	struct got g = { 0 };
+	struct vg_buf b = { 0 };
+
+	(void)state;
+	vg_tail_places_begin(&b);
+	put(&b, "/var/log/a", 10, 0);
+	vg_tail_places_end(&b);
+	b.p[6] = '2'; /* "VGTAIL2\n" */
+	assert_int_equal(take(vg_buf_str(&b), &g), VG_E_UNSUP);
+	assert_int_equal(g.n, 0);
+	b.p[6] = '0';
+	assert_int_equal(take(vg_buf_str(&b), &g), VG_E_FORMAT);
+	vg_buf_fini(&b);
+	vg_buf_fini(&g.again);
+}
+
+static void
 damage_is_refused(void **state)
 {
 	struct got g = { 0 };
@@ -123,6 +142,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read),
+		cmocka_unit_test(a_later_version_is_told_from_damage),
 		cmocka_unit_test(damage_is_refused),
 		cmocka_unit_test(nonsense_is_refused),
 	};

@@ -703,6 +703,13 @@ damaged_state_is_refused(void **state)
 		assert_int_equal(vg_live_load(w.live, (vg_str){ part, n }, &seq), VG_E_FORMAT);
 		free(part);
 	}
+	saved.p[4] = 2; /* a later version is no damage: nothing is made anew over it */
+	assert_int_equal(vg_live_load(w.live, vg_buf_str(&saved), &seq), VG_E_UNSUP);
+	saved.p[4] = 1;
+	for (size_t at = 8; at + 8 < saved.n; at++)
+		if (memcmp(saved.p + at, "VGCS\1", 5) == 0)
+			saved.p[at + 4] = 2; /* within it, the correlator's own */
+	assert_int_equal(vg_live_load(w.live, vg_buf_str(&saved), &seq), VG_E_UNSUP);
 	finish(&w);
 	vg_buf_fini(&saved);
 	end(&w);

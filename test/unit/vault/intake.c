@@ -443,13 +443,40 @@ damage_is_told(void **state)
 	folder_free(path);
 }
 
+/* A file that a later program began, with records that it acknowledged, is not one that was begun and never used. */
+static void
+a_later_version_is_left_alone(void **state)
+{
+	static const struct vg_intake_options o = { .first = 1, .file_bytes = FILE_BYTES };
+	struct vg_intake_damage damage;
+	struct vg_intake *j;
+	struct vg_disk d;
+	struct vg_file f;
+	char path[64], head[32] = "VGJRNL2\n";
+	uint64_t size;
+
+	(void)state;
+	folder_new(path);
+	assert_int_equal(vg_disk_open(&d, path), VG_OK);
+	assert_int_equal(vg_file_create(&d, "0000000000000001.vj", &f), VG_OK);
+	assert_int_equal(vg_file_write(&d, &f, vg_str_mem(head, sizeof(head)), 0), VG_OK);
+	assert_int_equal(vg_file_write(&d, &f, VG_STR("records in a way that nobody knows yet"), sizeof(head)), VG_OK);
+	assert_int_equal(vg_intake_open(&d, &o, &damage, &j), VG_E_UNSUP);
+	assert_string_equal(damage.name, "0000000000000001.vj");
+	assert_int_equal(vg_file_size(&f, &size), VG_OK);
+	assert_int_equal(size, 70);
+	vg_file_close(&f);
+	vg_disk_close(&d);
+	folder_free(path);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_synced_is_read), cmocka_unit_test(what_was_dropped_is_not), cmocka_unit_test(limits),
 		cmocka_unit_test(nothing_acknowledged_is_lost), cmocka_unit_test(nor_the_second_time), cmocka_unit_test(every_sync_is_needed),
-		cmocka_unit_test(no_space_loses_nothing), cmocka_unit_test(damage_is_told),
+		cmocka_unit_test(no_space_loses_nothing), cmocka_unit_test(damage_is_told), cmocka_unit_test(a_later_version_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -211,11 +211,41 @@ damage_is_told(void **state)
 	remove_folder(&d, path);
 }
 
+/* A block of a later program at the end is no write that the power ended. */
+static void
+a_later_version_is_left_alone(void **state)
+{
+	struct vg_segment_damage damage;
+	struct vg_segment *s;
+	struct vg_disk d;
+	struct vg_file f;
+	char path[64];
+	uint64_t size;
+
+	(void)state;
+	folder_new(path);
+	assert_int_equal(vg_disk_open(&d, path), VG_OK);
+	assert_int_equal(vg_segment_create(&d, NAME, &s), VG_OK);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(vg_segment_add(s, vg_buf_str(&made[i])), VG_OK);
+	vg_segment_free(s);
+	assert_int_equal(vg_file_open(&d, NAME, &f), VG_OK);
+	assert_int_equal(vg_file_write(&d, &f, VG_STR("VGBLOCK2"), made[0].n), VG_OK);
+	assert_int_equal(vg_segment_open(&d, NAME, 0, &damage, &s), VG_E_UNSUP);
+	assert_string_equal(damage.name, NAME);
+	assert_true(damage.at == made[0].n && damage.block == 1);
+	assert_int_equal(vg_file_size(&f, &size), VG_OK);
+	assert_int_equal(size, made[0].n + made[1].n);
+	vg_file_close(&f);
+	remove_folder(&d, path);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_added_is_read), cmocka_unit_test(nothing_acknowledged_is_lost), cmocka_unit_test(damage_is_told),
+		cmocka_unit_test(a_later_version_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, make_blocks, free_blocks);
