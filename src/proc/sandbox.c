@@ -57,6 +57,7 @@ static const int connect_calls[] = {
 	SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
 };
 static const int watch_calls[] = { SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch) };
+static const int memory_calls[] = { SCMP_SYS(memfd_create) };
 static const struct may {
 	unsigned may;
 	const int *call;
@@ -67,6 +68,7 @@ static const struct may {
 	{ VG_MAY_WRITE, write_calls, VG_COUNT(write_calls) },
 	{ VG_MAY_CONNECT, connect_calls, VG_COUNT(connect_calls) },
 	{ VG_MAY_WATCH, watch_calls, VG_COUNT(watch_calls) },
+	{ VG_MAY_MEMORY, memory_calls, VG_COUNT(memory_calls) },
 };
 static unsigned weak;
 

@@ -13,6 +13,7 @@ enum vg_sandbox_may {
 	VG_MAY_WRITE = 4,   /* and change it */
 	VG_MAY_CONNECT = 8, /* outward: sockets, names */
 	VG_MAY_WATCH = 16,  /* inotify */
+	VG_MAY_MEMORY = 32, /* make memory that has a descriptor, to be handed on */
 };
 struct vg_sandbox_limits {
 	size_t data_bytes;  /* private memory; 0: no limit.  Not applied under AddressSanitizer */
