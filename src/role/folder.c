@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define DEATHS 2 /* of the reader, over one version of a file */
+
 void
 vg_folder_init(struct vg_folder *f, const char *path)
 {
@@ -25,11 +27,8 @@ vg_folder_fini(struct vg_folder *f)
 	f->n = 0;
 }
 
-#define DEATHS 2
-
-/* What editors and copying programs leave while they write. */
-static bool
-is_passing(const char *name)
+bool
+vg_folder_is_passing(const char *name)
 {
 	static const char *const ends[] = { "~", ".tmp", ".part", ".swp", ".filepart", ".crdownload" };
 	size_t n = strlen(name);
@@ -118,7 +117,7 @@ vg_folder_look(struct vg_folder *f, int64_t now_ns)
 	for (size_t i = 0; i < f->n; i++)
 		f->file[i].there = false;
 	while ((e = readdir(d)) != NULL)
-		if (!is_passing(e->d_name))
+		if (!vg_folder_is_passing(e->d_name))
 			look_at(f, fd, e->d_name, now_ns);
 	closedir(d);
 }

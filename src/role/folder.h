@@ -39,6 +39,8 @@ struct vg_folder_item {
 	int fd; /* FILE: for reading, the caller's to close; else -1 */
 	const char *why;
 };
+/* What editors and copying programs leave while they write: never read. */
+bool vg_folder_is_passing(const char *name);
 void vg_folder_init(struct vg_folder *f, const char *path);
 void vg_folder_fini(struct vg_folder *f);
 /* Look at it; @now_ns: the clock on the wall. */

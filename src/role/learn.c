@@ -21,7 +21,6 @@
 #include "vault/lookback.h"
 
 #define MEMORY_BYTES ((size_t)3 << 29)
-#define HEAD_MAX ((size_t)64 << 10)
 #define SEARCHED "searched"
 #define SEARCHED_MAGIC VG_STR("VGSRCH01")
 #define SEARCHED_HEAD 32
@@ -45,6 +44,7 @@ struct learn {
 	uint64_t job;          /* 0: none */
 	struct vg_buf read, entries, texts;
 	uint64_t entries_now, set_bytes, waiting; /* waiting: entries that the next job has */
+	uint64_t lost; /* values that grew over what is matched when they were written one way */
 };
 
 static void
@@ -81,24 +81,13 @@ on_read(void *ctx, const char *name)
 {
 	struct learn *l = ctx;
 	struct vg_learned head;
-	struct vg_cur c;
-	struct vg_file f;
 	struct file *x;
-	uint64_t size;
-	char buf[HEAD_MAX];
-	vg_rc rc = vg_file_open(&l->d, name, &f);
+	char buf[VG_LEARNED_HEAD_MAX];
+	vg_rc rc = vg_learned_head(&l->d, name, buf, &head);
 
-	if (rc != VG_OK)
+	if (rc == VG_E_SYS)
 		return rc;
-	if ((rc = vg_file_size(&f, &size)) == VG_OK) {
-		size = size > sizeof(buf) ? sizeof(buf) : size;
-		rc = vg_file_read(&f, buf, size, 0);
-	}
-	vg_file_close(&f);
-	if (rc != VG_OK)
-		return rc;
-	c = vg_cur_of(buf, size);
-	if (vg_learned_take(&c, &head) != VG_OK || find(l, head.name)) {
+	if (rc != VG_OK || find(l, head.name)) {
 		vg_role_say(l->env, VG_LOG_WARNING, "learn: learned/%s is damaged; its file is read again", name);
 		(void)!vg_disk_remove(&l->d, name);
 		return VG_OK;
@@ -213,7 +202,7 @@ read_file(struct learn *l, struct vg_learned *now, int fd)
 		return rc;
 	vg_buf_clear(&l->entries);
 	vg_buf_clear(&l->texts);
-	l->entries.limit_bytes = VG_LEARNED_READ_MAX - HEAD_MAX;
+	l->entries.limit_bytes = VG_LEARNED_READ_MAX - VG_LEARNED_HEAD_MAX;
 	return vg_learned_read(vg_buf_str(&l->read), now, &l->entries, &l->texts);
 }
 
@@ -336,10 +325,12 @@ each_entry(struct learn *l, const struct file *x, entry_fn *fn, void *ctx)
 	if ((rc = vg_learned_take(&c, &head)) == VG_OK) {
 		n = vg_cur_le64(&c);
 		for (rc = c.rc; rc == VG_OK && n; n--) {
-			if ((rc = vg_learned_take_entry(&c, buf, &i)) == VG_OK)
+			if ((rc = vg_learned_take_entry(&c, buf, &i)) == VG_OK) {
 				rc = fn(ctx, head.name, &i);
-			else if (rc == VG_E_UNSUP)
+			} else if (rc == VG_E_UNSUP) {
+				l->lost++;
 				rc = VG_OK;
+			}
 		}
 	}
 	if (c.rc != VG_OK) {
@@ -373,8 +364,10 @@ make_set(struct learn *l)
 	struct vg_indicator_build *b = vg_indicator_build_new();
 	struct vg_indicator_made made;
 	struct vg_buf out = { 0 };
-	vg_rc rc = b ? each(l, add_to_set, b) : VG_E_NOMEM;
+	vg_rc rc;
 
+	l->lost = 0;
+	rc = b ? each(l, add_to_set, b) : VG_E_NOMEM;
 	if (rc == VG_E_LIMIT) {
 		vg_role_say(l->env, VG_LOG_ERROR, "indicators: there are more than %d: what is over it is not matched", VG_INDICATORS_MAX);
 		rc = VG_OK;
@@ -386,6 +379,8 @@ make_set(struct learn *l)
 	}
 	if (rc == VG_OK) {
 		l->entries_now = made.entries;
+		if (l->lost)
+			vg_role_say(l->env, VG_LOG_WARNING, "indicators: %llu are longer than what is matched", (unsigned long long)l->lost);
 		l->set_bytes = out.n;
 		l->gave = true;
 		l->changed = false;

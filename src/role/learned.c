@@ -92,6 +92,27 @@ vg_learned_take(struct vg_cur *c, struct vg_learned *out)
 	return c->rc;
 }
 
+vg_rc
+vg_learned_head(struct vg_disk *d, const char *name, char buf[VG_LEARNED_HEAD_MAX], struct vg_learned *out)
+{
+	struct vg_file f;
+	struct vg_cur c;
+	uint64_t size;
+	vg_rc rc = vg_file_open(d, name, &f);
+
+	if (rc != VG_OK)
+		return rc;
+	if ((rc = vg_file_size(&f, &size)) == VG_OK) {
+		size = size > VG_LEARNED_HEAD_MAX ? VG_LEARNED_HEAD_MAX : size;
+		rc = vg_file_read(&f, buf, size, 0);
+	}
+	vg_file_close(&f);
+	if (rc != VG_OK)
+		return rc;
+	c = vg_cur_of(buf, size);
+	return vg_learned_take(&c, out);
+}
+
 void
 vg_learned_put_entry(struct vg_buf *b, const struct vg_ioc *i)
 {

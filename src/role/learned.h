@@ -63,6 +63,19 @@ void vg_learned_name(vg_str name, char out[VG_DISK_NAME_MAX]);
 void vg_learned_put(struct vg_buf *b, const struct vg_learned *l);
 /* Borrows.  VG_E_FORMAT, VG_E_TRUNC, VG_E_LIMIT: it is none, or damaged. */
 vg_rc vg_learned_take(struct vg_cur *c, struct vg_learned *out) VG_MUST;
+/* The head of the file @name of the folder; what it borrows from lies in @buf. */
+#define VG_LEARNED_HEAD_MAX ((size_t)64 << 10)
+vg_rc vg_learned_head(struct vg_disk *d, const char *name, char buf[VG_LEARNED_HEAD_MAX], struct vg_learned *out) VG_MUST;
+/* Entries that are in use. */
+static inline uint64_t
+vg_learned_entries(const struct vg_learned *l)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < VG_IOC_KINDS; i++)
+		n += l->kind[i];
+	return n;
+}
 void vg_learned_put_entry(struct vg_buf *b, const struct vg_ioc *i);
 /* The value lies in @buf; source and note are borrowed.  VG_E_UNSUP: it is no value of its kind, and the next one may be; else as above. */
 vg_rc vg_learned_take_entry(struct vg_cur *c, char buf[VG_IOC_BUF], struct vg_ioc *out) VG_MUST;

@@ -349,6 +349,8 @@ go_on_at(struct look *l, uint32_t tenant, uint64_t next)
 	l->placed = true;
 	l->sent_ns = vg_monotonic_ns();
 	begin_out(l);
+	if (l->next)
+		vg_role_say(l->env, VG_LOG_INFO, "indicators: the look through older records of %s goes on at record %llu", l->tenant[l->at].name, (unsigned long long)l->next);
 }
 
 /* The first one over a channel says where to go on; those behind it, what is on disk. */
