@@ -161,7 +161,7 @@ vg_folder_next(struct vg_folder *f, struct vg_folder_item *out)
 	*out = (struct vg_folder_item){ .what = VG_FOLDER_NOTHING, .fd = -1 };
 	if (f->under_way != SIZE_MAX)
 		return;
-	for (size_t i = 0; i < f->n; i++) {
+	for (size_t i = 0; i < f->n && !f->missing; i++) {
 		struct vg_folder_file *x = &f->file[i];
 
 		if (x->name && x->there && x->settled && (!x->was_given || !vg_learned_version_eq(&x->v, &x->given))) {

@@ -379,6 +379,16 @@ vg_lookback_stats(const struct vg_lookback *l)
 	return &l->n;
 }
 
+/* One word that may be a part of a number, as a digest is of a longer one, can be in any block: numbers stand in no dictionary. */
+static bool
+tells_apart(vg_str piece)
+{
+	struct vg_words w = { .text = piece };
+	vg_str word, more;
+
+	return vg_words_next(&w, &word) && (vg_words_next(&w, &more) || !vg_word_in_number(word));
+}
+
 bool
 vg_lookback_piece(vg_str keyword, char *buf, vg_str *out)
 {
@@ -393,9 +403,7 @@ vg_lookback_piece(vg_str keyword, char *buf, vg_str *out)
 		}
 		begin = i + 1;
 	}
-	if (best < PIECE_MIN)
-		return false;
 	vg_lower(vg_str_mem(keyword.p + from, best), buf);
 	*out = vg_str_mem(buf, best);
-	return true;
+	return best >= PIECE_MIN && tells_apart(*out);
 }

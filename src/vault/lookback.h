@@ -42,7 +42,7 @@ uint64_t vg_lookback_next(const struct vg_lookback *l); /* all before it was gon
 const struct vg_lookback_stats *vg_lookback_stats(const struct vg_lookback *l);
 
 /* What the index can be asked of @keyword (source/ioc.h, vg_ioc_keyword): its longest run of safe bytes, in lower case; @buf has room for keyword.n.
- * false: it is too short to tell blocks apart. */
+ * false: it does not tell blocks apart: too short, or a number (a digest): everything must be read. */
 bool vg_lookback_piece(vg_str keyword, char *buf, vg_str *out);
 
 #endif

@@ -148,6 +148,7 @@ def by_command(w):
     w.stop()
     w.vigie('indicator', 'add', '--type', 'user', 'mallory')
     check([r['state'] for r in w.rows('indicator', 'list') if r['name'] == 'user-mallory.csv'] == ['new'], 'added while it does not run')
+    time.sleep(2.2)  # a file that has just changed may still be written
     begin = mark(w)
     w.start()
     send(w, ('cli4', 'mallory'))
