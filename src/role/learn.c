@@ -3,6 +3,7 @@
  * older records were not looked through for yet, both in memory that nobody can change any more. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -688,6 +689,7 @@ news(struct vg_role_env *e, const char *name)
 		on_listed(l, text.n > 0);
 	else if (strcmp(name, "job-done") == 0)
 		on_job_done(l, text);
+	(void)malloc_trim(0); /* it waits for days now */
 }
 
 static vg_rc
