@@ -44,4 +44,5 @@ def main():
     return p.returncode
 
 
-sys.exit(main() if len(sys.argv) > 1 else __doc__)
+if __name__ == "__main__":
+    sys.exit(main() if len(sys.argv) > 1 else __doc__)

@@ -34,6 +34,14 @@ const struct vg_command vg_commands[] = {
 	  vg_cmd_recovery_key },
 	{ "signal list", "[OPTIONS]", "what rules and correlations said, the newest last with --format jsonl", NULL, vg_signal_list_opts, 0, vg_cmd_signal_list },
 	{ "signal show", "ID", "one signal, and the records that prove it", NULL, vg_signal_show_opts, 1, vg_cmd_signal_show },
+	{ "indicator add", "[OPTIONS] FILE|VALUE...", "watch for an address, a name, a digest ...: one, or those of a file",
+	  "FILE is CSV, one value a line, MISP's JSON or STIX 2.1; it is read in a sandbox, and taken when something in it can be used.  VALUE is an address, a "
+	  "network, a host's name, a URL, a digest ...  Both become a file in the folder of indicators (rules.indicators), which a running watch notices within "
+	  "seconds: new records are matched from then on, and older ones are looked through once.", vg_indicator_add_opts, 1, vg_cmd_indicator_add },
+	{ "indicator list", "[OPTIONS]", "the files of indicators: what is used of each, what is not, and why", NULL, vg_indicator_list_opts, 0,
+	  vg_cmd_indicator_list },
+	{ "indicator remove", "[OPTIONS] NAME...", "take files of indicators, or values that were added, away", NULL, vg_indicator_remove_opts, 1,
+	  vg_cmd_indicator_remove },
 	{ "source list", "[OPTIONS]", "who sends, how the name is proved, how much was not understood", NULL, vg_source_list_opts, 0, vg_cmd_source_list },
 	{ "source adopt", "ID...", "take new senders among the known ones", NULL, vg_source_opts, 1, vg_cmd_source_adopt },
 	{ "key add", "NAME", "make a key that a source proves itself with over HTTPS", NULL, vg_key_add_opts, 1, vg_cmd_key_add },

@@ -46,6 +46,12 @@ put_json_name(struct vg_buf *b, const char *key, const struct vg_name *n)
 	vg_buf_json_str(b, n ? vg_str_of(n->name) : VG_NIL);
 }
 
+static const char *
+kind_of(const struct vg_signal_row *s)
+{
+	return s->flags & VG_SIGNAL_CORRELATION ? "correlation" : s->flags & VG_SIGNAL_INDICATOR ? "indicator" : "rule";
+}
+
 static void
 put_json(struct list *l, const struct vg_signal_row *s)
 {
@@ -64,7 +70,7 @@ put_json(struct list *l, const struct vg_signal_row *s)
 	vg_buf_puts(b, "\",\"made\":\"");
 	put_time(b, s->made_ns, 9);
 	vg_buf_printf(b, "\",\"level\":\"%s\",\"kind\":\"%s\",\"rule\":", vg_level_name((enum vg_level)s->level),
-		      s->flags & VG_SIGNAL_CORRELATION ? "correlation" : "rule");
+		      kind_of(s));
 	vg_buf_json_str(b, s->rule);
 	vg_buf_puts(b, ",\"title\":");
 	vg_buf_json_str(b, s->title);
@@ -72,8 +78,8 @@ put_json(struct list *l, const struct vg_signal_row *s)
 	put_json_name(b, "source", source);
 	vg_buf_printf(b, ",\"proof\":\"%s\",\"adopted\":%s,\"host\":", source ? vg_proof_name(source->proof) : "", source && source->state == VG_SOURCE_ADOPTED ? "true" : "false");
 	vg_buf_json_str(b, s->host);
-	vg_buf_printf(b, ",\"count\":%llu,\"late\":%s,\"resent\":%s,\"time_is_arrival\":%s,\"fields\":", (unsigned long long)s->count,
-		      s->flags & VG_SIGNAL_LATE ? "true" : "false", s->flags & VG_SIGNAL_RESENT ? "true" : "false", s->flags & VG_SIGNAL_CLAIM ? "true" : "false");
+	vg_buf_printf(b, ",\"count\":%llu,\"late\":%s,\"backwards\":%s,\"resent\":%s,\"time_is_arrival\":%s,\"fields\":", (unsigned long long)s->count,
+		      s->flags & VG_SIGNAL_LATE ? "true" : "false", s->flags & VG_SIGNAL_BACKWARDS ? "true" : "false", s->flags & VG_SIGNAL_RESENT ? "true" : "false", s->flags & VG_SIGNAL_CLAIM ? "true" : "false");
 	vg_buf_put(b, s->fields); /* made by trace: JSON */
 	vg_buf_puts(b, ",\"tags\":[");
 	for (bool first = true; tags.n && vg_str_split(&tags, ',', &tag); first = false) {
@@ -218,6 +224,8 @@ on_one(void *ctx, const struct vg_signal_row *s)
 		vg_buf_puts(b, " (of arrival: the record's own time cannot be right)");
 	vg_buf_puts(b, "\narrival   ");
 	put_time(b, s->recv_ns, 3);
+	if (s->flags & VG_SIGNAL_BACKWARDS)
+		vg_buf_puts(b, " (before the indicator was known)");
 	vg_buf_puts(b, "\nhost      ");
 	vg_buf_safe(b, s->host);
 	vg_buf_puts(b, "\ntenant    ");
@@ -227,7 +235,8 @@ on_one(void *ctx, const struct vg_signal_row *s)
 		vg_buf_safe(b, vg_str_of(source->name));
 		vg_buf_printf(b, " (proved by %s%s)", vg_proof_name(source->proof), source->state == VG_SOURCE_NEW ? ", not adopted" : "");
 	}
-	vg_buf_printf(b, "\ncount     %llu%s\nfields    ", (unsigned long long)s->count, s->flags & VG_SIGNAL_LATE ? ", some came late" : "");
+	vg_buf_printf(b, "\ncount     %llu%s%s\nfields    ", (unsigned long long)s->count, s->flags & VG_SIGNAL_LATE ? ", some came late" : "",
+		      (s->flags & VG_SIGNAL_INDICATOR) && s->count == VG_SIGNAL_EVIDENCE_MAX ? " or more (it is not counted further)" : "");
 	vg_buf_safe(b, s->fields);
 	vg_buf_puts(b, "\ntags      ");
 	vg_buf_safe(b, s->tags);

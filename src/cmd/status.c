@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd/common.h"
+#include "cmd/indicator.h"
 #include "cmd/watch.h"
 #include "net/loop.h"
 #include "proc/role.h"
@@ -65,6 +66,10 @@ put_roles(struct vg_buf *b, vg_str text, bool *well)
 
 			if (pid < 0)
 				break;
+			if (number_of(text, vg_role_name(r), i, "resting", 0)) {
+				vg_buf_printf(b, "%-8s %u %-8s %8lld  rests\n", vg_role_name(r), i, "-", (long long)restarts);
+				continue;
+			}
 			*well = *well && pid > 0 && ready;
 			vg_buf_printf(b, "%-8s %u %-8lld %8lld  %s\n", vg_role_name(r), i, (long long)pid, (long long)restarts,
 				      pid == 0 ? "begins again" : ready ? "runs" : "begins");
@@ -125,6 +130,36 @@ put_listeners(struct vg_buf *b, vg_str text)
 
 			vg_buf_printf(b, "%-24.*s %.*s\n", VG_STR_ARG(vg_str_cut(vg_str_skip(line, 7), sp - 7)), VG_STR_ARG(vg_str_skip(line, sp + 1)));
 		}
+}
+
+static vg_rc
+on_refused(void *ctx, const struct vg_learned *l)
+{
+	struct vg_buf *b = ctx;
+
+	if (l->refused.n == 0)
+		return VG_OK;
+	vg_buf_puts(b, "                  refused: ");
+	vg_buf_safe(b, l->name);
+	vg_buf_puts(b, ": ");
+	vg_buf_safe(b, l->refused);
+	vg_buf_puts(b, l->loaded_ns != VG_TIME_NONE ? "; what it said before is used\n" : "\n");
+	return b->rc;
+}
+
+static void
+put_indicators(struct vg_buf *b, vg_str text, struct vg_house *h)
+{
+	int64_t done = number_of(text, "look", 0, "done_percent", -1), waiting = number_of(text, "learn", 0, "waiting", 0);
+
+	vg_buf_printf(b, "indicators        %lld, of %lld files (`vigie indicator list`)\n", (long long)number_of(text, "learn", 0, "entries", 0),
+		      (long long)number_of(text, "learn", 0, "files", 0));
+	if (number_of(text, "learn", 0, "searching", 0))
+		vg_buf_printf(b, "                  older records are looked through for new ones: %lld %%\n", (long long)(done < 0 ? 0 : done));
+	if (waiting)
+		vg_buf_printf(b, "                  %lld more wait for that to end\n", (long long)waiting);
+	if (number_of(text, "learn", 0, "refused_files", 0))
+		(void)!vg_indicator_each(h, on_refused, b);
 }
 
 static vg_rc
@@ -209,6 +244,7 @@ vg_cmd_status(const struct vg_args *a)
 		put_vault(&b, vg_buf_str(&file));
 		put_checkpoints(&b, vg_buf_str(&file), now_ns / VG_SEC);
 		put_sources(&b, &h);
+		put_indicators(&b, vg_buf_str(&file), &h);
 	}
 	if (!jsonl)
 		code = vg_print(&b);

@@ -93,6 +93,8 @@ static const struct allowed table[] = {
 	WHERE(sendmmsg, VG_MAY_CONNECT, 3, FAST_OPEN, 0), WHERE(socketpair, VG_MAY_CONNECT, 0, ALL, AF_UNIX), PLAIN(pipe2, VG_MAY_CONNECT),
 	WHERE(clone, VG_MAY_CONNECT, 0, CLONE_THREAD | NAMESPACES, CLONE_THREAD), PLAIN(set_robust_list, VG_MAY_CONNECT), PLAIN(rseq, VG_MAY_CONNECT),
 
+	PLAIN(memfd_create, VG_MAY_MEMORY), WHERE(fcntl, VG_MAY_MEMORY, 1, 0xffffffff, F_ADD_SEALS),
+	WHERE(fcntl, VG_MAY_LOOP, 1, 0xffffffff, F_GET_SEALS),
 	PLAIN(inotify_init1, VG_MAY_WATCH), PLAIN(inotify_add_watch, VG_MAY_WATCH), PLAIN(inotify_rm_watch, VG_MAY_WATCH),
 };
 

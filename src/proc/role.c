@@ -29,7 +29,7 @@ struct run {
 const char *
 vg_role_name(unsigned role)
 {
-	static const char *const name[VG_ROLES] = { "parent", "collect", "local", "vault", "detect", "trace", "seal", "publish", "out", "respond", "query" };
+	static const char *const name[VG_ROLES] = { "parent", "collect", "local", "vault", "detect", "trace", "seal", "publish", "out", "respond", "query", "learn", "look" };
 
 	return role < VG_ROLES ? name[role] : "unknown";
 }

@@ -16,6 +16,7 @@ enum vg_sandbox_may {
 	VG_MAY_WRITE = 4,   /* and change it */
 	VG_MAY_CONNECT = 8, /* outward: sockets of the Internet, names; threads, which resolvers begin */
 	VG_MAY_WATCH = 16,  /* inotify */
+	VG_MAY_MEMORY = 32, /* make memory that has a descriptor, to be handed on */
 };
 #define VG_SANDBOX_ALSO 4
 struct vg_sandbox_limits {

@@ -9,7 +9,7 @@
 #include "detect/detect.h"
 #include "event/wire.h"
 #include "knowledge/knowledge.h"
-#include "role/found.h"
+#include "role/met.h"
 #include "role/messages.h"
 #include "role/roles.h"
 #include "source/decode.h"
@@ -35,12 +35,14 @@ struct detect {
 	volatile uint64_t *progress; /* the vault sees over which record this process died */
 	struct vg_buf found, wire, done;
 	struct vg_found f;
+	struct vg_met_set set; /* of indicators */
+	struct vg_met_list met;
 	struct told told[SOURCES_MAX];
 	size_t ntold;
 	uint32_t tenant;
 	struct vg_record record;
 	vg_rc rc;           /* of the batch */
-	uint64_t events, hits, records, limited;
+	uint64_t events, hits, records, limited, indicator_hits;
 };
 
 /* ---- the rules ---- */
@@ -61,6 +63,29 @@ load(struct detect *d, int fd)
 	vg_decoder_init(&d->decoder, d->k.packs, d->k.keys, 0);
 	d->detector = vg_detector_new(&d->k.program, d->k.index, &o);
 	return d->detector ? VG_OK : VG_E_NOMEM;
+}
+
+/* Between two batches: what is given next meets the new set, as a whole. */
+static void
+take_indicators(struct detect *d)
+{
+	int fd = vg_role_fd(d->env, "indicators");
+	vg_rc rc = fd >= 0 ? vg_met_open(&d->set, fd) : VG_OK;
+	struct vg_buf b = { 0 };
+
+	if (rc != VG_OK)
+		vg_role_say(d->env, VG_LOG_ERROR, "detect: the indicators cannot be loaded: %s; those before work on", vg_rc_name(rc));
+	vg_buf_le64(&b, vg_role_number(d->env, "indicators", 0));
+	if (b.rc == VG_OK)
+		vg_channel_send(d->env->parent, VG_MSG_TAKEN, vg_buf_str(&b));
+	vg_buf_fini(&b);
+}
+
+static void
+news(struct vg_role_env *e, const char *name)
+{
+	if (strcmp(name, "indicators") == 0)
+		take_indicators(e->ctx);
 }
 
 /* ---- one event ---- */
@@ -122,6 +147,41 @@ told_of(struct detect *d, uint32_t source)
 	return &d->told[d->ntold++];
 }
 
+/* What the event of an indicator alone shows: where it was.  Its fields stand in the vault. */
+static const uint32_t no_field[1];
+
+static void
+put_found(struct detect *d, const struct vg_event *e)
+{
+	d->hits += d->f.nrule;
+	d->indicator_hits += d->f.nmet;
+	d->f.tenant = d->tenant;
+	d->f.source = d->record.source;
+	d->f.seq = d->record.seq;
+	d->f.recv_ns = d->record.recv_ns;
+	d->f.time_ns = vg_event_when(e, d->record.recv_ns);
+	d->f.flags = (e->time_ns != VG_TIME_NONE && d->f.time_ns != e->time_ns ? VG_FOUND_CLAIM : 0) |
+		     (d->record.flags & VG_RECORD_RESENT ? VG_FOUND_RESENT : 0);
+	identify(d, e);
+	vg_buf_clear(&d->wire);
+	vg_wire_encode(&d->wire, e, d->f.nrule ? NULL : no_field, 0);
+	d->f.wire = vg_buf_str(&d->wire);
+	if (d->wire.rc == VG_OK)
+		vg_found_put(&d->found, &d->f);
+}
+
+static void
+meet_indicators(struct detect *d, const struct vg_event *e)
+{
+	d->f.nmet = 0;
+	if (d->set.bytes == 0)
+		return;
+	if (vg_met_event(&d->met, &d->set.x, e, d->record.recv_ns) != VG_OK)
+		d->limited++;
+	d->f.nmet = d->met.n;
+	d->f.met_bytes = vg_buf_str(&d->met.b);
+}
+
 static vg_rc
 on_event(void *ctx, struct vg_event *e)
 {
@@ -139,22 +199,9 @@ on_event(void *ctx, struct vg_event *e)
 	d->f.nrule = 0;
 	if (e->nls && (rc = vg_detect(d->detector, e, on_hit, d)) != VG_OK)
 		return rc;
-	if (d->f.nrule) {
-		d->hits += d->f.nrule;
-		d->f.tenant = d->tenant;
-		d->f.source = d->record.source;
-		d->f.seq = d->record.seq;
-		d->f.recv_ns = d->record.recv_ns;
-		d->f.time_ns = vg_event_when(e, d->record.recv_ns);
-		d->f.flags = (e->time_ns != VG_TIME_NONE && d->f.time_ns != e->time_ns ? VG_FOUND_CLAIM : 0) |
-			     (d->record.flags & VG_RECORD_RESENT ? VG_FOUND_RESENT : 0);
-		identify(d, e);
-		vg_buf_clear(&d->wire);
-		vg_wire_encode(&d->wire, e, NULL, 0);
-		d->f.wire = vg_buf_str(&d->wire);
-		if (d->wire.rc == VG_OK)
-			vg_found_put(&d->found, &d->f);
-	}
+	meet_indicators(d, e);
+	if (d->f.nrule || d->f.nmet)
+		put_found(d, e);
 	if (d->f.place < UINT16_MAX)
 		d->f.place++;
 	return d->wire.rc != VG_OK ? d->wire.rc : d->found.rc;
@@ -347,6 +394,7 @@ prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 	limits->data_bytes = (size_t)vg_role_number(e, "memory", (uint64_t)384 << 20);
 	if (fd >= 0 && (p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) != MAP_FAILED)
 		d->progress = p;
+	take_indicators(d);
 	return load(d, vg_role_fd(e, "knowledge"));
 }
 
@@ -379,11 +427,11 @@ tick(struct vg_role_env *e)
 	struct detect *d = e->ctx;
 	struct vg_buf b = { 0 };
 
-	vg_buf_printf(&b, "records %llu\nevents %llu\nhits %llu\nlimited %llu\n", (unsigned long long)d->records, (unsigned long long)d->events,
-		      (unsigned long long)d->hits, (unsigned long long)d->limited);
+	vg_buf_printf(&b, "records %llu\nevents %llu\nhits %llu\nindicator_hits %llu\nlimited %llu\n", (unsigned long long)d->records,
+		      (unsigned long long)d->events, (unsigned long long)d->hits, (unsigned long long)d->indicator_hits, (unsigned long long)d->limited);
 	if (b.rc == VG_OK)
 		vg_role_stats(e, &b);
 	vg_buf_fini(&b);
 }
 
-const struct vg_role_impl vg_detect_role = { VG_ROLE_DETECT, prepare, NULL, peer, NULL, tick, NULL };
+const struct vg_role_impl vg_detect_role = { VG_ROLE_DETECT, prepare, NULL, peer, news, tick, NULL };

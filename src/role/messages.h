@@ -5,6 +5,8 @@
  *   detect -> trace           FOUND                                  trace -> detect           BEGIN
  *   trace -> vault            CURSOR, AGAIN                          vault -> trace            BEGIN
  *   vault -> seal             SIGN, CERTIFY                          seal -> vault             SIGNED, CERTIFIED
+ *   look -> trace             LOOKED                                 trace -> look             LOOK_AT
+ *   learn -> parent           LEARNED                                detect, look -> parent    TAKEN, JOB_DONE
  *
  * What the vault gives to detect is of a generation, and a generation has no hole: each record from its first one on is given once, and trace
  * takes them in order.  Whenever something may be lost between the three, because one of them died or a channel ended, the vault begins a
@@ -36,6 +38,17 @@ enum vg_role_msg {
 	VG_MSG_SIGNED,      /* string tenant, string note (empty: refused), u64 leaves of what was signed last */
 	VG_MSG_CERTIFY,     /* string tenant, string text (vault/destruction.h), string note that a certificate rests on (else empty) */
 	VG_MSG_CERTIFIED,   /* string tenant, u32 key, string note (empty: refused), string why */
+	VG_MSG_LEARNED,     /* u8 enum vg_learned_what, u64 number; a descriptor with SET and JOB */
+	VG_MSG_TAKEN,       /* u64: number of the set of indicators that is used from here on */
+	VG_MSG_LOOKED,      /* role/found.h */
+	VG_MSG_LOOK_AT,     /* u64 job, u32 tenant, u64 seq: what is on disk of LOOKED; tenant UINT32_MAX: all of the job */
+	VG_MSG_JOB_DONE,    /* u64 job */
+};
+
+enum vg_learned_what {
+	VG_LEARNED_FILE, /* it is done with the file that it was given last; number: files that are refused */
+	VG_LEARNED_SET,  /* all indicators, a sealed blob (detect/indicator.h); number: of the set */
+	VG_LEARNED_JOB,  /* those that older records were not looked through for, sealed (role/learned.h); number: of the job */
 };
 
 #define VG_RECORDS_BYTES ((size_t)512 << 10) /* of one RECORDS or EVENTS, about; a single record may make it larger */

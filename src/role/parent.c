@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "proc/role.h"
+#include "role/indicators.h"
 #include "role/messages.h"
 #include "role/retention.h"
 #include "state/catalogue.h"
@@ -41,6 +42,8 @@ struct child {
 	struct vg_channel *channel;
 	bool ready, stopping, gone, silent_ok;
 	bool asked; /* to end, and to begin with new rules */
+	bool resting;   /* there is nothing to do for it */
+	uint64_t taken; /* the set of indicators that it uses */
 	int64_t began_ms, heard_ms, next_ms;
 	unsigned backoff_ms, restarts;
 	struct vg_buf stats;
@@ -62,7 +65,8 @@ struct parent {
 	size_t n;
 	struct bound bound[LISTENERS_MAX];
 	size_t nbound;
-	int knowledge, progress[VG_ROLE_INDEX_MAX], folder_vault, folder_trace, folder_seal, folder_local;
+	int knowledge, progress[VG_ROLE_INDEX_MAX], folder_vault, folder_trace, folder_seal, folder_local, folder_learned, look_page;
+	struct vg_feed feed; /* of indicators */
 	unsigned ndetect;
 	struct vg_buf tenants, keys, cert, key, text;
 	sqlite3 *db;
@@ -87,7 +91,7 @@ static const struct edge {
 	unsigned a, b;
 } edges[] = {
 	{ VG_ROLE_COLLECT, VG_ROLE_VAULT }, { VG_ROLE_LOCAL, VG_ROLE_VAULT }, { VG_ROLE_VAULT, VG_ROLE_SEAL }, { VG_ROLE_VAULT, VG_ROLE_TRACE },
-	{ VG_ROLE_DETECT, VG_ROLE_TRACE }, { VG_ROLE_VAULT, VG_ROLE_DETECT },
+	{ VG_ROLE_DETECT, VG_ROLE_TRACE }, { VG_ROLE_VAULT, VG_ROLE_DETECT }, { VG_ROLE_LOOK, VG_ROLE_TRACE },
 };
 
 /* ---- giving ---- */
@@ -249,6 +253,58 @@ give_seal(struct parent *p, struct child *c)
 }
 
 static void
+give_detect(struct parent *p, struct child *c)
+{
+	const struct vg_settings *s = p->o->settings;
+	char number[24];
+
+	give(c, VG_MSG_GIVE, "knowledge", VG_NIL, p->knowledge);
+	give(c, VG_MSG_GIVE, "progress", VG_NIL, p->progress[c->index]);
+	give_number(c, "cache-bytes", s->detect.cache_bytes);
+	give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_DETECT]);
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)p->feed.set_number);
+	if (p->feed.set >= 0)
+		give(c, VG_MSG_GIVE, "indicators", vg_str_of(number), p->feed.set);
+	c->taken = p->feed.set_number;
+}
+
+/* A line "ID NAME KEY" of each tenant whose records can be read. */
+static void
+give_look(struct parent *p, struct child *c)
+{
+	const struct vg_settings *s = p->o->settings;
+	struct vg_buf b = { 0 };
+	char why[300];
+
+	for (size_t i = 0; i < s->tenants.n; i++) {
+		vg_str name = s->tenants.item[i].name;
+		size_t before = b.n;
+		char tenant[65];
+		uint32_t id;
+
+		snprintf(tenant, sizeof(tenant), "%.*s", VG_STR_ARG(name));
+		if (vg_catalogue_tenant(p->db, name, &id) != VG_OK)
+			continue;
+		vg_buf_printf(&b, "%u %s ", id, tenant);
+		if (vg_house_tenant_key(p->o->house, tenant, &b, why) == VG_OK) {
+			vg_buf_putc(&b, '\n');
+		} else {
+			b.n = before;
+			vg_log(VG_LOG_ERROR, "%s", why);
+		}
+	}
+	give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_vault);
+	give(c, VG_MSG_GIVE, "knowledge", VG_NIL, p->knowledge);
+	give(c, VG_MSG_GIVE, "progress", VG_NIL, p->look_page);
+	give(c, VG_MSG_GIVE, "job", VG_NIL, p->feed.job);
+	give(c, VG_MSG_GIVE, "tenants", vg_buf_str(&b), -1);
+	give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_DETECT]);
+	if (b.p)
+		explicit_bzero(b.p, b.cap);
+	vg_buf_fini(&b);
+}
+
+static void
 give_all(struct parent *p, struct child *c)
 {
 	const struct vg_settings *s = p->o->settings;
@@ -271,10 +327,7 @@ give_all(struct parent *p, struct child *c)
 		give_seal(p, c);
 		break;
 	case VG_ROLE_DETECT:
-		give(c, VG_MSG_GIVE, "knowledge", VG_NIL, p->knowledge);
-		give(c, VG_MSG_GIVE, "progress", VG_NIL, p->progress[c->index]);
-		give_number(c, "cache-bytes", s->detect.cache_bytes);
-		give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_DETECT]);
+		give_detect(p, c);
 		break;
 	case VG_ROLE_TRACE:
 		give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_trace);
@@ -282,6 +335,13 @@ give_all(struct parent *p, struct child *c)
 		give_number(c, "late-wait-ms", (uint64_t)(s->trace.late_wait_ns / 1000000));
 		give_number(c, "keep-hits-s", (uint64_t)(s->trace.keep_hits_ns / 1000000000));
 		give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_TRACE]);
+		give_number(c, "indicator-level", s->rules.indicator_level);
+		break;
+	case VG_ROLE_LEARN:
+		give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_learned);
+		break;
+	case VG_ROLE_LOOK:
+		give_look(p, c);
 		break;
 	default:
 		break;
@@ -303,7 +363,7 @@ static void
 say_ready(struct parent *p)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if (!p->child[i].ready)
+		if (!p->child[i].ready && !p->child[i].resting)
 			return;
 	if (p->told_ready)
 		return;
@@ -324,7 +384,47 @@ on_ready(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 		return VG_E_FORMAT;
 	c->ready = true;
 	c->heard_ms = now_ms();
+	if (c->role == VG_ROLE_LEARN)
+		vg_feed_began(&p->feed);
 	say_ready(p);
+	return VG_OK;
+}
+
+static vg_rc
+on_learned(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct parent *p = ctx;
+	struct child *c = child_of(p, from);
+
+	if (c && c->role == VG_ROLE_LEARN)
+		return vg_feed_learned(&p->feed, body, fd);
+	if (fd >= 0)
+		close(fd);
+	return VG_E_FORMAT;
+}
+
+static vg_rc
+on_taken(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct child *c = child_of(ctx, from);
+	uint64_t number = vg_cur_le64(body);
+
+	if (fd >= 0 || body->rc != VG_OK || c == NULL || c->role != VG_ROLE_DETECT)
+		return VG_E_FORMAT;
+	c->taken = number;
+	return VG_OK;
+}
+
+static vg_rc
+on_job_done(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct parent *p = ctx;
+	struct child *c = child_of(p, from);
+	uint64_t number = vg_cur_le64(body);
+
+	if (fd >= 0 || body->rc != VG_OK || c == NULL || c->role != VG_ROLE_LOOK)
+		return VG_E_FORMAT;
+	vg_feed_job_done(&p->feed, number);
 	return VG_OK;
 }
 
@@ -381,12 +481,17 @@ closed(void *ctx, struct vg_channel *c)
 }
 
 static void
-say_ended(const struct child *c, int status)
+say_ended(struct parent *p, const struct child *c, int status)
 {
+	char why[120];
+
 	if (WIFSIGNALED(status))
-		vg_log(VG_LOG_ERROR, "%s %u was killed by signal %d (%s); it begins again", vg_role_name(c->role), c->index, WTERMSIG(status), strsignal(WTERMSIG(status)));
+		snprintf(why, sizeof(why), "was killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
-		vg_log(VG_LOG_ERROR, "%s %u ended with status %d; it begins again", vg_role_name(c->role), c->index, WEXITSTATUS(status));
+		snprintf(why, sizeof(why), "ended with status %d", WEXITSTATUS(status));
+	vg_log(VG_LOG_ERROR, "%s %u %s; it begins again", vg_role_name(c->role), c->index, why);
+	if (c->role == VG_ROLE_LEARN)
+		vg_feed_ended(&p->feed, why);
 }
 
 static void
@@ -407,12 +512,16 @@ reap(struct parent *p)
 			if (p->stopping)
 				continue;
 			c->ready = false;
+			if (c->role == VG_ROLE_LOOK && c->gone) { /* its work is done */
+				c->resting = true;
+				continue;
+			}
 			if (c->asked) {
 				c->asked = false;
 				c->next_ms = now_ms();
 				continue;
 			}
-			say_ended(c, status);
+			say_ended(p, c, status);
 			c->restarts++;
 			c->backoff_ms = now_ms() - c->began_ms > HEALTHY_MS || c->backoff_ms == 0 ? BACKOFF_MIN_MS :
 					c->backoff_ms * 2 > BACKOFF_MAX_MS	      ? BACKOFF_MAX_MS :
@@ -521,7 +630,8 @@ spawn(struct parent *p, struct child *c)
 {
 	static const struct vg_handler handlers[] = {
 		{ VG_MSG_READY, 0, on_ready }, { VG_MSG_STATS, STATS_MAX, on_stats }, { VG_MSG_SAY, 4096, on_say }, { VG_MSG_GONE, 0, on_gone },
-		{ VG_MSG_LOST, 4, on_lost }, { 0, 0, NULL },
+		{ VG_MSG_LOST, 4, on_lost }, { VG_MSG_LEARNED, 9, on_learned }, { VG_MSG_TAKEN, 8, on_taken }, { VG_MSG_JOB_DONE, 8, on_job_done },
+		{ 0, 0, NULL },
 	};
 	struct vg_channel_ops ops = { handlers, closed, p };
 	int sv[2];
@@ -547,6 +657,35 @@ spawn(struct parent *p, struct child *c)
 	vg_channel_send(c->channel, VG_MSG_GO, VG_NIL);
 }
 
+/* Look begins when every detect meets new records with the set that the job is of: so no record is between the two. */
+static void
+wake_look(struct parent *p)
+{
+	struct child *look = NULL;
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct child *c = &p->child[i];
+
+		if (c->role == VG_ROLE_LOOK)
+			look = c;
+		else if (c->role == VG_ROLE_DETECT && c->pid && c->taken != p->feed.set_number)
+			return;
+	}
+	if (look && look->resting && look->pid == 0 && p->feed.job >= 0) {
+		look->resting = false;
+		look->next_ms = 0;
+		look->backoff_ms = 0;
+	}
+}
+
+static bool
+may_spawn(const struct parent *p, const struct child *c, int64_t now)
+{
+	if (c->role == VG_ROLE_LOOK && p->feed.job < 0)
+		return false;
+	return !c->resting && now >= c->next_ms && (c->role != VG_ROLE_DETECT || vg_feed_detect_may_begin(&p->feed, now));
+}
+
 static void
 on_supervise(void *ctx)
 {
@@ -554,14 +693,17 @@ on_supervise(void *ctx)
 	int64_t now = now_ms();
 
 	reap(p);
-	if (!p->stopping)
+	if (!p->stopping) {
 		rejoin(p);
+		wake_look(p);
+	}
 	for (size_t i = 0; i < p->n && !p->stopping; i++) {
 		struct child *c = &p->child[i];
 
-		if (c->pid == 0 && now >= c->next_ms)
-			spawn(p, c);
-		else if (c->pid && !c->silent_ok && now - c->heard_ms > SILENT_MS) {
+		if (c->pid == 0) {
+			if (may_spawn(p, c, now))
+				spawn(p, c);
+		} else if (!c->silent_ok && now - c->heard_ms > SILENT_MS) {
 			vg_log(VG_LOG_ERROR, "%s %u has not answered for %d seconds: it is ended", vg_role_name(c->role), c->index, SILENT_MS / 1000);
 			(void)kill(c->pid, SIGKILL);
 			c->heard_ms = now;
@@ -592,7 +734,7 @@ stop_role(struct parent *p, unsigned role)
 static void
 on_stopping(void *ctx)
 {
-	static const unsigned order[][2] = { { VG_ROLE_COLLECT, VG_ROLE_LOCAL }, { VG_ROLE_VAULT, VG_ROLE_VAULT }, { VG_ROLE_TRACE, VG_ROLE_SEAL },
+	static const unsigned order[][2] = { { VG_ROLE_COLLECT, VG_ROLE_LOCAL }, { VG_ROLE_LEARN, VG_ROLE_LOOK }, { VG_ROLE_VAULT, VG_ROLE_VAULT }, { VG_ROLE_TRACE, VG_ROLE_SEAL },
 					     { VG_ROLE_DETECT, VG_ROLE_PUBLISH } };
 	struct parent *p = ctx;
 
@@ -802,7 +944,10 @@ write_status(struct parent *p)
 		vg_str rest = vg_buf_str(&c->stats), line;
 		const char *role = vg_role_name(c->role);
 
-		vg_buf_printf(b, "%s.%u.pid %d\n%s.%u.restarts %u\n%s.%u.ready %d\n", role, c->index, (int)c->pid, role, c->index, c->restarts, role, c->index, c->ready);
+		vg_buf_printf(b, "%s.%u.pid %d\n%s.%u.restarts %u\n%s.%u.ready %d\n%s.%u.resting %d\n", role, c->index, (int)c->pid, role, c->index, c->restarts,
+			      role, c->index, c->ready, role, c->index, c->resting);
+		if (c->resting)
+			continue;
 		while (vg_str_split(&rest, '\n', &line)) {
 			size_t sp = vg_str_chr(line, ' '), brace = vg_str_chr(line, '{');
 			vg_str name = vg_str_cut(line, sp == VG_NPOS ? line.n : sp);
@@ -836,6 +981,8 @@ on_second(void *ctx)
 	struct parent *p = ctx;
 
 	look_at_keys(p);
+	if (!p->stopping)
+		vg_feed_tick(&p->feed, now_ms());
 	if (vg_clock_ns() >= p->valid_until_ns && !p->stopping)
 		reload(p);
 	write_status(p);
@@ -981,6 +1128,41 @@ bind_all(struct parent *p)
 	return rc;
 }
 
+static void
+give_roles(void *ctx, unsigned role, const char *name, vg_str text, int fd)
+{
+	struct parent *p = ctx;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->child[i].role == role && p->child[i].pid && p->child[i].channel)
+			give(&p->child[i], VG_MSG_NEW, name, text, fd);
+}
+
+/* Where the files lie; commands find another folder than ours by what is written here. */
+static vg_rc
+prepare_indicators(struct parent *p)
+{
+	struct vg_disk learned = { .dir = p->folder_learned };
+	vg_str given = p->o->settings->rules.indicators;
+	char path[4400];
+	int own;
+
+	if (given.n) {
+		snprintf(path, sizeof(path), "%.*s", VG_STR_ARG(vg_str_cut(given, 4095)));
+	} else {
+		if ((own = vg_house_folder(p->o->house, "indicators")) < 0)
+			return VG_E_SYS;
+		close(own);
+		snprintf(path, sizeof(path), "%s/indicators", p->o->house->path);
+	}
+	vg_feed_init(&p->feed, path, now_ms());
+	p->feed.give = give_roles;
+	p->feed.ctx = p;
+	if ((p->look_page = memfd_create("vigie-progress", MFD_CLOEXEC)) < 0 || ftruncate(p->look_page, 4096) < 0)
+		return VG_E_SYS;
+	return vg_disk_swap(&learned, VG_LEARNED_WHERE, given);
+}
+
 static vg_rc
 prepare_folders(struct parent *p)
 {
@@ -997,7 +1179,8 @@ prepare_folders(struct parent *p)
 	p->folder_trace = vg_house_folder(h, "trace");
 	p->folder_seal = vg_house_folder(h, "seal");
 	p->folder_local = vg_house_folder(h, "local");
-	if (p->folder_vault < 0 || p->folder_trace < 0 || p->folder_seal < 0 || p->folder_local < 0) {
+	p->folder_learned = vg_house_folder(h, VG_LEARNED_FOLDER);
+	if (p->folder_vault < 0 || p->folder_trace < 0 || p->folder_seal < 0 || p->folder_local < 0 || p->folder_learned < 0 || prepare_indicators(p) != VG_OK) {
 		vg_log(VG_LOG_ERROR, "%s: %s", h->path, strerror(errno));
 		return VG_E_SYS;
 	}
@@ -1066,6 +1249,7 @@ run(struct parent *p)
 	if ((rc = vg_watch_new(p->loop, p->signals, EPOLLIN, on_signal, p, &p->watch)) != VG_OK || (rc = vg_loop_every(p->loop, 50, on_supervise, p)) != VG_OK ||
 	    (rc = vg_loop_every(p->loop, 20, on_stopping, p)) != VG_OK || (rc = vg_loop_every(p->loop, 1000, on_second, p)) != VG_OK)
 		return rc;
+	add_child(p, VG_ROLE_LEARN, 0, false);
 	add_child(p, VG_ROLE_SEAL, 0, false);
 	add_child(p, VG_ROLE_VAULT, 0, false);
 	add_child(p, VG_ROLE_TRACE, 0, false);
@@ -1074,8 +1258,11 @@ run(struct parent *p)
 	add_child(p, VG_ROLE_COLLECT, 0, false);
 	add_child(p, VG_ROLE_LOCAL, 0, false);
 	add_child(p, VG_ROLE_PUBLISH, 0, true);
+	add_child(p, VG_ROLE_LOOK, 0, false);
+	p->child[p->n - 1].resting = true;
 	for (size_t i = 0; i < p->n; i++)
-		spawn(p, &p->child[i]);
+		if (may_spawn(p, &p->child[i], now_ms()))
+			spawn(p, &p->child[i]);
 	tell_listeners(p);
 	fflush(stdout);
 	rc = vg_loop_run(p->loop);

@@ -24,6 +24,8 @@
 #define QUIET_NS (2 * VG_SEC)    /* without a batch: the clock on the wall counts */
 #define FIELDS_MAX 64            /* of one signal */
 #define VALUE_MAX 2000           /* bytes of a value in a signal */
+#define TITLE_VALUE_MAX 200      /* and of an indicator in a title */
+#define FULL_MAX 1024            /* signals of indicators that take no more records, remembered */
 
 struct ahead {
 	uint64_t first, next;
@@ -42,7 +44,7 @@ struct trace {
 	struct vg_arena arena, scratch;
 	struct vg_event event;
 	struct vg_channel *vault;
-	struct vg_channel *detect[VG_ROLE_INDEX_MAX];
+	struct vg_channel *detect[VG_ROLE_INDEX_MAX], *look;
 	uint64_t generation, next, sure; /* 0: none yet; next record; all before `sure` needs not come again */
 	struct ahead *ahead;             /* owned; by first */
 	size_t nahead;
@@ -50,8 +52,15 @@ struct trace {
 	bool open;                       /* a transaction */
 	int64_t newest_ns, heard_ns, saved_ns;
 	struct vg_found found;
-	struct vg_buf fields, tags, wire;
-	uint64_t signals, copies, withdrawn, records;
+	struct vg_buf fields, tags, wire, title;
+	uint8_t full[FULL_MAX][VG_SIGNAL_ID]; /* by the first bytes of the id */
+	uint8_t indicator_level;
+	struct { /* how far look has come */
+		uint64_t job, next;
+		uint32_t tenant;
+		bool unsaid; /* it is not told that this is on disk */
+	} at;
+	uint64_t signals, copies, withdrawn, records, backwards;
 	vg_rc rc; /* the first failure: the process then ends, and begins anew from what is on disk */
 };
 
@@ -154,6 +163,104 @@ base_signal(struct trace *t, uint32_t rule)
 	return put_signal(t, &s, rule);
 }
 
+/* ---- indicators ---- */
+
+/* One signal an indicator, host and day (of the time that rules use): a beacon is one signal with many records. */
+static void
+name_met(const struct trace *t, const struct vg_met *m, uint8_t out[VG_SIGNAL_ID])
+{
+	const struct vg_found *f = &t->found;
+	struct vg_buf b = { 0 };
+	struct vg_hash h = { { 0 } };
+
+	vg_buf_le_str(&b, VG_STR("indicator"));
+	vg_buf_le32(&b, f->tenant);
+	vg_buf_u8(&b, m->kind);
+	vg_buf_le_str(&b, m->value);
+	vg_buf_le32(&b, t->event.host.n ? 0 : f->source);
+	vg_buf_le_str(&b, t->event.host);
+	vg_buf_le64(&b, (uint64_t)(f->time_ns / VG_DAY));
+	if (b.rc == VG_OK)
+		vg_hash_of(vg_buf_str(&b), &h);
+	memcpy(out, h.b, VG_SIGNAL_ID);
+	vg_buf_fini(&b);
+}
+
+static void
+put_proof(struct trace *t, const struct vg_met *m)
+{
+	const struct {
+		const char *name;
+		vg_str value;
+	} of[] = { { "indicator", m->value }, { "kind", vg_str_of(vg_ioc_kind_name((enum vg_ioc_kind)m->kind)) }, { "found", m->found }, { "field", m->field },
+		   { "file", m->file }, { "source", m->source }, { "note", m->note } };
+	char time[VG_TIME_MAX];
+
+	vg_buf_clear(&t->fields);
+	vg_buf_putc(&t->fields, '{');
+	for (size_t i = 0; i < VG_COUNT(of); i++)
+		if (of[i].value.n)
+			put_pair(&t->fields, vg_str_of(of[i].name), of[i].value);
+	if (m->expires_ns != VG_TIME_NONE) {
+		(void)vg_time_print(m->expires_ns, 0, time);
+		put_pair(&t->fields, VG_STR("expires"), vg_str_of(time));
+	}
+	vg_buf_putc(&t->fields, '}');
+}
+
+static vg_rc
+put_met(struct trace *t, struct vg_signal_row *s, const struct vg_met *m, bool *new)
+{
+	vg_str who = m->source.n ? m->source : m->file;
+	bool network = m->kind == VG_IOC_IP || m->kind == VG_IOC_NET || m->kind == VG_IOC_DOMAIN || m->kind == VG_IOC_URL;
+	char rule[32];
+
+	snprintf(rule, sizeof(rule), "indicator.%s", vg_ioc_kind_name((enum vg_ioc_kind)m->kind));
+	vg_buf_clear(&t->title);
+	vg_buf_puts(&t->title, "Indicator met: ");
+	vg_buf_put(&t->title, vg_str_cut(m->value, TITLE_VALUE_MAX));
+	vg_buf_puts(&t->title, " (");
+	vg_buf_put(&t->title, vg_str_cut(who, TITLE_VALUE_MAX));
+	vg_buf_putc(&t->title, ')');
+	put_proof(t, m);
+	if (t->title.rc != VG_OK || t->fields.rc != VG_OK)
+		return VG_E_NOMEM;
+	s->rule = vg_str_of(rule);
+	s->title = vg_buf_str(&t->title);
+	s->level = t->indicator_level;
+	s->tags = network ? VG_STR("vigie.indicator,attack.command-and-control") : VG_STR("vigie.indicator");
+	s->fields = vg_buf_str(&t->fields);
+	s->made_ns = vg_clock_ns();
+	return vg_signal_put(t->db, s, new);
+}
+
+static vg_rc
+met_signal(struct trace *t, const struct vg_met *m, bool backwards)
+{
+	const struct vg_found *f = &t->found;
+	struct vg_signal_row s = { .tenant = f->tenant, .source = f->source, .host = t->event.host, .time_ns = f->time_ns, .first_ns = f->time_ns,
+			       .recv_ns = f->recv_ns, .count = 1, .evidence = { f->seq }, .nevidence = 1 };
+	uint8_t *known;
+	bool new, full = false;
+	vg_rc rc;
+
+	s.flags = (uint8_t)(VG_SIGNAL_INDICATOR | (backwards ? VG_SIGNAL_BACKWARDS : 0) | (f->flags & VG_FOUND_CLAIM ? VG_SIGNAL_CLAIM : 0) |
+			    (f->flags & VG_FOUND_RESENT ? VG_SIGNAL_RESENT : 0));
+	name_met(t, m, s.id);
+	known = t->full[(s.id[0] | (unsigned)s.id[1] << 8) % FULL_MAX];
+	if (memcmp(known, s.id, VG_SIGNAL_ID) == 0)
+		return VG_OK;
+	if ((rc = put_met(t, &s, m, &new)) != VG_OK)
+		return rc;
+	t->signals += new;
+	t->backwards += new && backwards;
+	if (!new && (rc = vg_signal_add(t->db, s.id, f->seq, f->time_ns, &full)) != VG_OK)
+		return rc;
+	if (full)
+		memcpy(known, s.id, VG_SIGNAL_ID);
+	return VG_OK;
+}
+
 static vg_rc
 on_correlation(void *ctx, const struct vg_live_signal *x)
 {
@@ -217,6 +324,8 @@ one_found(struct trace *t)
 	vg_arena_reset(&t->arena);
 	if ((rc = vg_wire_decode(&c, &t->event)) != VG_OK || (rc = is_copy(t, &copy)) != VG_OK)
 		return rc;
+	for (uint32_t i = 0; i < f->nmet && rc == VG_OK; i++)
+		rc = met_signal(t, &f->met[i], false);
 	for (uint32_t i = 0; i < f->nrule && rc == VG_OK; i++) {
 		const struct vg_rule *r;
 
@@ -330,6 +439,100 @@ on_found(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	return VG_OK;
 }
 
+/* ---- what look found in older records ---- */
+
+/* Its place is in the transaction with what it found. */
+static vg_rc
+keep_place(struct trace *t, uint64_t job, uint32_t tenant, uint64_t next)
+{
+	char text[80];
+	vg_rc rc;
+
+	snprintf(text, sizeof(text), "%llu %u %llu", (unsigned long long)job, tenant, (unsigned long long)next);
+	if ((rc = vg_state_set(t->db, "look", vg_str_of(text))) == VG_OK) {
+		t->at.job = job;
+		t->at.tenant = tenant;
+		t->at.next = next;
+		t->at.unsaid = true;
+	}
+	return rc;
+}
+
+static vg_rc
+read_place(struct trace *t)
+{
+	struct vg_buf b = { 0 };
+	vg_str rest, word[3] = { VG_NIL, VG_NIL, VG_NIL };
+	uint64_t tenant;
+	vg_rc rc = vg_state_get(t->db, "look", &b);
+
+	rest = vg_buf_str(&b);
+	for (size_t i = 0; rc == VG_OK && i < VG_COUNT(word); i++)
+		if (!vg_str_split(&rest, ' ', &word[i]))
+			rc = VG_E_FORMAT;
+	if (rc == VG_OK && (!vg_str_u64(word[0], &t->at.job) || !vg_str_u64(word[1], &tenant) || tenant > UINT32_MAX || !vg_str_u64(word[2], &t->at.next)))
+		rc = VG_E_FORMAT;
+	if (rc == VG_OK)
+		t->at.tenant = (uint32_t)tenant;
+	vg_buf_fini(&b);
+	return rc == VG_E_NOTFOUND ? VG_OK : rc;
+}
+
+static void
+tell_look(struct trace *t)
+{
+	struct vg_buf m = { 0 };
+
+	vg_buf_le64(&m, t->at.job);
+	vg_buf_le32(&m, t->at.tenant);
+	vg_buf_le64(&m, t->at.next);
+	if (t->look && m.rc == VG_OK)
+		vg_channel_send(t->look, VG_MSG_LOOK_AT, vg_buf_str(&m));
+	vg_buf_fini(&m);
+	t->at.unsaid = false;
+}
+
+/* One hit of look's; VG_E_FORMAT ends its channel. */
+static vg_rc
+looked_at(struct trace *t, uint32_t tenant, uint64_t next, struct vg_cur *c)
+{
+	struct vg_cur w;
+	vg_rc rc = vg_found_take(c, &t->found);
+
+	if (rc != VG_OK || t->found.tenant != tenant || t->found.nrule || t->found.seq >= next)
+		return VG_E_FORMAT;
+	vg_arena_reset(&t->arena);
+	w = vg_cur_of(t->found.wire.p, t->found.wire.n);
+	if (vg_wire_decode(&w, &t->event) != VG_OK)
+		return VG_E_FORMAT;
+	for (uint32_t i = 0; i < t->found.nmet && rc == VG_OK; i++)
+		rc = met_signal(t, &t->found.met[i], true);
+	return rc;
+}
+
+static vg_rc
+on_looked(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct trace *t = ctx;
+	uint64_t job = vg_cur_le64(body);
+	uint32_t tenant = vg_cur_le32(body);
+	uint64_t next = vg_cur_le64(body);
+	vg_rc rc = VG_OK;
+
+	(void)from;
+	if (fd >= 0 || body->rc != VG_OK)
+		return VG_E_FORMAT;
+	fail(t, begin_transaction(t));
+	while (t->rc == VG_OK && rc == VG_OK && vg_cur_left(body))
+		rc = looked_at(t, tenant, next, body);
+	if (rc == VG_E_FORMAT)
+		return rc;
+	fail(t, rc);
+	if (t->rc == VG_OK)
+		fail(t, keep_place(t, job, tenant, next));
+	return VG_OK;
+}
+
 /* ---- keeping ---- */
 
 static void
@@ -394,6 +597,8 @@ on_commit(void *ctx)
 	if (saving)
 		t->sure = t->next;
 	tell_vault(t, VG_MSG_CURSOR);
+	if (t->at.unsaid)
+		tell_look(t);
 }
 
 static vg_rc
@@ -408,6 +613,8 @@ load(struct trace *t)
 	vg_rc rc;
 
 	if ((rc = vg_hits_open(t->db, &t->hits)) != VG_OK)
+		return rc;
+	if ((rc = read_place(t)) != VG_OK)
 		return rc;
 	store = vg_hits_store(t->hits);
 	if ((rc = vg_live_new(&t->k.program, t->k.keys, &o, &store, &out, &t->live)) != VG_OK)
@@ -438,6 +645,7 @@ prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 	e->ctx = t;
 	t->newest_ns = VG_TIME_NONE;
 	t->level = (uint8_t)vg_role_number(e, "level", VG_LEVEL_INFO);
+	t->indicator_level = (uint8_t)vg_role_number(e, "indicator-level", VG_LEVEL_HIGH);
 	limits->may = VG_MAY_LOOP | VG_MAY_READ | VG_MAY_WRITE;
 	limits->dir = vg_role_fd(e, "folder");
 	limits->data_bytes = (size_t)vg_role_number(e, "memory", (uint64_t)512 << 20);
@@ -500,6 +708,10 @@ closed(void *ctx, struct vg_channel *c)
 
 	if (t->vault == c)
 		t->vault = NULL;
+	if (t->look == c) {
+		t->look = NULL;
+		vg_role_lost(t->env, VG_ROLE_LOOK, 0);
+	}
 	for (int i = 0; i < VG_ROLE_INDEX_MAX; i++)
 		if (t->detect[i] == c) {
 			t->detect[i] = NULL;
@@ -514,11 +726,12 @@ peer(struct vg_role_env *e, unsigned role, unsigned index, int fd)
 	static const struct vg_handler from_vault[] = { { VG_MSG_BEGIN, 16, on_begin }, { 0, 0, NULL } };
 	static const struct vg_handler from_detect[] = { { VG_MSG_FOUND, VG_FOUND_BYTES_MAX, on_found }, { 0, 0, NULL } };
 	struct trace *t = e->ctx;
-	struct vg_channel_ops ops = { role == VG_ROLE_VAULT ? from_vault : from_detect, closed, t };
-	struct vg_channel **place = role == VG_ROLE_VAULT ? &t->vault : &t->detect[index];
+	static const struct vg_handler from_look[] = { { VG_MSG_LOOKED, VG_FOUND_BYTES_MAX, on_looked }, { 0, 0, NULL } };
+	struct vg_channel_ops ops = { role == VG_ROLE_VAULT ? from_vault : role == VG_ROLE_LOOK ? from_look : from_detect, closed, t };
+	struct vg_channel **place = role == VG_ROLE_VAULT ? &t->vault : role == VG_ROLE_LOOK ? &t->look : &t->detect[index];
 	vg_rc rc;
 
-	if (role != VG_ROLE_VAULT && role != VG_ROLE_DETECT)
+	if (role != VG_ROLE_VAULT && role != VG_ROLE_DETECT && role != VG_ROLE_LOOK)
 		return VG_E_FORMAT;
 	if (*place) {
 		vg_channel_free(*place);
@@ -528,7 +741,9 @@ peer(struct vg_role_env *e, unsigned role, unsigned index, int fd)
 		return rc;
 	if (role == VG_ROLE_VAULT)
 		tell_vault(t, VG_MSG_CURSOR);
-	else if (t->generation)
+	else if (role == VG_ROLE_LOOK && !t->at.unsaid) /* else behind the next commit */
+		tell_look(t);
+	else if (role == VG_ROLE_DETECT && t->generation)
 		tell_numbers(*place, VG_MSG_BEGIN, t->generation, t->next);
 	return VG_OK;
 }
@@ -541,10 +756,10 @@ tick(struct vg_role_env *e)
 	struct vg_buf b = { 0 };
 
 	vg_live_counts(t->live, &c);
-	vg_buf_printf(&b, "records %llu\nsignals %llu\ncopies %llu\nwithdrawn %llu\nhits %llu\nlate %llu\nrefused %llu\ndropped %llu\nexpired %llu\nwaiting_batches %zu\n",
+	vg_buf_printf(&b, "records %llu\nsignals %llu\ncopies %llu\nwithdrawn %llu\nhits %llu\nlate %llu\nrefused %llu\ndropped %llu\nexpired %llu\nbackwards %llu\nwaiting_batches %zu\n",
 		      (unsigned long long)t->records, (unsigned long long)t->signals, (unsigned long long)t->copies, (unsigned long long)t->withdrawn,
 		      (unsigned long long)c.hits, (unsigned long long)c.late, (unsigned long long)c.refused, (unsigned long long)c.dropped,
-		      (unsigned long long)c.expired, t->nahead);
+		      (unsigned long long)c.expired, (unsigned long long)t->backwards, t->nahead);
 	if (b.rc == VG_OK)
 		vg_role_stats(e, &b);
 	vg_buf_fini(&b);

@@ -115,6 +115,7 @@ struct vg_settings {
 		struct vg_texts folders;
 		bool only;                     /* not our own rules, not the SigmaHQ trees found */
 		vg_str exceptions, indicators; /* folders; empty: in the state folder */
+		uint32_t indicator_level;      /* enum vg_level: of what meets one */
 	} rules;
 	struct {
 		int64_t checkpoint_every_ns;

@@ -115,6 +115,8 @@ const struct vg_setting vg_setting_rows[] = {
 	TEXT("rules.indicators", VG_SET_PATH, 0, "", AT(rules.indicators),
 	     "Folder of indicators (CSV, MISP JSON, STIX 2.1), watched. Empty: indicators/ in the state folder.",
 	     "Dossier des indicateurs (CSV, MISP JSON, STIX 2.1), surveillé. Vide : indicators/ dans le dossier d’état."),
+	VALUE("rules.indicator-level", VG_SET_WORD, 0, 0, 0, "informational low medium high critical", "high", AT(rules.indicator_level),
+	      "Level of the signal when an indicator is met.", "Niveau du signal quand un indicateur est rencontré."),
 
 	GROUP("vault", "The evidence.", "Les preuves."),
 	VALUE("vault.checkpoint-every", VG_SET_DURATION, 0, (uint64_t)VG_SEC, (uint64_t)VG_HOUR, NULL, "10 s", AT(vault.checkpoint_every_ns),
@@ -253,7 +255,8 @@ vg_setting_short(const struct vg_setting *map)
 
 /* Rows whose part of the watch is not built: those, and what stands under them. */
 static const char *const later[] = {
-	"language", "packs", "sources", "rules.indicators", "tenants.*.recovery-key", "stamps", "witness.urls", "alarm", "limits.query", "limits.memory.seal", "limits.memory.out",
+	"language", "packs", "sources", "tenants.*.recovery-key", "stamps", "witness.urls", "alarm", "limits.query", "limits.memory.seal",
+	"limits.memory.out",
 	"limits.memory.respond",
 };
 

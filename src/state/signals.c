@@ -54,6 +54,58 @@ vg_signal_put(sqlite3 *db, const struct vg_signal_row *s, bool *new)
 	return rc;
 }
 
+/* Seqs of a row's evidence, and how many. */
+static uint32_t
+take_evidence(vg_str bytes, uint64_t out[VG_SIGNAL_EVIDENCE_MAX])
+{
+	struct vg_cur c = vg_cur_of(bytes.p, bytes.n);
+	uint32_t n = 0;
+
+	while (vg_cur_left(&c) >= 8 && n < VG_SIGNAL_EVIDENCE_MAX)
+		out[n++] = vg_cur_le64(&c);
+	return n;
+}
+
+static vg_rc
+put_evidence(sqlite3 *db, const uint8_t id[VG_SIGNAL_ID], const uint64_t *seq, uint32_t n, int64_t time_ns)
+{
+	struct vg_buf b = { 0 };
+	vg_rc rc;
+
+	for (uint32_t i = 0; i < n; i++)
+		vg_buf_le64(&b, seq[i]);
+	rc = b.rc != VG_OK ? b.rc : vg_db_do(db, "UPDATE signal SET evidence = ?, count = ?, first_ns = min(first_ns, ?) WHERE id = ?", "biib", vg_buf_str(&b),
+					     (int64_t)n, time_ns, vg_str_mem(id, VG_SIGNAL_ID));
+	vg_buf_fini(&b);
+	return rc;
+}
+
+vg_rc
+vg_signal_add(sqlite3 *db, const uint8_t id[VG_SIGNAL_ID], uint64_t seq, int64_t time_ns, bool *full)
+{
+	uint64_t has[VG_SIGNAL_EVIDENCE_MAX];
+	uint32_t n = 0, at;
+	sqlite3_stmt *st;
+	vg_rc rc = vg_db_prepare(db, &st, "SELECT evidence FROM signal WHERE id = ?", "b", vg_str_mem(id, VG_SIGNAL_ID));
+
+	if (rc != VG_OK)
+		return rc;
+	if ((rc = vg_db_rc(sqlite3_step(st))) == VG_OK)
+		n = take_evidence(vg_db_text(st, 0), has);
+	(void)sqlite3_finalize(st);
+	if (rc != VG_OK)
+		return rc == VG_E_STOP ? VG_E_NOTFOUND : rc;
+	*full = n == VG_SIGNAL_EVIDENCE_MAX;
+	for (at = n; at && has[at - 1] > seq; at--)
+		;
+	if (*full || (at && has[at - 1] == seq))
+		return VG_OK;
+	memmove(has + at + 1, has + at, (n - at) * sizeof(*has));
+	has[at] = seq;
+	*full = n + 1 == VG_SIGNAL_EVIDENCE_MAX;
+	return put_evidence(db, id, has, n + 1, time_ns);
+}
+
 vg_rc
 vg_signal_withdraw(sqlite3 *db, const uint8_t id[VG_SIGNAL_ID])
 {
@@ -63,8 +115,7 @@ vg_signal_withdraw(sqlite3 *db, const uint8_t id[VG_SIGNAL_ID])
 static void
 take_row(sqlite3_stmt *st, struct vg_signal_row *s)
 {
-	vg_str id = vg_db_text(st, 1), evidence = vg_db_text(st, 16);
-	struct vg_cur c = vg_cur_of(evidence.p, evidence.n);
+	vg_str id = vg_db_text(st, 1);
 
 	*s = (struct vg_signal_row){ .n = (uint64_t)sqlite3_column_int64(st, 0), .tenant = (uint32_t)sqlite3_column_int64(st, 2),
 				 .source = (uint32_t)sqlite3_column_int64(st, 3), .level = (uint8_t)sqlite3_column_int(st, 4),
@@ -74,8 +125,7 @@ take_row(sqlite3_stmt *st, struct vg_signal_row *s)
 				 .made_ns = sqlite3_column_int64(st, 14), .count = (uint64_t)sqlite3_column_int64(st, 15) };
 	if (id.n == sizeof(s->id))
 		memcpy(s->id, id.p, id.n);
-	while (vg_cur_left(&c) >= 8 && s->nevidence < VG_SIGNAL_EVIDENCE_MAX)
-		s->evidence[s->nevidence++] = vg_cur_le64(&c);
+	s->nevidence = take_evidence(vg_db_text(st, 16), s->evidence);
 }
 
 vg_rc

@@ -14,6 +14,8 @@ enum vg_signal_flag {
 	VG_SIGNAL_CLAIM = 4,       /* the record's own time could not be believed: it is that of arrival */
 	VG_SIGNAL_RESENT = 8,      /* its record may be one that came before */
 	VG_SIGNAL_UNPROVED = 16,   /* nothing proves who sent it */
+	VG_SIGNAL_INDICATOR = 32,  /* an indicator of compromise was met */
+	VG_SIGNAL_BACKWARDS = 64,  /* in a record that was here before the indicator */
 };
 struct vg_signal_row {
 	uint64_t n;  /* 1, 2...: the order they were made in */
@@ -33,6 +35,9 @@ vg_rc vg_signals_vet(const char *path, char why[200]) VG_MUST; /* vg_db_vet() of
 vg_rc vg_signals_next(sqlite3 *db, uint64_t *out) VG_MUST;
 /* @new: it was not there (or was withdrawn).  s->n is not looked at. */
 vg_rc vg_signal_put(sqlite3 *db, const struct vg_signal_row *s, bool *new) VG_MUST;
+/* One more record, @seq of @time_ns, says what signal @id says: it is added to its evidence, once, and counted; @full: no more are, it has
+ * VG_SIGNAL_EVIDENCE_MAX. */
+vg_rc vg_signal_add(sqlite3 *db, const uint8_t id[VG_SIGNAL_ID], uint64_t seq, int64_t time_ns, bool *full) VG_MUST;
 vg_rc vg_signal_withdraw(sqlite3 *db, const uint8_t id[VG_SIGNAL_ID]) VG_MUST;
 
 struct vg_signal_query {
