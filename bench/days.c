@@ -198,7 +198,7 @@ make_keys(char **argv)
 	must(vg_disk_open(&disk, argv[2]), argv[2]);
 	must(vg_store_open(&disk, ORIGIN, tenant, &damage, &s), "store");
 	for (uint32_t i = 0; i < n; i++)
-		must(vg_keyring_of_day(vg_store_keys(s), first + i, &key), "key");
+		must(vg_keyring_of_day(vg_store_keys(s), first + i, 0, &key), "key");
 	vg_store_free(s);
 	vg_disk_close(&disk);
 	return 0;
