@@ -87,7 +87,7 @@ key_of(void *ctx, uint32_t number)
 	return d ? d->key : NULL;
 }
 
-/* Blocks of the segment that its index has; one that is damaged begins anew. */
+/* Where the segment's blocks end that its index has; one that is damaged begins anew. */
 static uint64_t
 indexed(struct vault_index *x, const char *segment)
 {
@@ -100,8 +100,7 @@ indexed(struct vault_index *x, const char *segment)
 	if ((fd = openat(x->t->dir.dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
 		return 0;
 	if (vg_tokens_open(fd, key_of, x->t, &t) == VG_OK && !t->damaged)
-		for (size_t i = 0; i < t->ngroup; i++)
-			n += t->group[i].nblock;
+		n = vg_tokens_end(t);
 	else if (vg_disk_remove(&x->t->dir, name) != VG_OK)
 		vg_role_say(x->v->env, VG_LOG_WARNING, "vault: the damaged index %s cannot be removed: %s", name, strerror(errno));
 	vg_tokens_close(t);
@@ -118,17 +117,19 @@ catch_up(struct vault_index *x)
 	struct vg_buf block = { 0 }, payload = { 0 };
 	struct vg_segment_damage bad;
 	struct vg_segment *s;
+	uint64_t done;
 	vg_rc rc;
 
 	if (vg_store_segments(x->t->store) == 0 || g == NULL)
 		return VG_OK;
 	if ((rc = vg_segment_open(&d, g->name, 0, &bad, &s)) != VG_OK)
 		return rc;
-	for (uint64_t i = indexed(x, g->name); i < vg_segment_count(s) && i < g->leaves; i++) {
-		const struct vg_segment_block *b = vg_segment_at(s, (size_t)i);
+	done = indexed(x, g->name);
+	for (size_t i = 0; i < vg_segment_count(s) && i < g->leaves; i++) {
+		const struct vg_segment_block *b = vg_segment_at(s, i);
 		const uint8_t *key = b->head.key ? key_of(x->t, b->head.key) : NULL;
 
-		if (vg_segment_read(s, (size_t)i, &block) == VG_OK &&
+		if (b->at >= done && vg_segment_read(s, i, &block) == VG_OK &&
 		    vg_block_open(&b->head, vg_str_cut(vg_buf_str(&block), VG_BLOCK_HEAD), vg_str_skip(vg_buf_str(&block), VG_BLOCK_HEAD), key, &payload) == VG_OK)
 			add_block(x, g->name, b->at, &b->head, vg_buf_str(&payload), key);
 	}

@@ -20,7 +20,7 @@
 /* Why a record is a candidate. */
 enum { MARK_FOUND = 1, MARK_SPECIAL = 2, MARK_ESCAPE = 4 };
 
-/* A block of the segment at hand. */
+/* A block of the segment at hand, or a row of several in its index. */
 struct row {
 	struct vg_tokens_row r;
 	uint32_t group, block; /* in the index; group UNINDEXED: none */
@@ -53,6 +53,7 @@ struct run {
 	size_t segment;
 	struct vg_tokens *index;       /* NULL: none */
 	struct vg_buf rows;            /* struct row */
+	struct vg_buf inner;           /* the same, of the blocks of a row */
 	uint32_t group_asked;          /* whose blocks are in may */
 	struct vg_tokens_set may;
 
@@ -533,36 +534,49 @@ search_block(struct run *x)
 
 /* ---- one segment ---- */
 
-/* The heads behind the last block that the index knows. */
+/* The heads from @at to @end, a row each, as in @is but for what they say. */
 static vg_rc
-walk_heads(struct run *x, uint64_t at)
+walk_heads(struct run *x, uint64_t *at, uint64_t end, const struct row *is, struct vg_buf *rows)
 {
 	struct vg_file f = { .fd = x->s->segment[x->segment].fd };
 	struct vg_block_head h;
 	char head[VG_BLOCK_HEAD];
-	uint64_t size = 0;
-	vg_rc rc = vg_file_size(&f, &size);
+	vg_rc rc = VG_OK;
 
-	for (; rc == VG_OK && at < size; at += VG_BLOCK_HEAD + h.stored) {
-		struct row r = { .group = UNINDEXED };
+	for (; rc == VG_OK && *at < end; *at += VG_BLOCK_HEAD + h.stored) {
+		struct row r = *is;
 
-		if (size - at < VG_BLOCK_HEAD)
+		if (end - *at < VG_BLOCK_HEAD)
 			break;
-		if ((rc = vg_file_read(&f, head, sizeof(head), at)) != VG_OK)
+		if ((rc = vg_file_read(&f, head, sizeof(head), *at)) != VG_OK)
 			break;
 		if (vg_block_head_take(vg_str_mem(head, sizeof(head)), &h) != VG_OK) {
 			x->out->stats.bad_blocks++;
 			break;
 		}
-		if (h.stored > size - at - VG_BLOCK_HEAD)
+		if (h.stored > end - *at - VG_BLOCK_HEAD)
 			break;
-		r.r = (struct vg_tokens_row){ at, h.stored, h.first_seq, h.last_seq, h.first_ns, h.last_ns, 0 };
-		vg_buf_mem(&x->rows, &r, sizeof(r));
-		x->out->stats.unindexed++;
-		rc = x->rows.rc;
+		r.r = (struct vg_tokens_row){ *at, h.stored, h.first_seq, h.last_seq, h.first_ns, h.last_ns, is->r.flags, 0 };
+		vg_buf_mem(rows, &r, sizeof(r));
+		rc = rows->rc;
 	}
-	x->out->stats.tail_bytes += at < size ? size - at : 0;
 	return rc == VG_E_TRUNC ? VG_OK : rc;
+}
+
+/* The blocks behind the last one that the index knows. */
+static vg_rc
+walk_rest(struct run *x, uint64_t at)
+{
+	const struct row is = { .group = UNINDEXED };
+	size_t known = x->rows.n;
+	uint64_t size = 0;
+	vg_rc rc = vg_file_size(&(struct vg_file){ .fd = x->s->segment[x->segment].fd }, &size);
+
+	if (rc == VG_OK)
+		rc = walk_heads(x, &at, size, &is, &x->rows);
+	x->out->stats.unindexed += (x->rows.n - known) / sizeof(struct row);
+	x->out->stats.tail_bytes += at < size ? size - at : 0;
+	return rc;
 }
 
 static vg_rc
@@ -583,14 +597,14 @@ open_segment(struct run *x)
 		for (uint32_t j = 0; j < x->index->group[i].nblock; j++) {
 			struct row r = { x->index->group[i].row[j], i, j };
 
-			if (r.r.at != at || r.r.stored > 2 * VG_BLOCK_PAYLOAD_MAX) { /* of another segment */
+			if (r.r.at != at || r.r.stored > 2 * VG_BLOCK_PAYLOAD_MAX + (uint64_t)r.r.more * VG_BLOCK_HEAD) { /* of another segment */
 				x->out->stats.bad_indexes++;
-				return walk_heads(x, at);
+				return walk_rest(x, at);
 			}
 			at += VG_BLOCK_HEAD + r.r.stored;
 			vg_buf_mem(&x->rows, &r, sizeof(r));
 		}
-	return walk_heads(x, at);
+	return walk_rest(x, at);
 }
 
 static vg_rc
@@ -666,6 +680,57 @@ check_limits(struct run *x)
 		end_with(x, VG_SEARCH_TIME);
 }
 
+/* The block at hand, which may not be skipped. */
+static vg_rc
+search_one(struct run *x)
+{
+	vg_rc rc = search_block(x);
+
+	if (x->s->progress)
+		x->s->progress(x->s->ctx, &x->out->stats, x->segment);
+	return rc;
+}
+
+static void
+done_with_row(struct run *x)
+{
+	x->done_seq = x->s->newest_first ? x->row->r.first_seq : x->row->r.last_seq;
+	x->done_any = true;
+}
+
+/* The blocks of the row at hand, which may not be skipped. */
+static vg_rc
+search_row(struct run *x)
+{
+	const struct row *row = x->row;
+	uint64_t at = row->r.at, end = at + VG_BLOCK_HEAD + row->r.stored, bad = x->out->stats.bad_blocks;
+	size_t n;
+	vg_rc rc;
+
+	if (row->r.more == 0)
+		return search_one(x);
+	vg_buf_clear(&x->inner);
+	rc = walk_heads(x, &at, end, row, &x->inner);
+	if (rc == VG_OK && at < end)
+		x->out->stats.bad_blocks = bad + 1;
+	n = x->inner.n / sizeof(struct row);
+	for (size_t i = 0; i < n && rc == VG_OK && !x->ended; i++) {
+		x->row = (const struct row *)(const void *)x->inner.p + (x->s->newest_first ? n - 1 - i : i);
+		if (i)
+			check_limits(x);
+		if (x->ended)
+			break;
+		if (!block_in_time(x)) {
+			x->out->stats.by_time++;
+			continue;
+		}
+		if ((rc = search_one(x)) == VG_OK && !x->ended)
+			done_with_row(x);
+	}
+	x->row = row;
+	return rc;
+}
+
 static vg_rc
 search_segment(struct run *x)
 {
@@ -678,27 +743,24 @@ search_segment(struct run *x)
 	st->segments++;
 	n = x->rows.n / sizeof(struct row);
 	for (size_t i = 0; i < n && rc == VG_OK && !x->ended; i++) {
+		uint64_t blocks;
 		bool skip = false;
 
 		x->row = (const struct row *)(const void *)x->rows.p + (x->s->newest_first ? n - 1 - i : i);
+		blocks = 1 + (uint64_t)x->row->r.more;
 		check_limits(x);
 		if (x->ended)
 			break;
-		st->blocks++;
+		st->blocks += blocks;
 		if (!block_in_time(x)) {
-			st->by_time++;
+			st->by_time += blocks;
 			continue;
 		}
-		if ((rc = ask_index(x, &skip)) == VG_OK && !skip) {
-			rc = search_block(x);
-			if (x->s->progress)
-				x->s->progress(x->s->ctx, st, x->segment);
-		}
-		st->by_index += skip;
-		if (rc == VG_OK && !x->ended) {
-			x->done_seq = x->s->newest_first ? x->row->r.first_seq : x->row->r.last_seq;
-			x->done_any = true;
-		}
+		if ((rc = ask_index(x, &skip)) == VG_OK && !skip)
+			rc = search_row(x);
+		st->by_index += skip ? blocks : 0;
+		if (rc == VG_OK && !x->ended)
+			done_with_row(x);
 	}
 	return rc;
 }
@@ -761,6 +823,7 @@ fini(struct run *x)
 	vg_tokens_close(x->index);
 	vg_block_opener_fini(&x->opener);
 	vg_buf_fini(&x->rows);
+	vg_buf_fini(&x->inner);
 	vg_buf_fini(&x->stored);
 	vg_buf_fini(&x->payload);
 	vg_buf_fini(&x->lower);

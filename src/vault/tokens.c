@@ -136,7 +136,8 @@ take_row(struct vg_cur *c, struct vg_tokens_row *r)
 	r->last_seq = vg_cur_le64(c);
 	r->first_ns = (int64_t)vg_cur_le64(c);
 	r->last_ns = (int64_t)vg_cur_le64(c);
-	r->flags = vg_cur_le32(c);
+	r->flags = vg_cur_le16(c);
+	r->more = vg_cur_le16(c);
 }
 
 /* @head: what was sealed. */
@@ -271,6 +272,14 @@ vg_tokens_open(int fd, vg_block_key_fn *key, void *ctx, struct vg_tokens **out)
 	t->damaged = rc != VG_OK;
 	*out = t;
 	return VG_OK;
+}
+
+uint64_t
+vg_tokens_end(const struct vg_tokens *t)
+{
+	const struct vg_tokens_group *g = t->ngroup ? &t->group[t->ngroup - 1] : NULL;
+
+	return g ? g->row[g->nblock - 1].at + VG_BLOCK_HEAD + g->row[g->nblock - 1].stored : 0;
 }
 
 /* ---- looking up ---- */
