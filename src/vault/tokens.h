@@ -70,7 +70,7 @@ struct vg_tokens_group {
 	uint32_t *page; /* owned: where each begins, and the end of the last */
 	uint8_t preamble[VG_TOKENS_PREAMBLE];
 	uint8_t secret[VG_BLOCK_KEY];
-	bool has_dictionary;
+	bool has_dictionary, has_joints;
 };
 struct vg_tokens {
 	int fd;

@@ -185,7 +185,7 @@ static void
 add_text(struct vg_tokens_builder *b, vg_str text)
 {
 	struct vg_words w = { .text = text };
-	char small[256], address[VG_ADDRESS_MAX];
+	char small[256], address[VG_ADDRESS_MAX], joint[VG_JOINT];
 	vg_str word;
 	size_t n;
 
@@ -208,6 +208,8 @@ add_text(struct vg_tokens_builder *b, vg_str text)
 		}
 		for (unsigned k = 1; w.chain >= 3 && k <= 3 && (n = vg_words_address(&w, k, address)) != 0; k++)
 			add_word(b, vg_str_mem(address, n), false);
+		if (vg_words_joint(&w, joint) && !is_recent(b, vg_str_mem(joint, VG_JOINT)))
+			add_word(b, vg_str_mem(joint, VG_JOINT), false);
 	}
 }
 
@@ -605,7 +607,7 @@ put_head(struct group *g, const struct pages *p, const struct vg_buf *ends, uint
 	vg_buf_le32(&head, p->hashes);
 	vg_buf_le32(&head, p->npage);
 	vg_buf_le32(&head, p->rice);
-	vg_buf_le32(&head, !b->overfull);
+	vg_buf_le32(&head, VG_GROUP_JOINTS | (b->overfull ? 0 : VG_GROUP_DICTIONARY));
 	vg_buf_le32(&head, words_bytes);
 	vg_buf_le32(&head, words_stored);
 	for (unsigned i = 0; i < b->nblock; i++)
