@@ -97,9 +97,13 @@ key_of(void *ctx, uint32_t number)
 	return d ? d->key : NULL;
 }
 
-/* Where the blocks stand that the index has, as u64; one that is damaged begins anew. */
+struct stretch { /* of the segment, that the index has */
+	uint64_t at, end;
+};
+
+/* What the index has; one that is damaged begins anew. */
 static void
-indexed(struct vault_index *x, const char *segment, struct vg_buf *at)
+indexed(struct vault_index *x, const char *segment, struct vg_buf *out)
 {
 	char name[VG_DISK_NAME_MAX];
 	struct vg_tokens *t = NULL;
@@ -110,8 +114,12 @@ indexed(struct vault_index *x, const char *segment, struct vg_buf *at)
 		return;
 	if (vg_tokens_open(fd, key_of, x->t, &t) == VG_OK && !t->damaged) {
 		for (size_t i = 0; i < t->ngroup; i++)
-			for (uint32_t j = 0; j < t->group[i].nblock; j++)
-				vg_buf_mem(at, &t->group[i].row[j].at, sizeof(uint64_t));
+			for (uint32_t j = 0; j < t->group[i].nblock; j++) {
+				const struct vg_tokens_row *r = &t->group[i].row[j];
+				struct stretch s = { r->at, r->at + VG_BLOCK_HEAD + r->stored };
+
+				vg_buf_mem(out, &s, sizeof(s));
+			}
 	} else if (vg_disk_remove(&x->t->dir, name) != VG_OK) {
 		vg_role_say(x->v->env, VG_LOG_WARNING, "vault: the damaged index %s cannot be removed: %s", name, strerror(errno));
 	}
@@ -122,9 +130,19 @@ indexed(struct vault_index *x, const char *segment, struct vg_buf *at)
 static int
 by_place(const void *a, const void *b)
 {
-	const uint64_t *x = a, *y = b;
+	const struct stretch *x = a, *y = b;
 
-	return (*x > *y) - (*x < *y);
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Does one of them hold @at? */
+static int
+holds(const void *key, const void *stretch)
+{
+	const uint64_t *at = key;
+	const struct stretch *s = stretch;
+
+	return *at < s->at ? -1 : *at >= s->end;
 }
 
 /* The blocks of the newest segment that the index does not have: a restart came between. */
@@ -133,23 +151,24 @@ catch_up(struct vault_index *x)
 {
 	const struct vg_store_segment *g = vg_store_segment(x->t->store, vg_store_segments(x->t->store) - 1);
 	struct vg_disk d = { .dir = x->t->dir.dir, .read_only = true };
-	struct vg_buf block = { 0 }, payload = { 0 }, at = { 0 };
+	struct vg_buf block = { 0 }, payload = { 0 }, has = { 0 };
 	struct vg_segment_damage bad;
 	struct vg_segment *s;
+	size_t n;
 	vg_rc rc;
 
 	if (vg_store_segments(x->t->store) == 0 || g == NULL)
 		return VG_OK;
 	if ((rc = vg_segment_open(&d, g->name, 0, &bad, &s)) != VG_OK)
 		return rc;
-	indexed(x, g->name, &at);
-	if (at.n)
-		qsort(at.p, at.n / sizeof(uint64_t), sizeof(uint64_t), by_place);
+	indexed(x, g->name, &has);
+	if ((n = has.n / sizeof(struct stretch)) != 0)
+		qsort(has.p, n, sizeof(struct stretch), by_place);
 	for (size_t i = 0; i < vg_segment_count(s) && i < g->leaves; i++) {
 		const struct vg_segment_block *b = vg_segment_at(s, i);
 		const uint8_t *key = b->head.key ? key_of(x->t, b->head.key) : NULL;
 
-		if ((at.n && bsearch(&b->at, at.p, at.n / sizeof(uint64_t), sizeof(uint64_t), by_place)) || (b->head.key && key == NULL))
+		if ((n && bsearch(&b->at, has.p, n, sizeof(struct stretch), holds)) || (b->head.key && key == NULL))
 			continue;
 		if (vg_segment_read(s, i, &block) == VG_OK &&
 		    vg_block_open(&b->head, vg_str_cut(vg_buf_str(&block), VG_BLOCK_HEAD), vg_str_skip(vg_buf_str(&block), VG_BLOCK_HEAD), key, &payload) == VG_OK)
@@ -157,7 +176,7 @@ catch_up(struct vault_index *x)
 	}
 	vg_buf_fini(&block);
 	vg_buf_fini(&payload);
-	vg_buf_fini(&at);
+	vg_buf_fini(&has);
 	vg_segment_free(s);
 	return VG_OK;
 }

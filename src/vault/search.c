@@ -21,10 +21,11 @@
 /* Why a record is a candidate. */
 enum { MARK_FOUND = 1, MARK_SPECIAL = 2, MARK_ESCAPE = 4 };
 
-/* A block of the segment at hand. */
+/* A block of the segment at hand, or a row of several in its index. */
 struct row {
 	struct vg_tokens_row r;
 	uint32_t group, block; /* in the index; group UNINDEXED: none */
+	uint64_t leaf;         /* of its first block: which leaf of the tree */
 };
 
 struct scanner {
@@ -54,12 +55,13 @@ struct run {
 	size_t segment;
 	struct vg_tokens *index;       /* NULL: none */
 	struct vg_buf rows;            /* struct row */
+	uint64_t first_leaf;           /* of its first block: which leaf of the tree */
+	struct vg_buf inner;           /* the same, of the blocks of a row */
 	uint32_t group_asked;          /* whose blocks are in may */
 	struct vg_tokens_set may;
 
 	/* of the block at hand */
 	const struct row *row;
-	uint64_t leaf, first_leaf;     /* its number in the tree; that of the segment's first block */
 	struct vg_block_opener opener;
 	struct vg_buf stored, payload, lower, end /* size_t each */;
 	struct vg_record *record;      /* owned */
@@ -243,7 +245,7 @@ on_event(void *ctx, struct vg_event *e)
 static uint64_t
 place(const struct run *x, uint32_t at)
 {
-	return x->leaf * PLACES | at;
+	return x->row->leaf * PLACES | at;
 }
 
 static bool
@@ -542,37 +544,35 @@ search_block(struct run *x)
 
 /* ---- one segment ---- */
 
-/* The heads from @at up to @end, which the index does not know.  VG_E_FORMAT: they end before. */
+/* The heads from @at to @end, a row each, as in @is but for what they say. */
 static vg_rc
-walk_heads(struct run *x, uint64_t at, uint64_t end)
+walk_heads(struct run *x, uint64_t *at, uint64_t end, const struct row *is, struct vg_buf *rows)
 {
 	struct vg_file f = { .fd = x->s->segment[x->segment].fd };
+	uint64_t leaf = is->leaf;
 	struct vg_block_head h;
 	char head[VG_BLOCK_HEAD];
+	vg_rc rc = VG_OK;
 
-	for (; at < end; at += VG_BLOCK_HEAD + h.stored) {
-		struct row r = { .group = UNINDEXED };
-		vg_rc rc = VG_OK;
+	for (; rc == VG_OK && *at < end; *at += VG_BLOCK_HEAD + h.stored) {
+		struct row r = *is;
 
-		if (end - at < VG_BLOCK_HEAD || (rc = vg_file_read(&f, head, sizeof(head), at)) == VG_E_TRUNC)
+		if (end - *at < VG_BLOCK_HEAD)
 			break;
-		if (rc != VG_OK)
-			return rc;
+		if ((rc = vg_file_read(&f, head, sizeof(head), *at)) != VG_OK)
+			break;
 		if (vg_block_head_take(vg_str_mem(head, sizeof(head)), &h) != VG_OK) {
 			x->out->stats.bad_blocks++;
 			break;
 		}
-		if (h.stored > end - at - VG_BLOCK_HEAD)
+		if (h.stored > end - *at - VG_BLOCK_HEAD)
 			break;
-		r.r = (struct vg_tokens_row){ at, h.stored, h.first_seq, h.last_seq, h.first_ns, h.last_ns, 0 };
-		vg_buf_mem(&x->rows, &r, sizeof(r));
-		x->out->stats.unindexed++;
-		if (x->rows.rc != VG_OK)
-			return x->rows.rc;
+		r.r = (struct vg_tokens_row){ *at, h.stored, h.first_seq, h.last_seq, h.first_ns, h.last_ns, is->r.flags, 0 };
+		r.leaf = leaf++;
+		vg_buf_mem(rows, &r, sizeof(r));
+		rc = rows->rc;
 	}
-	if (at < end)
-		x->out->stats.tail_bytes += end - at;
-	return at < end ? VG_E_FORMAT : VG_OK;
+	return rc == VG_E_TRUNC ? VG_OK : rc;
 }
 
 static int
@@ -589,7 +589,7 @@ rows_of_index(struct run *x, struct vg_buf *out)
 {
 	for (uint32_t i = 0; x->index && i < x->index->ngroup; i++)
 		for (uint32_t j = 0; j < x->index->group[i].nblock; j++) {
-			struct row r = { x->index->group[i].row[j], i, j };
+			struct row r = { .r = x->index->group[i].row[j], .group = i, .block = j };
 
 			vg_buf_mem(out, &r, sizeof(r));
 		}
@@ -598,25 +598,47 @@ rows_of_index(struct run *x, struct vg_buf *out)
 	return out->rc;
 }
 
+/* The blocks from @at to @end, which the index does not know.  false: they end before. */
+static bool
+walk_unknown(struct run *x, uint64_t at, uint64_t end, uint64_t *leaf, vg_rc *rc)
+{
+	const struct row is = { .group = UNINDEXED, .leaf = *leaf };
+	size_t before = x->rows.n, n;
+
+	*rc = walk_heads(x, &at, end, &is, &x->rows);
+	n = (x->rows.n - before) / sizeof(struct row);
+	*leaf += n;
+	x->out->stats.unindexed += n;
+	if (*rc == VG_OK && at < end)
+		x->out->stats.tail_bytes += end - at;
+	return *rc == VG_OK && at == end;
+}
+
 /* Every block of the segment, once. */
 static vg_rc
 merge_rows(struct run *x, const struct vg_buf *known, uint64_t size)
 {
 	const struct row *r = (const struct row *)(const void *)known->p, *end = r + known->n / sizeof(*r);
-	uint64_t at = 0;
-	vg_rc rc;
+	uint64_t at = 0, leaf = x->first_leaf;
+	vg_rc rc = VG_OK;
 
 	for (; r < end; r++) {
-		if (r->r.at < at || r->r.stored > 2 * VG_BLOCK_PAYLOAD_MAX || r->r.at > size) { /* of another segment */
+		struct row row = *r;
+
+		if (r->r.at < at || r->r.at > size || r->r.stored > 2 * VG_BLOCK_PAYLOAD_MAX + (uint64_t)r->r.more * VG_BLOCK_HEAD) { /* of another segment */
 			x->out->stats.bad_indexes++;
 			break;
 		}
-		if ((rc = walk_heads(x, at, r->r.at)) != VG_OK)
+		if (!walk_unknown(x, at, r->r.at, &leaf, &rc))
 			return rc;
-		at = r->r.at + VG_BLOCK_HEAD + r->r.stored;
-		vg_buf_mem(&x->rows, r, sizeof(*r));
+		row.leaf = leaf;
+		leaf += 1 + (uint64_t)row.r.more;
+		at = row.r.at + VG_BLOCK_HEAD + row.r.stored;
+		vg_buf_mem(&x->rows, &row, sizeof(row));
 	}
-	return at < size ? walk_heads(x, at, size) : x->rows.rc;
+	if (at < size)
+		(void)walk_unknown(x, at, size, &leaf, &rc);
+	return rc != VG_OK ? rc : x->rows.rc;
 }
 
 static vg_rc
@@ -694,7 +716,7 @@ block_in_time(const struct run *x)
 	const struct vg_tokens_row *r = &x->row->r;
 	int64_t from = x->s->from_ns, to = x->s->to_ns;
 
-	if (x->s->has_cursor && (x->s->newest_first ? place(x, 0) >= x->s->cursor : place(x, PLACES - 1) <= x->s->cursor))
+	if (x->s->has_cursor && (x->s->newest_first ? place(x, 0) >= x->s->cursor : ((x->row->leaf + r->more) * PLACES | (PLACES - 1)) <= x->s->cursor))
 		return false;
 	if (!x->s->by_arrival) { /* a claimed time lies that much around arrival */
 		from = from == VG_TIME_NONE || from < INT64_MIN + VG_CLAIM_AFTER ? VG_TIME_NONE : from - VG_CLAIM_AFTER;
@@ -718,6 +740,57 @@ check_limits(struct run *x)
 		end_with(x, VG_SEARCH_TIME);
 }
 
+/* The block at hand, which may not be skipped. */
+static vg_rc
+search_one(struct run *x)
+{
+	vg_rc rc = search_block(x);
+
+	if (x->s->progress)
+		x->s->progress(x->s->ctx, &x->out->stats, x->segment);
+	return rc;
+}
+
+static void
+done_with_row(struct run *x)
+{
+	x->done = x->s->newest_first ? place(x, 0) : (x->row->leaf + x->row->r.more) * PLACES | (PLACES - 1);
+	x->done_any = true;
+}
+
+/* The blocks of the row at hand, which may not be skipped. */
+static vg_rc
+search_row(struct run *x)
+{
+	const struct row *row = x->row;
+	uint64_t at = row->r.at, end = at + VG_BLOCK_HEAD + row->r.stored, bad = x->out->stats.bad_blocks;
+	size_t n;
+	vg_rc rc;
+
+	if (row->r.more == 0)
+		return search_one(x);
+	vg_buf_clear(&x->inner);
+	rc = walk_heads(x, &at, end, row, &x->inner);
+	if (rc == VG_OK && at < end)
+		x->out->stats.bad_blocks = bad + 1;
+	n = x->inner.n / sizeof(struct row);
+	for (size_t i = 0; i < n && rc == VG_OK && !x->ended; i++) {
+		x->row = (const struct row *)(const void *)x->inner.p + (x->s->newest_first ? n - 1 - i : i);
+		if (i)
+			check_limits(x);
+		if (x->ended)
+			break;
+		if (!block_in_time(x)) {
+			x->out->stats.by_time++;
+			continue;
+		}
+		if ((rc = search_one(x)) == VG_OK && !x->ended)
+			done_with_row(x);
+	}
+	x->row = row;
+	return rc;
+}
+
 static vg_rc
 search_segment(struct run *x)
 {
@@ -730,28 +803,24 @@ search_segment(struct run *x)
 	st->segments++;
 	n = x->rows.n / sizeof(struct row);
 	for (size_t i = 0; i < n && rc == VG_OK && !x->ended; i++) {
+		uint64_t blocks;
 		bool skip = false;
 
 		x->row = (const struct row *)(const void *)x->rows.p + (x->s->newest_first ? n - 1 - i : i);
-		x->leaf = x->first_leaf + (x->s->newest_first ? n - 1 - i : i);
+		blocks = 1 + (uint64_t)x->row->r.more;
 		check_limits(x);
 		if (x->ended)
 			break;
-		st->blocks++;
+		st->blocks += blocks;
 		if (!block_in_time(x)) {
-			st->by_time++;
+			st->by_time += blocks;
 			continue;
 		}
-		if ((rc = ask_index(x, &skip)) == VG_OK && !skip) {
-			rc = search_block(x);
-			if (x->s->progress)
-				x->s->progress(x->s->ctx, st, x->segment);
-		}
-		st->by_index += skip;
-		if (rc == VG_OK && !x->ended) {
-			x->done = place(x, x->s->newest_first ? 0 : PLACES - 1);
-			x->done_any = true;
-		}
+		if ((rc = ask_index(x, &skip)) == VG_OK && !skip)
+			rc = search_row(x);
+		st->by_index += skip ? blocks : 0;
+		if (rc == VG_OK && !x->ended)
+			done_with_row(x);
 	}
 	return rc;
 }
@@ -814,6 +883,7 @@ fini(struct run *x)
 	vg_tokens_close(x->index);
 	vg_block_opener_fini(&x->opener);
 	vg_buf_fini(&x->rows);
+	vg_buf_fini(&x->inner);
 	vg_buf_fini(&x->stored);
 	vg_buf_fini(&x->payload);
 	vg_buf_fini(&x->lower);

@@ -136,7 +136,8 @@ take_row(struct vg_cur *c, struct vg_tokens_row *r)
 	r->last_seq = vg_cur_le64(c);
 	r->first_ns = (int64_t)vg_cur_le64(c);
 	r->last_ns = (int64_t)vg_cur_le64(c);
-	r->flags = vg_cur_le32(c);
+	r->flags = vg_cur_le16(c);
+	r->more = vg_cur_le16(c);
 }
 
 /* @head: what was sealed. */
@@ -145,12 +146,15 @@ take_head(struct vg_tokens_group *g, vg_str head, size_t head_stored)
 {
 	struct vg_cur c = vg_cur_of(head.p, head.n);
 	uint64_t begin = VG_TOKENS_PREAMBLE + head_stored;
+	uint32_t has;
 
 	g->salt = vg_cur_le64(&c);
 	g->hashes = vg_cur_le32(&c);
 	g->npage = vg_cur_le32(&c);
 	g->rice = vg_cur_le32(&c);
-	g->has_dictionary = vg_cur_le32(&c);
+	has = vg_cur_le32(&c);
+	g->has_dictionary = has & VG_GROUP_DICTIONARY;
+	g->has_joints = has & VG_GROUP_JOINTS;
 	g->dictionary_bytes = vg_cur_le32(&c);
 	g->dictionary_stored = vg_cur_le32(&c);
 	if (c.rc != VG_OK || g->hashes == 0 || g->hashes > VG_HASHES_MAX || g->npage == 0 || g->npage > g->hashes || g->rice > 24 ||
@@ -483,6 +487,7 @@ vg_tokens_find(struct vg_tokens *t, size_t at, vg_str piece, struct vg_tokens_se
 	const struct vg_tokens_group *g = &t->group[at];
 	struct vg_words w = { .text = piece };
 	struct vg_tokens_set one;
+	char joint[VG_JOINT];
 	vg_rc rc = VG_OK;
 	struct part p;
 
@@ -495,6 +500,11 @@ vg_tokens_find(struct vg_tokens *t, size_t at, vg_str piece, struct vg_tokens_se
 		set_and(out, &one);
 		if (w.chain >= 3 && (rc = address_find(t, g, &w, &one)) == VG_OK)
 			set_and(out, &one);
+		if (rc == VG_OK && g->has_joints && vg_words_joint(&w, joint)) {
+			one = (struct vg_tokens_set){ { 0 } };
+			rc = word_find(t, g, vg_str_mem(joint, VG_JOINT), &one);
+			set_and(out, &one);
+		}
 	}
 	set_flagged(g, VG_TOKENS_HIDES, out);
 	return rc;

@@ -19,6 +19,8 @@
 #define VG_HEAD_FIXED 32
 #define VG_ROW_BYTES 52
 #define VG_HASHES_MAX (UINT32_C(1) << 23)
+/* What a group has, in its head. */
+enum { VG_GROUP_DICTIONARY = 1, VG_GROUP_JOINTS = 2 };
 /* Numbers of the parts. */
 enum { VG_PART_HEAD, VG_PART_WORDS, VG_PART_PAGE };
 

@@ -22,11 +22,13 @@ struct vg_tokens_builder {
 	uint32_t key;
 	unsigned nblock;
 	struct vg_tokens_row row[VG_TOKENS_BLOCKS];
-	struct vg_buf hash[VG_TOKENS_BLOCKS]; /* u32 each, in no order, each once */
+	size_t row_bytes, payload; /* of a row at most; of the one at hand */
+	struct vg_buf hash[VG_TOKENS_BLOCKS]; /* of each row: u32 each, in no order, each once */
 	struct vg_map words; /* the dictionary */
 	size_t dictionary_bytes;
 	bool overfull;
-	/* of the block at hand */
+	/* of the row at hand, the last one or the next */
+	unsigned hand;
 	uint64_t *seen; /* open addressing, 0 is free; owned */
 	size_t nseen, cap;
 	struct recent recent[RECENT];
@@ -56,6 +58,7 @@ vg_tokens_builder_new(void)
 	if (b == NULL)
 		return NULL;
 	b->cap = (size_t)1 << SEEN_BITS;
+	b->row_bytes = VG_BLOCK_FULL;
 	b->seen = calloc(b->cap, sizeof(*b->seen));
 	if ((b->keys = vg_keys_new()) == NULL || b->seen == NULL) {
 		free(b->seen);
@@ -88,7 +91,13 @@ vg_tokens_blocks(const struct vg_tokens_builder *b)
 	return b->nblock;
 }
 
-/* ---- the words of one block ---- */
+void
+vg_tokens_set_row(struct vg_tokens_builder *b, size_t bytes)
+{
+	b->row_bytes = bytes;
+}
+
+/* ---- the words of one row ---- */
 
 static bool
 grow(struct vg_tokens_builder *b)
@@ -112,7 +121,7 @@ grow(struct vg_tokens_builder *b)
 	return true;
 }
 
-/* Was the hash not seen in this block before?  Equal by all 64 bits: the salt is secret, so nobody makes two words fall together. */
+/* Was the hash not seen in this row before?  Equal by all 64 bits: the salt is secret, so nobody makes two words fall together. */
 static bool
 is_new(struct vg_tokens_builder *b, uint64_t h)
 {
@@ -151,7 +160,7 @@ add_word(struct vg_tokens_builder *b, vg_str word, bool dictionary)
 
 	if (!is_new(b, h))
 		return;
-	vg_buf_le32(&b->hash[b->nblock], (uint32_t)(h >> 32));
+	vg_buf_le32(&b->hash[b->hand], (uint32_t)(h >> 32));
 	if (dictionary)
 		to_dictionary(b, word);
 }
@@ -176,7 +185,7 @@ static void
 add_text(struct vg_tokens_builder *b, vg_str text)
 {
 	struct vg_words w = { .text = text };
-	char small[256], address[VG_ADDRESS_MAX];
+	char small[256], address[VG_ADDRESS_MAX], joint[VG_JOINT];
 	vg_str word;
 	size_t n;
 
@@ -199,6 +208,8 @@ add_text(struct vg_tokens_builder *b, vg_str text)
 		}
 		for (unsigned k = 1; w.chain >= 3 && k <= 3 && (n = vg_words_address(&w, k, address)) != 0; k++)
 			add_word(b, vg_str_mem(address, n), false);
+		if (vg_words_joint(&w, joint) && !is_recent(b, vg_str_mem(joint, VG_JOINT)))
+			add_word(b, vg_str_mem(joint, VG_JOINT), false);
 	}
 }
 
@@ -229,29 +240,68 @@ add_record(void *ctx, uint32_t at, const struct vg_record *r)
 	return b->rc;
 }
 
-vg_rc
-vg_tokens_add(struct vg_tokens_builder *b, uint64_t at, const struct vg_block_head *h, vg_str payload)
+static bool
+goes_on(const struct vg_tokens_builder *b, uint64_t at, const struct vg_block_head *h)
 {
-	struct vg_buf *hash = &b->hash[b->nblock < VG_TOKENS_BLOCKS ? b->nblock : 0];
-	vg_rc rc;
+	const struct vg_tokens_row *r = b->nblock ? &b->row[b->nblock - 1] : NULL;
 
-	if (b->nblock == VG_TOKENS_BLOCKS)
-		return VG_E_LIMIT;
-	if (b->nblock && h->key != b->key)
-		return VG_E_REFUSED;
-	vg_buf_clear(hash);
+	return r && at == r->at + VG_BLOCK_HEAD + r->stored && b->payload + h->payload <= b->row_bytes && r->more + 1 < VG_TOKENS_ROW_BLOCKS;
+}
+
+static void
+begin_row(struct vg_tokens_builder *b)
+{
+	b->hand = b->nblock;
+	vg_buf_clear(&b->hash[b->hand]);
 	memset(b->seen, 0, b->cap * sizeof(*b->seen));
 	memset(b->recent, 0, sizeof(b->recent));
 	b->nseen = 0;
 	b->flags = 0;
-	b->rc = VG_OK;
-	if ((rc = vg_block_each(h, payload, add_record, b)) != VG_OK)
-		return rc;
-	if (hash->rc != VG_OK)
-		return hash->rc;
-	b->row[b->nblock++] = (struct vg_tokens_row){ at, h->stored, h->first_seq, h->last_seq, h->first_ns, h->last_ns, b->flags };
+	b->payload = 0;
+}
+
+/* The block at @at is in the words of the row at hand. */
+static void
+end_block(struct vg_tokens_builder *b, uint64_t at, const struct vg_block_head *h)
+{
+	struct vg_tokens_row *r = &b->row[b->hand];
+
+	if (b->hand == b->nblock) {
+		*r = (struct vg_tokens_row){ .at = at, .first_seq = h->first_seq, .first_ns = h->first_ns, .last_ns = h->last_ns };
+		b->nblock++;
+	} else {
+		r->more++;
+	}
+	r->stored = at + h->stored - r->at;
+	r->last_seq = h->last_seq;
+	r->first_ns = h->first_ns < r->first_ns ? h->first_ns : r->first_ns;
+	r->last_ns = h->last_ns > r->last_ns ? h->last_ns : r->last_ns;
+	r->flags = b->flags;
+	b->payload += h->payload;
 	b->key = h->key;
-	return VG_OK;
+}
+
+vg_rc
+vg_tokens_add(struct vg_tokens_builder *b, uint64_t at, const struct vg_block_head *h, vg_str payload)
+{
+	vg_rc rc;
+
+	if (b->nblock && h->key != b->key)
+		return VG_E_REFUSED;
+	if (!goes_on(b, at, h)) {
+		if (b->nblock == VG_TOKENS_BLOCKS)
+			return VG_E_LIMIT;
+		begin_row(b);
+	}
+	b->rc = VG_OK;
+	rc = vg_block_each(h, payload, add_record, b);
+	if (rc == VG_OK)
+		rc = b->hash[b->hand].rc;
+	if (rc == VG_OK)
+		end_block(b, at, h);
+	else
+		b->payload = b->row_bytes; /* half of a block's words are in it: it takes no more */
+	return rc;
 }
 
 /* ---- the group ---- */
@@ -527,7 +577,8 @@ put_row(struct vg_buf *b, const struct vg_tokens_row *r)
 	vg_buf_le64(b, r->last_seq);
 	vg_buf_le64(b, (uint64_t)r->first_ns);
 	vg_buf_le64(b, (uint64_t)r->last_ns);
-	vg_buf_le32(b, r->flags);
+	vg_buf_le16(b, (uint16_t)r->flags);
+	vg_buf_le16(b, (uint16_t)r->more);
 }
 
 static void
@@ -556,7 +607,7 @@ put_head(struct group *g, const struct pages *p, const struct vg_buf *ends, uint
 	vg_buf_le32(&head, p->hashes);
 	vg_buf_le32(&head, p->npage);
 	vg_buf_le32(&head, p->rice);
-	vg_buf_le32(&head, !b->overfull);
+	vg_buf_le32(&head, VG_GROUP_JOINTS | (b->overfull ? 0 : VG_GROUP_DICTIONARY));
 	vg_buf_le32(&head, words_bytes);
 	vg_buf_le32(&head, words_stored);
 	for (unsigned i = 0; i < b->nblock; i++)

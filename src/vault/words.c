@@ -254,6 +254,20 @@ vg_words_address(const struct vg_words *w, unsigned digits, char *out)
 	return n + digits;
 }
 
+bool
+vg_words_joint(const struct vg_words *w, char out[VG_JOINT])
+{
+	size_t at = w->begin[3];
+
+	if (w->end[2] == 0 || at != w->end[2] + 1 || w->end[2] - w->begin[2] < 3 || w->end[3] - at < 3 || memchr("._-@", w->text.p[at - 1], 4) == NULL)
+		return false;
+	vg_lower(vg_str_mem(w->text.p + at - 4, VG_JOINT), out);
+	for (size_t i = 0; i < VG_JOINT; i++)
+		if (i != 3 && (out[i] < 'a' || out[i] > 'z'))
+			return false;
+	return true;
+}
+
 void
 vg_lower(vg_str s, char *out)
 {

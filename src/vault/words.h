@@ -50,6 +50,11 @@ bool vg_words_next(struct vg_words *w, vg_str *out); /* as written, in any case 
  * VG_ADDRESS_MAX. */
 #define VG_ADDRESS_MAX 32
 size_t vg_words_address(const struct vg_words *w, unsigned digits, char *out);
+/* When the newest word and the one before are joined by one of . _ - @, as in first.last, host.domain, user@host: the last three letters of the one,
+ * what joins them, the first three of the other, in lower case.  So a name is found whose parts are common.  false: they are not, or it is no
+ * letters that meet there. */
+#define VG_JOINT 7
+bool vg_words_joint(const struct vg_words *w, char out[VG_JOINT]);
 /* ASCII letters in lower case; @out has room for s.n. */
 void vg_lower(vg_str s, char *out);
 

@@ -17,7 +17,7 @@ NOBODY = 65534
 
 # What each may do by design.
 OWN = {'own_read', 'own_make'}
-MAY = {'seal': OWN, 'vault': OWN, 'trace': OWN, 'local': OWN, 'publish': {'own_read'}, 'collect': set(), 'detect': set(), 'rules': set()}
+MAY = {'seal': OWN, 'vault': OWN, 'trace': OWN, 'local': OWN, 'publish': {'own_read'}, 'collect': set(), 'detect': set(), 'rules': set(), 'learn': OWN | {'memfd_make'}, 'look': {'own_read'}}
 # Without a root of its own a process sees which names there are, which is not Landlock's to refuse.
 NAMES = {'stat_passwd'}
 MORE_NAMES = {'stat_passwd', 'access_passwd', 'readlink_exe', 'path_only'}

@@ -148,6 +148,7 @@ put_segment(struct vault *v, unsigned which, unsigned first, unsigned last, unsi
 	unsigned block = 0, blocks = (last - first + per_block - 1) / per_block;
 
 	assert_non_null(t);
+	vg_tokens_set_row(t, which ? 9000 : 0); /* some of its rows are several blocks */
 	for (unsigned i = first; i < last; i += per_block, block++) {
 		struct vg_block_writer w = { 0 };
 		struct vg_block_head h;
