@@ -21,6 +21,7 @@
 #include "proc/role.h"
 #include "role/messages.h"
 #include "state/catalogue.h"
+#include "state/signals.h"
 #include "vault/disk.h"
 
 #define CHILDREN_MAX 80
@@ -1002,6 +1003,22 @@ reserve_sources(struct parent *p)
 	return VG_OK;
 }
 
+/* Brought up to date, or refused, before any process rests on it. */
+static vg_rc
+look_at_signals(struct parent *p)
+{
+	char path[4200], why[200];
+	sqlite3 *db;
+	vg_rc rc;
+
+	snprintf(path, sizeof(path), "%s/trace/signals.db", p->o->house->path);
+	if ((rc = vg_signals_open(path, false, why, &db)) == VG_OK)
+		vg_db_close(db);
+	if (why[0])
+		vg_log(rc == VG_OK ? VG_LOG_INFO : VG_LOG_ERROR, "%s", why);
+	return rc;
+}
+
 static vg_rc
 open_catalogue(struct parent *p)
 {
@@ -1094,7 +1111,7 @@ vg_serve(const struct vg_serve_options *o)
 	p.ndetect = vg_settings_processes(o->settings);
 	if (p.ndetect > VG_ROLE_INDEX_MAX)
 		p.ndetect = VG_ROLE_INDEX_MAX;
-	if ((rc = vg_loop_new(&p.loop)) != VG_OK || (rc = prepare_folders(&p)) != VG_OK || (rc = open_catalogue(&p)) != VG_OK || (rc = bind_all(&p)) != VG_OK ||
+	if ((rc = vg_loop_new(&p.loop)) != VG_OK || (rc = prepare_folders(&p)) != VG_OK || (rc = open_catalogue(&p)) != VG_OK || (rc = look_at_signals(&p)) != VG_OK || (rc = bind_all(&p)) != VG_OK ||
 	    (rc = prepare_rules(&p)) != VG_OK)
 		return rc;
 	return run(&p);

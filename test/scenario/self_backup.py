@@ -182,7 +182,7 @@ def killed(w):
     for i in range(30):
         before = read(target) if os.path.exists(target) else None
         p = subprocess.Popen([VIGIE, 'self-backup', '--state', w.state, '--to', target], env=env(VIGIE_DATA=DATA), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(dice.random() * 0.05 if i % 6 else 2)
+        time.sleep(dice.random() * 0.05 if i % 6 else 0.5)
         p.kill()
         p.wait()
         seen += any(n.startswith('.vigie-self-backup.') for n in os.listdir(folder))
