@@ -278,6 +278,26 @@ def killed_restores(good, url, recovery):
     print(middle, 'restores were ended while members took their places')
 
 
+def ahead(good):
+    """The witness has less than the backup knew of: what is between is told to be lost, and its numbers are given to nobody."""
+    state = path('ahead')
+    shutil.copytree(path('bare'), state)
+    members = {k: v for k, v in unpack(good).items() if k != 'manifest'}
+    name = made('ahead.tar.zst', members, 'vigie self-backup 1\nprogram 0.1.0\nnode n\nmade 2026-01-01T00:00:00Z\nnext 5000000\n')
+    r = vigie('self-backup', 'restore', name, '--state', state)
+    check(r.returncode == 0 and 'the watch had it up to 5000000: what is between is lost' in r.stdout, 'told: ' + r.stdout)
+    w = Watch('ahead')
+    w.settings('vault:\n  checkpoint-every: 2s\n')
+    w.start()
+    with socket.create_connection(('127.0.0.1', w.port('syslog'))) as s:
+        s.sendall(b'<38>1 - web1 sshd - - - afterwards\n')
+    found = until(lambda: w.search('afterwards'), 10)
+    check(found and found[0]['seq'] > 5000000, 'numbers go on behind: %s' % found)
+    w.stop()
+    r = vigie('vault', 'verify', '--state', state)
+    check(r.returncode == 3, 'it is sound: %d %s' % (r.returncode, r.stdout))
+
+
 def main():
     rule = keyword_rule('Evil word', 'evil')
     w = Watch(rules=[rule], settings=SETTINGS)
@@ -329,6 +349,7 @@ def main():
         check(vigie('vault', 'restore', '--state', path('blind'), '--from', url).returncode == 0, 'the evidence, without its keys')
         refused('keys are not here', good, '--recovery-key', state=path('blind'))
         killed_restores(good, url, recovery)
+        ahead(good)
 
         check(vigie('vault', 'restore', '--state', path('new'), '--from', url, '--recovery-key', recovery).returncode == 0, 'the evidence is back')
         r = vigie('self-backup', 'restore', good, '--state', path('new'))
