@@ -35,8 +35,8 @@ vg_help_print(const struct vg_command *c)
 		puts("usage: vigie COMMAND [OPTIONS] [ARGUMENTS]\n");
 		puts("The watch of a small company: evidence in, the attack's story out.\n");
 		for (c = vg_commands; c->name; c++) {
-			printf("  %-19s ", c->name);
-			wrapped(c->summary, 22, 22);
+			printf("  %-20s ", c->name);
+			wrapped(c->summary, 23, 23);
 		}
 		puts("\n`vigie help COMMAND` says more.  Exit codes: 0 done, 1 found (--fail-on) or\n"
 		     "refused, 2 wrong command line, 3 nothing could be read, 4 failed,\n130 interrupted.");

@@ -26,7 +26,5 @@ struct vg_self_lost {
 	uint64_t erased_blocks; /* whose key was destroyed */
 };
 vg_rc vg_self_find_lost(struct vg_house *h, sqlite3 *catalogue, uint64_t next, struct vg_self_lost *out) VG_MUST;
-/* The first record's number that no checkpoint of the vault counts; 1: there is no vault. */
-vg_rc vg_self_vault_next(struct vg_house *h, uint64_t *out) VG_MUST;
 
 #endif

@@ -431,7 +431,7 @@ take_node(struct backup *x)
 static vg_rc
 gather(struct backup *x)
 {
-	vg_rc rc = vg_self_vault_next(&x->h, &x->m.next); /* first: who sent what came before has its row then */
+	vg_rc rc = vg_house_vault_next(&x->h, &x->m.next); /* first: who sent what came before has its row then */
 
 	x->m.made_ns = vg_clock_ns() / VG_SEC * VG_SEC;
 	snprintf(x->m.program, sizeof(x->m.program), "%s", VIGIE_VERSION);

@@ -68,7 +68,7 @@ is_untouched(struct restore *r)
 static int
 check_vault(struct restore *r, bool without)
 {
-	vg_rc rc = vg_self_vault_next(&r->h, &r->vault_next);
+	vg_rc rc = vg_house_vault_next(&r->h, &r->vault_next);
 
 	if (rc != VG_OK) {
 		vg_log(VG_LOG_ERROR, "self-backup: the vault's checkpoint cannot be read: %s", rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));

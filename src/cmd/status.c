@@ -8,11 +8,13 @@
 #include "cmd/common.h"
 #include "cmd/indicator.h"
 #include "cmd/watch.h"
+#include "cmd/self.h"
 #include "net/loop.h"
 #include "proc/role.h"
 #include "vault/disk.h"
 
 #define STATUS_MAX ((size_t)4 << 20)
+#define LAST_MAX ((size_t)16 << 10)
 #define OLD_S 5 /* a status that is older: nobody writes it */
 
 const struct vg_opt vg_status_opts[] = {
@@ -188,13 +190,44 @@ put_sources(struct vg_buf *b, struct vg_house *h)
 	vg_db_close(db);
 }
 
-static int
-print_jsonl(vg_str text, bool runs)
+/* When `vigie self-backup` last wrote one; 0: never. */
+static int64_t
+last_backup(struct vg_disk *d, struct vg_buf *text)
 {
-	struct vg_buf b = { 0 };
+	int64_t time_ns = 0;
+
+	vg_buf_clear(text);
+	if (vg_disk_slurp(d, VG_SELF_LAST, LAST_MAX, text) != VG_OK || !vg_str_i64(value_of(vg_buf_str(text), "time"), &time_ns))
+		return 0;
+	return time_ns;
+}
+
+static void
+put_backup(struct vg_buf *b, struct vg_disk *d, int64_t now_ns)
+{
+	struct vg_buf text = { 0 };
+	int64_t time_ns = last_backup(d, &text);
+
+	if (time_ns) {
+		int64_t h = (now_ns - time_ns) / VG_HOUR;
+
+		vg_buf_printf(b, h < 48 ? "self-backup       %lld h ago, " : "self-backup       %lld days ago, ", (long long)(h < 48 ? h : h / 24));
+		vg_buf_safe(b, value_of(vg_buf_str(&text), "file"));
+		vg_buf_putc(b, '\n');
+	} else {
+		vg_buf_puts(b, "self-backup       never (`vigie self-backup --to FILE`: names, keys and signals are in no copy of the evidence)\n");
+	}
+	vg_buf_fini(&text);
+}
+
+static int
+print_jsonl(vg_str text, bool runs, struct vg_disk *d)
+{
+	struct vg_buf b = { 0 }, last = { 0 };
 	vg_str line;
 
-	vg_buf_printf(&b, "{\"running\":%s", runs ? "true" : "false");
+	vg_buf_printf(&b, "{\"running\":%s,\"self_backup_seconds\":%lld", runs ? "true" : "false", (long long)(last_backup(d, &last) / VG_SEC));
+	vg_buf_fini(&last);
 	while (vg_str_split(&text, '\n', &line)) {
 		size_t sp = vg_str_chr(line, ' ');
 		vg_str value = vg_str_skip(line, sp == VG_NPOS ? line.n : sp + 1);
@@ -234,7 +267,7 @@ vg_cmd_status(const struct vg_args *a)
 	}
 	runs = now_ns - time_ns < OLD_S * VG_SEC && pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
 	if (jsonl) {
-		code = print_jsonl(vg_buf_str(&file), runs);
+		code = print_jsonl(vg_buf_str(&file), runs, &d);
 	} else if (!runs) {
 		vg_buf_printf(&b, "no watch runs on %s (`vigie serve --state %s` begins one)\n", h.path, h.path);
 	} else {
@@ -245,6 +278,7 @@ vg_cmd_status(const struct vg_args *a)
 		put_checkpoints(&b, vg_buf_str(&file), now_ns / VG_SEC);
 		put_sources(&b, &h);
 		put_indicators(&b, vg_buf_str(&file), &h);
+		put_backup(&b, &d, now_ns);
 	}
 	if (!jsonl)
 		code = vg_print(&b);

@@ -215,8 +215,9 @@ vg_cmd_vault_restore(const struct vg_args *a)
 		vg_log(VG_LOG_ERROR, "vault restore: the evidence is there, but not all that a watch needs: %s", rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
 		return VG_EXIT_FAILED;
 	}
-	printf("%zu tenants restored and verified; the keys of %zu are open%s.\n`vigie serve --state %s` goes on from here, in a new epoch that the witness's "
-	       "people accept (`vigie witness accept`).\n", tenants, opened, have ? "" : " (--recovery-key opens them)", h.path);
+	printf("%zu tenants restored and verified; the keys of %zu are open%s.\n`vigie self-backup restore FILE --state %s`, now, brings the names of sources, keys and "
+	       "signals, where there is one.\n`vigie serve --state %s` goes on from here, in a new epoch that the witness's "
+	       "people accept (`vigie witness accept`).\n", tenants, opened, have ? "" : " (--recovery-key opens them)", h.path, h.path);
 	vg_house_close(&h);
 	return VG_EXIT_OK;
 }

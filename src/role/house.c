@@ -12,6 +12,7 @@
 
 #include "net/tls.h"
 #include "state/format.h"
+#include "vault/checkpoint.h"
 #include "vault/disk.h"
 #include "vault/destruction.h"
 #include "vault/keyring.h"
@@ -319,4 +320,44 @@ vg_house_read(const char *path, struct vg_buf *out)
 		out->n += (size_t)k;
 	close(fd);
 	return k < 0 ? VG_E_SYS : VG_OK;
+}
+
+struct nexts {
+	struct vg_disk *vault;
+	uint64_t next;
+};
+
+static vg_rc
+on_tenant_of_vault(void *ctx, const char *name)
+{
+	struct nexts *x = ctx;
+	struct vg_disk t = { .read_only = true };
+	struct vg_buf note = { 0 };
+	struct vg_checkpoint c;
+	vg_str text;
+	vg_rc rc;
+
+	t.dir = openat(x->vault->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (name[0] == '.' || t.dir < 0) {
+		vg_disk_close(&t);
+		return VG_OK; /* a file */
+	}
+	rc = vg_disk_slurp(&t, VG_CHECKPOINT_FILE, VG_NOTE_BYTES_MAX, &note);
+	if (rc == VG_OK && (rc = vg_note_text(vg_buf_str(&note), &text)) == VG_OK && (rc = vg_checkpoint_parse(text, &c)) == VG_OK && c.seq > x->next)
+		x->next = c.seq;
+	vg_buf_fini(&note);
+	vg_disk_close(&t);
+	return rc == VG_E_NOTFOUND ? VG_OK : rc;
+}
+
+vg_rc
+vg_house_vault_next(struct vg_house *h, uint64_t *out)
+{
+	struct vg_disk vault = { .dir = openat(h->dir, "vault", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), .read_only = true };
+	struct nexts x = { &vault, 1 };
+	vg_rc rc = vault.dir < 0 ? VG_OK : vg_disk_each(&vault, "", on_tenant_of_vault, &x);
+
+	vg_disk_close(&vault);
+	*out = x.next;
+	return rc;
 }

@@ -45,6 +45,8 @@ vg_rc vg_house_read_key(struct vg_house *h, const char *tenant, uint8_t out[32])
 vg_rc vg_house_tls(struct vg_house *h, struct vg_buf *cert, struct vg_buf *key, char why[300]) VG_MUST;
 /* A folder in it, made when it is not there; -1. */
 int vg_house_folder(struct vg_house *h, const char *name);
+/* The first record's number that no checkpoint of the vault counts; 1: there is no vault.  VG_E_FORMAT, VG_E_SYS. */
+vg_rc vg_house_vault_next(struct vg_house *h, uint64_t *out) VG_MUST;
 /* Append a file that people named; at most 1 MiB. */
 vg_rc vg_house_read(const char *path, struct vg_buf *out) VG_MUST;
 

@@ -23,6 +23,7 @@
 #include "role/messages.h"
 #include "role/retention.h"
 #include "state/catalogue.h"
+#include "state/signals.h"
 #include "vault/disk.h"
 
 #define CHILDREN_MAX 80
@@ -1194,19 +1195,59 @@ prepare_folders(struct parent *p)
 	return p->tenants.rc;
 }
 
+/* The evidence is older than the catalogue: its records have numbers of sources that nobody can name, and that nobody else may be given. */
+static vg_rc
+reserve_sources(struct parent *p)
+{
+	struct vg_source s = { .id = VG_SOURCES_MAX, .name = VG_STR("sources-of-before") };
+	uint64_t next = 1;
+	vg_rc rc = vg_house_vault_next(p->o->house, &next);
+
+	if (rc != VG_OK || next <= 1)
+		return rc;
+	s.first_ns = s.last_ns = vg_clock_ns();
+	if ((rc = vg_catalogue_tenant(p->db, p->o->settings->tenants.item[0].name, &s.tenant)) != VG_OK || (rc = vg_catalogue_unknown(p->db, &s)) != VG_OK)
+		return rc;
+	vg_log(VG_LOG_WARNING, "vault/catalogue.db is new, and the evidence is not: sources of earlier records have no name (`vigie self-backup restore` brings them), "
+			       "and their numbers up to %d are given to nobody", VG_SOURCES_MAX);
+	return VG_OK;
+}
+
+/* Brought up to date, or refused, before any process rests on it. */
+static vg_rc
+look_at_signals(struct parent *p)
+{
+	char path[4200], why[200];
+	sqlite3 *db;
+	vg_rc rc;
+
+	snprintf(path, sizeof(path), "%s/trace/signals.db", p->o->house->path);
+	if ((rc = vg_signals_open(path, false, why, &db)) == VG_OK)
+		vg_db_close(db);
+	if (why[0])
+		vg_log(rc == VG_OK ? VG_LOG_INFO : VG_LOG_ERROR, "%s", why);
+	return rc;
+}
+
 static vg_rc
 open_catalogue(struct parent *p)
 {
 	char path[4200], why[200];
+	bool fresh;
 	vg_rc rc;
 
 	snprintf(path, sizeof(path), "%s/vault/catalogue.db", p->o->house->path);
+	fresh = access(path, F_OK) < 0;
 	if ((rc = vg_catalogue_open(path, false, why, &p->db)) != VG_OK) {
 		vg_log(VG_LOG_ERROR, "%s", why);
 		return rc;
 	}
 	if (why[0])
 		vg_log(VG_LOG_INFO, "%s", why);
+	if (fresh && (rc = reserve_sources(p)) != VG_OK) {
+		vg_log(VG_LOG_ERROR, "%.200s: %s", path, vg_rc_name(rc));
+		return rc;
+	}
 	p->keys_version = vg_catalogue_version(p->db);
 	return vg_catalogue_keys(p->db, put_key, &p->keys);
 }
@@ -1285,7 +1326,7 @@ vg_serve(const struct vg_serve_options *o)
 	p.ndetect = vg_settings_processes(o->settings);
 	if (p.ndetect > VG_ROLE_INDEX_MAX)
 		p.ndetect = VG_ROLE_INDEX_MAX;
-	if ((rc = vg_loop_new(&p.loop)) != VG_OK || (rc = prepare_folders(&p)) != VG_OK || (rc = open_catalogue(&p)) != VG_OK || (rc = bind_all(&p)) != VG_OK ||
+	if ((rc = vg_loop_new(&p.loop)) != VG_OK || (rc = prepare_folders(&p)) != VG_OK || (rc = open_catalogue(&p)) != VG_OK || (rc = look_at_signals(&p)) != VG_OK || (rc = bind_all(&p)) != VG_OK ||
 	    (rc = prepare_rules(&p)) != VG_OK)
 		return rc;
 	return run(&p);

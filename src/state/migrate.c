@@ -1,7 +1,10 @@
 #include "state/migrate.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 
@@ -265,6 +268,20 @@ vg_db_vet(const char *path, const char *name, const char *const *step, unsigned 
 	return rc;
 }
 
+/* SQLite would take one that is there. */
+static vg_rc
+make_new(const char *path, char why[VG_DB_WHY])
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0) {
+		snprintf(why, VG_DB_WHY, "%s: %s", short_name(path), strerror(errno));
+		return VG_E_SYS;
+	}
+	close(fd);
+	return VG_OK;
+}
+
 vg_rc
 vg_db_snapshot(const char *from, const char *to, char why[VG_DB_WHY])
 {
@@ -274,8 +291,10 @@ vg_db_snapshot(const char *from, const char *to, char why[VG_DB_WHY])
 	why[0] = 0;
 	if (rc == VG_OK) {
 		(void)sqlite3_busy_timeout(a, SNAPSHOT_BUSY_MS);
-		rc = vg_db_rc(sqlite3_open_v2(to, &b, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXCLUSIVE, NULL));
+		rc = make_new(to, why);
 	}
+	if (rc == VG_OK)
+		rc = vg_db_rc(sqlite3_open_v2(to, &b, SQLITE_OPEN_READWRITE, NULL));
 	/* nobody else sees @to: it needs no journal, and one file is all of it */
 	if (rc == VG_OK && (rc = vg_db_run(b, "PRAGMA synchronous=OFF")) == VG_OK && (rc = copy_all(a, b)) == VG_OK)
 		rc = vg_db_run(b, "PRAGMA journal_mode=DELETE");

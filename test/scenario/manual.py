@@ -14,7 +14,7 @@ def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     vigie, path = sys.argv[1:]
-    commands = re.findall(r"^  ([a-z]+(?: [a-z-]+)?)  ", run(vigie, "help"), re.M)
+    commands = re.findall(r"^  ([a-z-]+(?: [a-z-]+)?)  ", run(vigie, "help"), re.M)
     known = {c: set(re.findall(r"^  (--[a-z-]+)", run(vigie, "help", *c.split()), re.M)) for c in commands}
     with open(path, encoding="utf-8") as f:
         text = re.sub(r"\\f[A-Z]", "", f.read()).replace("\\-", "-")

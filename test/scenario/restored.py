@@ -2,7 +2,6 @@
 counted; without the recovery key it cannot be read, and nothing makes another key in its place."""
 import hashlib
 import os
-import re
 import shutil
 import signal
 import socket
@@ -10,47 +9,18 @@ import subprocess
 import time
 
 import watch
-from scenario import VIGIE, check, end, env, path, write
+from scenario import VIGIE, check, end, env, path
 from watch import DATA, Watch, until
+from witnessed import TOKEN, checkpoint, recovery_key, start_witness, vigie, witness_url
 
-TOKEN = '0123456789abcdef0123456789abcdef'
 LINES = 3000
 SILENCE = 8
 watch.LISTENERS += ('witness',)
 
 
-def vigie(*words):
-    return subprocess.run([VIGIE, *words], env=env(VIGIE_DATA=DATA), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
-
-
-def pin_of(certificate):
-    shell = 'openssl x509 -in "$1" -pubkey -noout | openssl pkey -pubin -outform DER | sha256sum'
-    return subprocess.run(['sh', '-c', shell, 'sh', certificate], stdout=subprocess.PIPE, text=True, check=True).stdout.split()[0]
-
-
-def checkpoint(state, name='vault/default/checkpoint'):
-    """Leaves, first record not in it, epoch."""
-    try:
-        with open(os.path.join(state, name), encoding='utf-8') as f:
-            lines = f.read().split('\n')
-    except FileNotFoundError:
-        return 0, 0, 0
-    return int(lines[1]), int(lines[3].split()[1]), int(lines[4].split()[1])
-
-
 def sealed(state):
     with open(state + '/vault/default/keys/tenant.sealed', 'rb') as f:
         return hashlib.sha256(f.read()).hexdigest()
-
-
-def start_witness(w, state):
-    write('token', TOKEN)
-    url = 'https://' + re.search(r'listening on (\S+) \(witness', w.said()).group(1)
-    with open(path('witness.log'), 'wb') as log:
-        process = subprocess.Popen([VIGIE, 'witness', '--state', state, '--from', url, '--token-file', path('token'), '--pin', pin_of(w.state + '/tls/cert.pem'),
-                                    '--every', '1s', '--silence', '%ds' % SILENCE, '--listen', '127.0.0.1:0', '--alarm-command',
-                                    'echo "$VIGIE_ALARM_KIND" >> ' + path('alarms')], env=env(VIGIE_DATA=DATA), stdout=log, stderr=log)
-    return process
 
 
 def restore(state, url, *words):
@@ -60,22 +30,20 @@ def restore(state, url, *words):
 def main():
     w = Watch(settings='witness:\n  token: %s\nvault:\n  checkpoint-every: 2s\n' % TOKEN).start()
     keeps = path('witness')
-    witness = start_witness(w, keeps)
+    witness = start_witness(w, keeps, SILENCE)
     try:
         with socket.create_connection(('127.0.0.1', w.port('syslog'))) as s:
             for i in range(LINES):
                 s.sendall(b'<38>1 - web1 sshd - - - needle%d\n' % i)
             check(until(lambda: checkpoint(keeps)[1] > LINES, 40), 'the witness has all records: %s' % (checkpoint(keeps),))
-            text = vigie('vault', 'recovery-key', '--state', w.state).stdout
-            write('recovery', ' '.join(re.findall(r'\b[0-9a-f]{16}\b', text)))
+            recovery_key(w)
             s.sendall(b'<38>1 - web1 sshd - - - in the middle\n')
             w.process.send_signal(signal.SIGKILL)
             w.process.wait()
         lost = time.monotonic()
         said = until(lambda: os.path.exists(path('alarms')) and 'silence' in open(path('alarms'), encoding='utf-8').read(), SILENCE + 10)
         check(said and time.monotonic() - lost < SILENCE + 5, 'the alarm came in time')
-        port = until(lambda: re.search(r'port (\d+)', open(path('witness.log'), encoding='utf-8').read()), 5)
-        url = 'http://127.0.0.1:%s' % port.group(1)
+        url = witness_url()
 
         r = restore('blind', url)
         check(r.returncode == 0, 'restored without the key: ' + r.stdout)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -303,8 +304,8 @@ static const char *const two[] = {
 	"CREATE TABLE a (id INTEGER PRIMARY KEY, x TEXT) STRICT; CREATE TABLE b (id INTEGER PRIMARY KEY, a INTEGER NOT NULL REFERENCES a) STRICT",
 	"ALTER TABLE a ADD COLUMN y INTEGER NOT NULL DEFAULT 5; UPDATE a SET y = id * 2; CREATE INDEX a_y ON a(y)",
 };
-static const char rows_1[] = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) INSERT INTO a SELECT i, 'text ' || i FROM n;"
-			     "INSERT INTO b SELECT id, id FROM a";
+static const char rows_1[] = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) INSERT INTO a (id, x) SELECT i, 'text ' || i FROM n;"
+			     "INSERT INTO b (id, a) SELECT id, id FROM a";
 
 static void
 make_1(struct place *p)
@@ -563,6 +564,166 @@ an_old_one_is_read_without_touching_it(void **state)
 	place_drop(&p);
 }
 
+/* ---- files that come from elsewhere, and go there ---- */
+
+static void
+vetted(const char *sql, unsigned version, vg_rc as, const char *says)
+{
+	struct place p;
+	sqlite3 *db;
+
+	place_make(&p);
+	assert_int_equal(vg_db_open(p.path, false, two, version, p.why, &db), VG_OK);
+	assert_int_equal(vg_db_run(db, rows_1), VG_OK);
+	assert_int_equal(vg_db_run(db, sql), VG_OK);
+	vg_db_close(db);
+	assert_int_equal(vg_db_vet(p.path, "x.db", two, 2, p.why), as);
+	if (strstr(p.why, says) == NULL)
+		fail_msg("%s: \"%s\" is not in it", p.why, says);
+	place_drop(&p);
+}
+
+static void
+what_comes_from_elsewhere_is_looked_at(void **state)
+{
+	(void)state;
+	for (unsigned version = 1; version <= 2; version++) {
+		vetted("", version, VG_OK, "");
+		vetted("ANALYZE", version, VG_E_REFUSED, "does not have"); /* we never run it */
+		vetted("CREATE TABLE c (x)", version, VG_E_REFUSED, "tables, triggers or views that version");
+		vetted("CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM b; END", version, VG_E_REFUSED, "does not have");
+		vetted("CREATE VIEW v AS SELECT 1", version, VG_E_REFUSED, "does not have");
+		vetted("CREATE INDEX i ON a(x)", version, VG_E_REFUSED, "does not have");
+		vetted("ALTER TABLE a ADD COLUMN z TEXT", version, VG_E_REFUSED, "does not have");
+		vetted("DROP TABLE b", version, VG_E_REFUSED, "does not have");
+		vetted("PRAGMA foreign_keys=OFF; DELETE FROM a WHERE id = 5", version, VG_E_FORMAT, "x.db");
+		vetted("PRAGMA user_version=3", version, VG_E_UNSUP, "later Vigie");
+		vetted("PRAGMA user_version=0", version, VG_E_UNSUP, "no database of Vigie");
+	}
+	vetted("PRAGMA user_version=2", 1, VG_E_REFUSED, "does not have"); /* it says so, and is not */
+}
+
+static void
+a_damaged_one_is_told(void **state)
+{
+	struct place p;
+	sqlite3 *db;
+	int fd;
+
+	(void)state;
+	make_1(&p);
+	assert_int_equal(vg_db_open(p.path, false, two, 2, p.why, &db), VG_OK);
+	vg_db_close(db);
+	fd = open(p.path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "damaged here", 12, 4096 + 100), 12); /* in a table's cells */
+	assert_int_equal(pwrite(fd, "and here", 8, 4096), 8);
+	close(fd);
+	assert_int_equal(vg_db_vet(p.path, "x.db", two, 2, p.why), VG_E_FORMAT);
+	assert_non_null(strstr(p.why, "x.db"));
+	place_drop(&p);
+}
+
+/* A writer that commits two rows at a time, all the while. */
+static void
+a_snapshot_is_of_one_moment(void **state)
+{
+	struct place p;
+	char to[120], why[VG_DB_WHY];
+	pid_t pid;
+	sqlite3 *db;
+	int status;
+
+	(void)state;
+	make_1(&p);
+	snprintf(to, sizeof(to), "%s/copy.db", p.dir);
+	assert_int_equal(sqlite3_open(p.path, &db), SQLITE_OK);
+	assert_int_equal(vg_db_run(db, "DELETE FROM b; DELETE FROM a"), VG_OK);
+	(void)sqlite3_close(db);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || vg_db_open(p.path, false, two, 1, p.why, &db) != VG_OK)
+			_exit(1);
+		for (;;)
+			if (vg_db_run(db, "BEGIN; INSERT INTO a (x) VALUES ('one'); INSERT INTO b (a) VALUES (last_insert_rowid()); COMMIT") != VG_OK)
+				_exit(1);
+	}
+	for (int i = 0; i < 40; i++) {
+		struct vg_buf b = { 0 };
+
+		usleep(2000);
+		assert_int_equal(vg_db_snapshot(p.path, to, why), VG_OK);
+		assert_int_equal(vg_db_vet(to, "copy.db", two, 2, why), VG_OK);
+		assert_int_equal(sqlite3_open(to, &db), SQLITE_OK);
+		ask_db(db, "SELECT (SELECT count(*) FROM a) = (SELECT count(*) FROM b), (SELECT count(*) FROM a) >= 0", &b);
+		ask_db(db, "PRAGMA journal_mode", &b);
+		vg_buf_putc(&b, 0);
+		assert_string_equal(b.p, "1|1;delete;"); /* one file is all of it */
+		(void)sqlite3_close(db);
+		vg_buf_fini(&b);
+		assert_int_not_equal(vg_db_snapshot(p.path, to, why), VG_OK); /* nothing is written over */
+		assert_int_equal(unlink(to), 0);
+	}
+	assert_int_equal(waitpid(pid, &status, WNOHANG), 0); /* it was never in the writer's way */
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_not_equal(vg_db_snapshot("/nowhere/x.db", to, why), VG_OK);
+	place_drop(&p);
+}
+
+static void
+unknown_sources_keep_their_numbers(void **state)
+{
+	struct vg_source s = { .id = 40, .tenant = 1, .name = VG_STR("unknown-40"), .first_ns = 5, .last_ns = 6, .records = 7, .bytes = 8 };
+	struct vg_source n = { .tenant = 4, .name = VG_STR("new"), .address = VG_STR("a"), .listener = VG_STR("l"), .first_ns = 1, .last_ns = 1 };
+	struct vg_buf b = { 0 };
+	struct place p;
+	sqlite3 *db;
+
+	(void)state;
+	place_make(&p);
+	raw(p.path, catalogue_1);
+	assert_int_equal(vg_catalogue_open(p.path, false, p.why, &db), VG_OK);
+	assert_int_equal(vg_catalogue_unknown(db, &s), VG_OK);
+	s.id = 3; /* one that is known stays what it is */
+	assert_int_equal(vg_catalogue_unknown(db, &s), VG_OK);
+	assert_int_equal(vg_catalogue_source(db, &n), VG_OK);
+	assert_int_equal(n.id, 41);
+	assert_int_equal(vg_catalogue_sources(db, see_source, &b), VG_OK);
+	vg_buf_putc(&b, 0);
+	assert_non_null(strstr(b.p, "3 1 dc1 1 10.0.0.5"));
+	assert_non_null(strstr(b.p, "40 1 unknown-40 0  restored 2  5 6 7 8 0 0 0 0;"));
+	vg_db_close(db);
+	vg_buf_fini(&b);
+	place_drop(&p);
+}
+
+static void
+the_next_number_is_behind_all_that_are_named(void **state)
+{
+	struct place p;
+	uint64_t next;
+	sqlite3 *db;
+
+	(void)state;
+	place_make(&p);
+	assert_int_equal(vg_signals_open(p.path, false, p.why, &db), VG_OK);
+	assert_int_equal(vg_signals_next(db, &next), VG_OK);
+	assert_int_equal(next, 1);
+	assert_int_equal(vg_state_set(db, "next", VG_STR("43")), VG_OK);
+	assert_int_equal(vg_signals_next(db, &next), VG_OK);
+	assert_int_equal(next, 43);
+	vg_db_close(db);
+	place_drop(&p);
+	place_make(&p);
+	raw(p.path, signals_1);
+	assert_int_equal(vg_signals_open(p.path, false, p.why, &db), VG_OK);
+	assert_int_equal(vg_signals_next(db, &next), VG_OK);
+	assert_int_equal(next, 0x2c); /* behind the second one of the evidence */
+	vg_db_close(db);
+	place_drop(&p);
+}
+
 int
 main(void)
 {
@@ -578,6 +739,11 @@ main(void)
 		cmocka_unit_test(whoever_is_killed_leaves_it_whole),
 		cmocka_unit_test(many_at_once_do_it_once),
 		cmocka_unit_test(an_old_one_is_read_without_touching_it),
+		cmocka_unit_test(what_comes_from_elsewhere_is_looked_at),
+		cmocka_unit_test(a_damaged_one_is_told),
+		cmocka_unit_test(a_snapshot_is_of_one_moment),
+		cmocka_unit_test(unknown_sources_keep_their_numbers),
+		cmocka_unit_test(the_next_number_is_behind_all_that_are_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
