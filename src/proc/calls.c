@@ -61,7 +61,7 @@ static const struct allowed table[] = {
 	PLAIN(epoll_wait, VG_MAY_LOOP), PLAIN(epoll_pwait, VG_MAY_LOOP), PLAIN(epoll_ctl, VG_MAY_LOOP), PLAIN(epoll_create1, VG_MAY_LOOP),
 	PLAIN(accept4, VG_MAY_LOOP), PLAIN(accept, VG_MAY_LOOP), PLAIN(recvfrom, VG_MAY_LOOP | VG_MAY_CONNECT), PLAIN(recvmmsg, VG_MAY_LOOP),
 	PLAIN(shutdown, VG_MAY_LOOP | VG_MAY_CONNECT), PLAIN(getsockopt, VG_MAY_LOOP | VG_MAY_CONNECT),
-	PLAIN(getsockname, VG_MAY_LOOP | VG_MAY_CONNECT), PLAIN(getpeername, VG_MAY_LOOP | VG_MAY_CONNECT), PLAIN(eventfd2, VG_MAY_LOOP),
+	PLAIN(getsockname, VG_MAY_LOOP | VG_MAY_CONNECT), PLAIN(getpeername, VG_MAY_LOOP | VG_MAY_CONNECT), PLAIN(eventfd2, VG_MAY_LOOP | VG_MAY_CONNECT),
 	PLAIN(nanosleep, VG_MAY_LOOP), PLAIN(timerfd_create, VG_MAY_LOOP), PLAIN(timerfd_settime, VG_MAY_LOOP), PLAIN(dup, VG_MAY_LOOP),
 	PLAIN(sendfile, VG_MAY_LOOP), PLAIN(select, VG_MAY_LOOP), PLAIN(pselect6, VG_MAY_LOOP), PLAIN(clock_getres, VG_MAY_LOOP),
 	PLAIN(sysinfo, VG_MAY_LOOP | ANY_FILE), PLAIN(uname, VG_MAY_LOOP | ANY_FILE | VG_MAY_CONNECT),

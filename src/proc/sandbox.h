@@ -18,7 +18,6 @@ enum vg_sandbox_may {
 	VG_MAY_WATCH = 16,  /* inotify */
 	VG_MAY_MEMORY = 32, /* make memory that has a descriptor, to be handed on */
 };
-#define VG_SANDBOX_ALSO 4
 struct vg_sandbox_limits {
 	const char *name;   /* what ps(1) shows; NULL: it has one */
 	size_t data_bytes;  /* private memory; 0: no limit.  Not applied under AddressSanitizer */
@@ -30,7 +29,6 @@ struct vg_sandbox_limits {
 	 * they are (proc/view.h), and its folder by its descriptor alone.  NULL: none. */
 	const char *const *see;
 	const char *const *list;   /* with @see: folders of which it may read the names at and below, and no file; may be NULL */
-	int also[VG_SANDBOX_ALSO]; /* with @see: more folders that it may change; 0: none */
 };
 enum vg_sandbox_weakness {
 	VG_WEAK_LANDLOCK = 1, /* the kernel has no Landlock */
