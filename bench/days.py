@@ -158,20 +158,16 @@ def forget(o):
             os.close(fd)
 
 
-def disk_reads():
-    with open('/proc/diskstats', encoding='ascii') as f:
-        return sum(int(line.split()[5]) for line in f if not re.search(r'\d$|loop|ram', line.split()[2])) * 512
-
-
-def processor_s():
+def used():
+    """By programs that ended: processor time in seconds, bytes read from the disk."""
     u = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return u.ru_utime + u.ru_stime
+    return u.ru_utime + u.ru_stime, u.ru_inblock * 512
 
 
 def search(o, user, limit):
     """Seconds to the first line, to the last, lines, processor time."""
     forget(o)
-    used, begin, read = processor_s(), time.monotonic(), disk_reads()
+    before, begin = used(), time.monotonic()
     p = subprocess.Popen([o.vigie, 'vault', 'search', user, '--state', o.state, '--format', 'jsonl'] + (['--limit', str(limit)] if limit else []), stdout=subprocess.PIPE)
     first, n = None, 0
     for _ in p.stdout:
@@ -181,7 +177,8 @@ def search(o, user, limit):
     took = time.monotonic() - begin
     if p.wait() not in (0, 1):
         raise SystemExit('search %s: exit code %d' % (user, p.returncode))
-    return first, took, n, processor_s() - used, disk_reads() - read
+    after = used()
+    return first, took, n, after[0] - before[0], after[1] - before[1]
 
 
 def tell_search(o, user, expected, raw):
@@ -196,9 +193,9 @@ def tell_search(o, user, expected, raw):
 
 def verify(o, made, *words):
     forget(o)
-    used, begin = processor_s(), time.monotonic()
+    before, begin = used()[0], time.monotonic()
     r = subprocess.run([o.vigie, 'vault', 'verify', '--state', o.state, '--quiet', *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    took, cpu = time.monotonic() - begin, processor_s() - used
+    took, cpu = time.monotonic() - begin, used()[0] - before
     say('verify ' + ' '.join(words), '%.1f s, processor time %.1f s: %.2f GB/s of raw log, %.2f GB/s a core; exit code %d' % (took, cpu, made['raw'] / took / 1e9, made['raw'] / cpu / 1e9, r.returncode))
     if r.returncode not in (0, 3):
         print(r.stdout.decode('utf-8', 'replace'))

@@ -239,6 +239,21 @@ by_first(const void *a, const void *b)
 }
 
 static vg_rc
+open_segment(struct search *x, struct vg_disk *d, const char *name)
+{
+	char index[VG_DISK_NAME_MAX];
+	int fd = openat(d->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), index_fd;
+
+	if (fd < 0)
+		return errno == ENOENT ? VG_OK : VG_E_SYS;
+	snprintf(index, sizeof(index), "%.*s" VG_TOKENS_SUFFIX, (int)(strlen(name) - strlen(VG_SEGMENT_SUFFIX)), name);
+	index_fd = openat(d->dir, index, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (index_fd >= 0) /* a page here and there: what stands behind them need not be read ahead */
+		(void)posix_fadvise(index_fd, 0, 0, POSIX_FADV_RANDOM);
+	return add_segment(x, fd, index_fd, name);
+}
+
+static vg_rc
 open_segments(struct search *x, struct vg_disk *d)
 {
 	struct list l = { .d = d };
@@ -246,13 +261,8 @@ open_segments(struct search *x, struct vg_disk *d)
 
 	if (l.n > 1)
 		qsort(l.at, l.n, sizeof(*l.at), by_first);
-	for (size_t i = 0; rc == VG_OK && i < l.n; i++) {
-		char index[VG_DISK_NAME_MAX];
-		int fd = openat(d->dir, l.at[i].name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-		snprintf(index, sizeof(index), "%.*s" VG_TOKENS_SUFFIX, (int)(strlen(l.at[i].name) - strlen(VG_SEGMENT_SUFFIX)), l.at[i].name);
-		rc = fd < 0 ? (errno == ENOENT ? VG_OK : VG_E_SYS) : add_segment(x, fd, openat(d->dir, index, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), l.at[i].name);
-	}
+	for (size_t i = 0; rc == VG_OK && i < l.n; i++)
+		rc = open_segment(x, d, l.at[i].name);
 	free(l.at);
 	return rc;
 }
