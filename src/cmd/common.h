@@ -3,6 +3,7 @@
 #define VG_CMD_COMMON_H
 
 #include "cmd/cmd.h"
+#include "detect/indicator.h"
 #include "hunt/hunt.h"
 
 /* Which rules, and what fills their placeholders: what vg_load_knowledge() reads. */
@@ -32,5 +33,7 @@ int vg_gather_files(const struct vg_args *a, struct vg_file_list *out);
 int vg_load_knowledge(const struct vg_args *a, struct vg_knowledge *out);
 /* The same for a command whose operands are files or folders of rules: when there are any, only those are read. */
 int vg_load_rules(const struct vg_args *a, struct vg_knowledge *out);
+/* All of --indicators as one set, good as long as the process lives.  VG_EXIT_OK, or another exit code when it was told why not. */
+int vg_load_indicators(const struct vg_args *a, struct vg_indicators *out);
 
 #endif

@@ -1,10 +1,12 @@
 /* cmd/hunt.c - `vigie hunt`. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -15,6 +17,7 @@
 
 const struct vg_opt vg_hunt_opts[] = {
 	VG_RULE_OPTIONS,
+	{ "--indicators", VG_OPT_LIST, "FILE", "indicators of compromise: CSV, MISP JSON, STIX 2.1 (may be repeated)" },
 	{ "--from", VG_OPT_TEXT, "TIME", "only events from then on (2026-04-03 or 2026-04-03T08:00:00Z)" },
 	{ "--to", VG_OPT_TEXT, "TIME", "only events until then" },
 	{ "--level", VG_OPT_TEXT, "LEVEL", "report from this level on (informational, low, medium, high, critical)" },
@@ -209,9 +212,44 @@ say_result(const struct vg_args *a, const struct vg_knowledge *k, const struct v
 	return VG_EXIT_OK;
 }
 
+/* --only-rules leaves our own out, but for the one that indicators are matches of. */
+static int
+load_knowledge(const struct vg_args *a, struct vg_knowledge *k)
+{
+	struct vg_args b = *a;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/rules/indicators", vg_data_dir());
+	for (size_t i = 0; vg_arg_set(a, "--only-rules") && vg_arg_set(a, "--indicators") && b.opt[i].name; i++)
+		if (strcmp(b.opt[i].name, "--rules") == 0 && b.value[i].n < VG_OPT_LIST_MAX)
+			b.value[i].text[b.value[i].n++] = path;
+	return vg_load_knowledge(&b, k);
+}
+
+static int
+take_indicators(const struct vg_args *a, const struct vg_knowledge *k, struct vg_indicators *set, struct vg_hunt_options *o)
+{
+	const struct vg_program *p = &k->program;
+	int code;
+
+	if (!vg_arg_set(a, "--indicators"))
+		return VG_EXIT_OK;
+	if ((code = vg_load_indicators(a, set)) != VG_EXIT_OK)
+		return code;
+	for (uint32_t i = 0; i < p->nrule; i++)
+		if (vg_str_eq(vg_program_str(p, p->rule[i].id), VG_STR(VG_HUNT_INDICATOR_RULE))) {
+			o->indicator_rule = i;
+			o->indicators = set;
+			return VG_EXIT_OK;
+		}
+	vg_log(VG_LOG_ERROR, "hunt: --indicators: the rule \"Indicator met\" is not among those loaded (rules/indicators beside the program, or in VIGIE_DATA)");
+	return VG_EXIT_FAILED;
+}
+
 int
 vg_cmd_hunt(const struct vg_args *a)
 {
+	struct vg_indicators set;
 	struct vg_hunt_options o;
 	struct vg_file_list files = { 0 };
 	struct vg_knowledge k;
@@ -228,8 +266,10 @@ vg_cmd_hunt(const struct vg_args *a)
 	}
 	if ((code = vg_gather_files(a, &files)) != VG_EXIT_OK)
 		goto files;
-	if ((code = vg_load_knowledge(a, &k)) != VG_EXIT_OK)
+	if ((code = load_knowledge(a, &k)) != VG_EXIT_OK)
 		goto files;
+	if ((code = take_indicators(a, &k, &set, &o)) != VG_EXIT_OK)
+		goto knowledge;
 	(void)signal(SIGINT, on_interrupt);
 	(void)signal(SIGTERM, on_interrupt);
 	rc = vg_hunt(&files, &k, &o, &res, why);
@@ -242,6 +282,7 @@ vg_cmd_hunt(const struct vg_args *a)
 		vg_log(VG_LOG_ERROR, "hunt: %s", why[0] ? why : vg_rc_name(rc));
 		code = VG_EXIT_FAILED;
 	}
+knowledge:
 	vg_knowledge_fini(&k);
 files:
 	(void)vg_output_close(&file[0], false);

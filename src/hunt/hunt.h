@@ -4,6 +4,7 @@
 #define VG_HUNT_HUNT_H
 
 #include "case/report.h"
+#include "detect/indicator.h"
 #include "knowledge/knowledge.h"
 #include "source/format.h"
 
@@ -38,7 +39,10 @@ struct vg_hunt_options {
 	struct vg_report_options report;
 	bool progress;
 	const volatile int *stop;
+	const struct vg_indicators *indicators; /* NULL: none */
+	uint32_t indicator_rule;   /* row of the rule that an event which meets one is a match of */
 };
+#define VG_HUNT_INDICATOR_RULE "5c0d7a52-9a5e-5b53-9a0e-6a1f3f0c8d11" /* its id: rules/indicators/met.yml */
 struct vg_hunt_result {
 	uint64_t signals, level[VG_LEVELS];
 	uint64_t files, files_bad, events;

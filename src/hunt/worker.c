@@ -159,6 +159,55 @@ on_hit(void *ctx, const struct vg_event *e, uint32_t rule)
 	return VG_OK;
 }
 
+/* Indicators that one event meets, as texts in its arena. */
+struct met {
+	vg_str text[VG_INDICATOR_HITS_MAX];
+	size_t n;
+};
+
+static vg_rc
+on_met(void *ctx, const struct vg_event *e, const struct vg_indicator_hit *h)
+{
+	struct met *m = ctx;
+	vg_str who = h->source.n ? h->source : h->file;
+	vg_str t = vg_arena_printf(e->arena, "%.*s (%.*s%s%.*s)", VG_STR_ARG(h->value), VG_STR_ARG(who), h->note.n ? ": " : "", VG_STR_ARG(h->note));
+
+	if (t.p == NULL || m->n == VG_COUNT(m->text))
+		return VG_E_NOMEM;
+	m->text[m->n++] = t;
+	return VG_OK;
+}
+
+/* What the event meets becomes fields of it, and a match of the rule that looks for them; so its row, its place in the story and what filters it
+ * are those of a rule.  What had expired at the event's time is not met. */
+static vg_rc
+meet_indicators(struct vg_worker *w, struct vg_event *e)
+{
+	int64_t now_ns = e->time_ns != VG_TIME_NONE ? e->time_ns : 0;
+	struct met m = { .n = 0 };
+	uint32_t at;
+	vg_rc rc;
+
+	if (w->o->indicators == NULL)
+		return VG_OK;
+	if ((rc = vg_indicators_match(w->o->indicators, e, now_ns, on_met, &m)) == VG_E_LIMIT)
+		limit_note(w, e->offset, "more than 64 indicators meet one event: the others are left out");
+	else if (rc != VG_OK)
+		return rc;
+	for (size_t i = 0; i < m.n; i++) {
+		if ((rc = vg_event_add(e, VG_STR("vigie.indicator"), VG_KIND_TEXT, m.text[i])) != VG_OK)
+			return rc == VG_E_LIMIT ? VG_OK : rc;
+		e->field[e->nfield - 1].flags |= VG_FIELD_ADDED;
+	}
+	if (m.n == 0 || w->nhit == HITS_MAX)
+		return VG_OK;
+	for (at = w->nhit; at && w->hit[at - 1] > w->o->indicator_rule; at--)
+		w->hit[at] = w->hit[at - 1];
+	w->hit[at] = w->o->indicator_rule;
+	w->nhit++;
+	return VG_OK;
+}
+
 static bool
 reported(const struct vg_worker *w, uint32_t rule)
 {
@@ -332,11 +381,10 @@ on_event(void *ctx, struct vg_event *e)
 		 (w->o->to_ns != VG_TIME_NONE && e->time_ns > w->o->to_ns))
 		return VG_OK;
 	w->nhit = 0;
-	if (e->nls) {
-		if ((rc = vg_detect(w->detector, e, on_hit, w)) != VG_OK ||
-		    (rc = put_fact(w, e)) != VG_OK || (w->nhit && (rc = put_hits(w, e)) != VG_OK))
-			return rc;
-	}
+	if (e->nls && ((rc = vg_detect(w->detector, e, on_hit, w)) != VG_OK || (rc = put_fact(w, e)) != VG_OK))
+		return rc;
+	if ((rc = meet_indicators(w, e)) != VG_OK || (w->nhit && (rc = put_hits(w, e)) != VG_OK))
+		return rc;
 	vg_detector_stats(w->detector, &d);
 	see(w, e, d.routed != w->routed_before);
 	w->routed_before = d.routed;

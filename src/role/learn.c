@@ -24,7 +24,7 @@
 #define MEMORY_BYTES ((size_t)3 << 29)
 #define SEARCHED "searched"
 #define SEARCHED_MAGIC VG_STR("VGSRCH01")
-#define SEARCHED_HEAD 32
+#define SEARCHED_HEAD 32 /* magic, key, number */
 #define SEARCHED_MAX (SEARCHED_HEAD + (size_t)VG_INDICATORS_MAX * 8)
 #define JOB "job"
 #define JOB_MAX ((size_t)2 << 30)
@@ -570,27 +570,40 @@ out:
 	return rc;
 }
 
+static bool
+take_searched(struct learn *l, vg_str bytes)
+{
+	struct vg_cur c = vg_cur_of(bytes.p, bytes.n);
+	uint64_t key[2], n;
+	vg_str hashes;
+
+	if (bytes.n < SEARCHED_HEAD || !vg_str_eq(vg_cur_bytes(&c, SEARCHED_MAGIC.n), SEARCHED_MAGIC))
+		return false;
+	key[0] = vg_cur_le64(&c);
+	key[1] = vg_cur_le64(&c);
+	n = vg_cur_le64(&c);
+	hashes = vg_cur_bytes(&c, vg_cur_left(&c));
+	if (hashes.n % 8 || n != hashes.n / 8)
+		return false;
+	memcpy(l->key, key, sizeof(l->key));
+	vg_buf_put(&l->searched, hashes);
+	return l->searched.rc == VG_OK;
+}
+
 static vg_rc
 read_searched(struct learn *l)
 {
 	struct vg_buf b = { 0 };
 	vg_rc rc = vg_disk_slurp(&l->d, SEARCHED, SEARCHED_MAX, &b);
-	struct vg_cur c = vg_cur_of(b.p, b.n);
-	vg_str magic = vg_cur_bytes(&c, SEARCHED_MAGIC.n), hashes;
-	uint64_t key[2] = { vg_cur_le64(&c), vg_cur_le64(&c) }, n = vg_cur_le64(&c);
+	bool known = rc == VG_OK && take_searched(l, vg_buf_str(&b));
 
-	hashes = vg_cur_bytes(&c, vg_cur_left(&c));
-	if (rc == VG_OK && c.rc == VG_OK && vg_str_eq(magic, SEARCHED_MAGIC) && n == hashes.n / 8 && hashes.n % 8 == 0) {
-		memcpy(l->key, key, sizeof(l->key));
-		vg_buf_put(&l->searched, hashes);
-		rc = l->searched.rc;
-	} else {
-		if (rc != VG_E_NOTFOUND)
-			vg_role_say(l->env, VG_LOG_WARNING, "learn: learned/" SEARCHED " is damaged: older records are looked through once more");
-		rc = getrandom(l->key, sizeof(l->key), 0) == sizeof(l->key) ? VG_OK : VG_E_SYS;
-	}
 	vg_buf_fini(&b);
-	return rc;
+	if (known)
+		return VG_OK;
+	if (rc != VG_E_NOTFOUND)
+		vg_role_say(l->env, VG_LOG_WARNING, "learn: learned/" SEARCHED " is damaged: older records are looked through once more");
+	vg_buf_clear(&l->searched);
+	return getrandom(l->key, sizeof(l->key), 0) == sizeof(l->key) ? VG_OK : VG_E_SYS;
 }
 
 /* A search that was under way when the watch stopped. */
