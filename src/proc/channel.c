@@ -245,6 +245,8 @@ serve(struct vg_channel *c)
 		body = vg_cur_of(c->in.p + at + HEAD, n);
 		at += HEAD + n;
 		ok = x->on(c->ops.ctx, c, &body, fd) == VG_OK;
+		if (!ok && fd >= 0)
+			close(fd);
 	}
 	c->in_handler = false;
 	memmove(c->in.p, c->in.p + at, c->in.n - at);

@@ -180,7 +180,7 @@ on_peer(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	if (body->rc != VG_OK || fd < 0 || role >= VG_ROLES || index >= VG_ROLE_INDEX_MAX || r->impl->peer == NULL)
 		return VG_E_FORMAT;
 	if (r->going)
-		return r->impl->peer(&r->e, role, index, fd);
+		return r->impl->peer(&r->e, role, index, fd); /* when it fails the process ends */
 	if (r->npeer == VG_COUNT(r->peer))
 		return VG_E_LIMIT;
 	r->peer[r->npeer++] = (struct waiting_peer){ role, index, fd };

@@ -107,7 +107,7 @@ take_record(struct vault *v, struct vault_sender *x, struct vg_cur *c)
 	n = vg_cur_le32(c);
 	r.id = vg_cur_bytes(c, id);
 	r.raw = vg_cur_bytes(c, n);
-	if (c->rc != VG_OK || handle >= x->nsource || (r.flags & ~VG_RECORD_FLAGS))
+	if (c->rc != VG_OK || handle >= x->nsource || (r.flags & ~VG_RECORD_FLAGS) || r.recv_ns < 0 /* no clock says that */)
 		return VG_E_FORMAT;
 	at = x->source[handle].at;
 	tenant = x->source[handle].tenant;
