@@ -56,6 +56,40 @@ def role_vault():
     seed("role_vault", "fd", message(collect, HELLO, u64(7), FD) + message(seal, SIGNED, b"", FD) + raw(trace, u32(1 << 30) + u16(111) + u16(0)))
 
 
-for make in (role_vault,):
+def role_detect():
+    vault, trace = range(2)
+    lines = (b"<34>Oct 11 22:14:15 h su: FAILED su for root by eve\n<34>Oct 11 22:14:15 h su: (to root) mallory on pts/1\n"
+             b"{\"winlog\":{\"event_id\":4625,\"channel\":\"Security\"},\"u\":\"bob1\",\"p\":\"10.1.2.3\"}\nplain\n"
+             b"<Event xmlns='x'><System><EventID>4625</EventID><EventRecordID>9</EventRecordID><Channel>Security</Channel><Computer>pc</Computer></System></Event>\n"
+             b"type=USER_AUTH msg=audit(1790000000.123:42): pid=1 uid=0 msg='op=PAM res=failed'")
+    seed("role_detect", "whole", message(trace, BEGIN, b"\1") + message(vault, EVENTS, lines) + step(0))
+    seed("role_detect", "waits", message(vault, EVENTS, lines) + message(trace, BEGIN, b"\1") + message(vault, EVENTS, lines) + message(trace, BEGIN, b"\1"))
+    seed("role_detect", "ends", message(trace, BEGIN, b"\1") + message(vault, EVENTS, lines) + end(trace) + message(vault, EVENTS, lines) + end(vault) +
+         message(trace, BEGIN, b"\0") + message(vault, EVENTS, lines, GOOD | AHEAD) + message(trace, BEGIN, b"\2", GOOD | AHEAD))
+    seed("role_detect", "raw", message(trace, BEGIN, u64(1) + u64(2), 0) + message(vault, EVENTS, u64(1) + u64(1) + u64(2) + u32(1) +
+         u64(1) + u64(NOW) + u32(3) + u32(4) + u16(1) + u16(2) + b"idtext", 0) + raw(vault, u32(5)) + message(vault, EVENTS, b"x" * 30, FD))
+
+
+def role_trace():
+    vault, detect, detect1 = range(3)
+    hits = b"".join(bytes((1 + i % 7, i % 4, i * 5 % 200, i % 9, i % 3, i % 4)) for i in range(30))
+    begin = message(vault, BEGIN, u64(7 << 32 | 1) + u64(1), 0)
+    seed("role_trace", "found", begin + message(detect, FOUND, b"\0\x1f" + hits) + step(0) + message(detect1, FOUND, b"\0\x05" + hits[:60]) + step(1) + step(0))
+    seed("role_trace", "ahead", begin + message(detect, FOUND, b"\x13\x02" + hits[:24]) + message(detect1, FOUND, b"\x13\x02" + hits[:24]) +
+         message(detect, FOUND, b"\0\x03" + hits[:24]) + message(detect, FOUND, b"\0\x03" + hits[:24]) + step(1))
+    one = u32(1) + u32(2) + u64(1) + u64(NOW) + u64(NOW) + u16(0) + u16(0) + b"i" * 16 + u16(2) + u32(0) + u32(1) + text(b"")
+    seed("role_trace", "raw", begin + message(detect, FOUND, b"\0\xff" + one) + message(detect, FOUND, u64(7 << 32 | 1) + u64(1) + u64(2) + u64(NOW) + one, 0))
+    seed("role_trace", "again", begin + message(detect, FOUND, b"\0\x07" + hits) + end(detect) + step(1) + message(vault, BEGIN, u64(7 << 32 | 2) + u64(3), 0) +
+         end(vault) + message(vault, BEGIN, u64(8 << 32 | 1) + u64(99), 0) + message(detect1, FOUND, b"\0\x07" + hits))
+
+
+def knowledge():
+    seed("knowledge", "sound", b"\0\0\0")
+    seed("knowledge", "magic", b"\0\0\0\0")
+    seed("knowledge", "changed", bytes((0, 1, 0, 7, 0, 8, 0, 1, 0, 4, 9, 0xff, 0, 16, 0, 0)))
+    seed("knowledge", "own", b"\xffVGKNOW02" + bytes(200))
+
+
+for make in (role_vault, role_detect, role_trace, knowledge):
     if len(sys.argv) < 2 or make.__name__ in sys.argv[1:]:
         make()
