@@ -58,7 +58,7 @@ fuzz_pair(int sv[2])
 	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv);
 }
 
-static void
+static inline void
 fuzz_give(struct fuzz_role *r, const char *name, vg_str text, int fd)
 {
 	struct vg_given *g = &r->env.given[r->env.ngiven++];

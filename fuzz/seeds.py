@@ -90,6 +90,32 @@ def knowledge():
     seed("knowledge", "own", b"\xffVGKNOW02" + bytes(200))
 
 
-for make in (role_vault, role_detect, role_trace, knowledge):
+def role_seal():
+    def sign(tenant, old, size, fork=1, epoch=0, seq=0): return message(0, SIGN, bytes((tenant, old, size, fork, epoch, seq)))
+    seed("role_seal", "grows", b"\x80" + sign(0, 0, 3) + sign(0, 3, 7) + sign(0, 7, 7) + sign(1, 0, 16) + sign(0, 7, 16))
+    seed("role_seal", "forks", b"\x80" + sign(0, 0, 5) + sign(0, 5, 9, 4 * 3) + sign(0, 5, 4) + sign(0, 4, 9) + sign(0, 5, 5, 4 * 2) + sign(0, 5, 9, 1, 1, 2) + sign(0, 9, 10))
+    seed("role_seal", "raw", b"\xf0" + message(0, SIGN, text("a") + text("node/a\n1\nAAAA\n") + u64(0) + bytes(32) + u16(1) + bytes(32), 0) + message(0, SIGN, b"", FD) + raw(0, u32(9)))
+
+
+def role_sender():
+    seed("role_sender", "kept", message(0, FROM, b"\0") + step(0) + step(17) + step(18) + step(3) + step(19) + message(0, KEPT, b"\1") + step(30) + message(0, KEPT, b"\2"))
+    seed("role_sender", "again", message(0, FROM, b"\0") + step(17) + step(18) + end(0) + step(22) + message(0, FROM, b"\1") + message(0, WAIT, b"\1", 0) + step(1) +
+         message(0, WAIT, b"\0", 0) + step(30))
+    seed("role_sender", "raw", step(17) + message(0, KEPT, u64(99), 0) + message(0, FROM, u64(0), 0) + message(0, FROM, u64(0), 0) + message(0, WAIT, b"\7", FD))
+
+
+def channel():
+    def frame(kind, body, flags=0): return u32(len(body)) + u16(kind) + u16(flags) + body
+    def say(kind, body=b"", fd=0): return u8(kind | fd) + u16(len(body)) + body
+    seed("channel", "stream", b"c\0\3" + frame(1, b"hello") + frame(2, b"plain") + frame(1, b"") + frame(1, b"x" * 300) + frame(2, b"end"))
+    seed("channel", "descriptors", b"c\5\1" + frame(1, b"with", 1) + frame(1, b"and", 1) + frame(2, b"no", 1))
+    seed("channel", "refused", b"c\1\x10" + frame(1, b"!", 1) + frame(1, b"more"))
+    seed("channel", "unknown", b"c\xff\2" + frame(7, b"") + u32(0xffffffff) + u16(1) + u16(0))
+    seed("channel", "parent", b"g" + say(1, text("folder") + text(""), 0x80) + say(1, text("node") + text("n")) + say(2, u16(3) + u16(0), 0x80) + say(3) +
+         say(2, u16(5) + u16(0), 0x80) + say(5, text("keys") + text("k")) + say(5, text("folder") + text("x"), 0x80) + say(3))
+    seed("channel", "fails", b"g" + say(1, text("fail") + text("1")) + say(1, text("a" * 64) + text("")) + say(3))
+
+
+for make in (role_vault, role_detect, role_trace, knowledge, role_seal, role_sender, channel):
     if len(sys.argv) < 2 or make.__name__ in sys.argv[1:]:
         make()

@@ -251,6 +251,8 @@ serve(struct vg_channel *c)
 	c->in_handler = false;
 	memmove(c->in.p, c->in.p + at, c->in.n - at);
 	c->in.n -= at;
+	if (c->in.n == 0 && c->ngot) /* no message claimed them; they could hold our own end open */
+		return false;
 	return ok && !c->broken;
 }
 

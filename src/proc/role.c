@@ -121,7 +121,7 @@ keep_given(struct run *r, struct vg_cur *body, int fd, char name[64])
 
 	n = vg_cur_le32(body);
 	text = vg_cur_bytes(body, n);
-	if (body->rc != VG_OK || vg_cur_left(body) || k.n == 0 || k.n >= 64)
+	if (body->rc != VG_OK || vg_cur_left(body) || k.n == 0 || k.n >= 64 || memchr(k.p, 0, k.n))
 		return VG_E_FORMAT;
 	memcpy(name, k.p, k.n);
 	name[k.n] = 0;
