@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """fuzz/seeds.py - make the first inputs of the targets that speak a row of steps (fuzz/role.h), into fuzz/corpus/TARGET."""
+import gzip
 import os
 import struct
 import sys
@@ -116,6 +117,42 @@ def channel():
     seed("channel", "fails", b"g" + say(1, text("fail") + text("1")) + say(1, text("a" * 64) + text("")) + say(3))
 
 
-for make in (role_vault, role_detect, role_trace, knowledge, role_seal, role_sender, channel):
+def syslogd():
+    def say(what, who, body, ahead=0): return u8(what | ahead) + u8(who) + u16(len(body)) + body
+    def do(what, who, ahead=0): return u8(what | ahead) + u8(who)
+    line = b"<34>Oct 11 22:14:15 h su: failed for root\n"
+    counted = b"".join(b"%d %s" % (len(line) - 1, line[:-1]) for _ in range(3))
+    seed("syslogd", "lines", say(0, 0, line * 3) + say(0, 1, line[:20]) + say(0, 1, line[20:] + b"no end") + do(3, 1) + do(3, 0))
+    seed("syslogd", "counted", say(0, 0, counted[:50]) + say(0, 0, counted[50:], 0x80) + say(0, 2, b"99999999 x") + say(0, 3, b"12 torn") + do(3, 3))
+    seed("syslogd", "full", do(4, 1) + say(0, 0, line * 4) + say(0, 1, counted) + say(1, 0, line) + say(1, 1, b"<1>x\0\n") + do(5, 0) + do(4, 0) + say(1, 0, b"two") + do(3, 0))
+    seed("syslogd", "datagrams", b"".join(say(1, i % 2, line + b"%d" % i, 0x80 * (i % 3 > 0)) for i in range(9)) + say(1, 0, b"\n\0") + say(1, 0, b"x" * 9000))
+    seed("syslogd", "tls", say(2, 0, bytes.fromhex("160301002e0100002a0303") + bytes(32) + bytes.fromhex("000002130101000000")) + say(2, 0, b"GET / HTTP/1.1\r\n") + do(3, 7) +
+         say(2, 0, b"\x16\3\1\0\5hello"))
+
+
+def http():
+    key = b"Authorization: Bearer s3cret\r\n"
+    head = b"Host: h\r\nUser-Agent: x\r\n"
+    pairs = b'{"index":{"_index":"logs","_id":"1"}}\n{"message":"one"}\n{"create":{}}\n{"message":"two"}\n'
+
+    def put(name, *requests, lead=(255, 0, 6)):
+        seed("http", name, bytes(lead) + b"\0\xff".join(requests))
+
+    def post(path, body, more=b""): return b"POST " + path + b" HTTP/1.1\r\n" + head + key + more + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    put("bulk", post(b"/_bulk", pairs) + post(b"/x/_bulk", pairs))
+    put("lines", post(b"/v1/lines", b"a line\nanother\n"), post(b"/s/name/v1/lines", b"third"), lead=(2, 1, 1))
+    chunked = b"".join(b"%x\r\n%s\r\n" % (len(x), x) for x in (pairs[:30], pairs[30:])) + b"0\r\n\r\n"
+    put("chunked", b"POST /_bulk HTTP/1.1\r\n" + head + key + b"Transfer-Encoding: chunked\r\n\r\n" + chunked, lead=(255, 2, 3))
+    put("gzip", post(b"/v1/lines", gzip.compress(b"a line\n" * 50, mtime=0), b"Content-Encoding: gzip\r\n"))
+    put("asks", b"GET / HTTP/1.1\r\n" + head + key + b"\r\n" + b"GET /_license HTTP/1.1\r\n" + head + b"Authorization: Basic azE6czNjcmV0\r\n\r\n" +
+        b"HEAD /_cluster/health HTTP/1.1\r\n" + head + key + b"\r\n" + b"GET /_ilm/policy/x HTTP/1.1\r\n" + head + key + b"\r\n" + b"GET /none HTTP/1.1\r\n" + head + key + b"\r\n")
+    put("smuggles", b"POST /_bulk HTTP/1.1\r\n" + head + key + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /_bulk HTTP/1.1\r\n" + head + key + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde", b"GET / HTTP/1.1\nHost: h\n\n", b"GET  / HTTP/1.1\r\nHost : h\r\n\r\n")
+    put("expects", b"POST /_bulk HTTP/1.1\r\n" + head + key + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(pairs) + pairs,
+        b"POST /_bulk HTTP/1.0\r\n" + key + b"Content-Length: %d\r\n\r\n" % len(pairs) + pairs, lead=(1, 0, 40))
+    put("refused", b"POST /_bulk HTTP/1.1\r\n" + head + b"Authorization: Bearer no\r\nContent-Length: 3\r\n\r\nabc", post(b"/_bulk", b"no json\n"), post(b"/_bulk", pairs, b"Content-Encoding: br\r\n"))
+
+
+for make in (role_vault, role_detect, role_trace, knowledge, role_seal, role_sender, channel, syslogd, http):
     if len(sys.argv) < 2 or make.__name__ in sys.argv[1:]:
         make()
