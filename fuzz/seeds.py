@@ -153,6 +153,29 @@ def http():
     put("refused", b"POST /_bulk HTTP/1.1\r\n" + head + b"Authorization: Bearer no\r\nContent-Length: 3\r\n\r\nabc", post(b"/_bulk", b"no json\n"), post(b"/_bulk", pairs, b"Content-Encoding: br\r\n"))
 
 
-for make in (role_vault, role_detect, role_trace, knowledge, role_seal, role_sender, channel, syslogd, http):
+def publish():
+    def get(path, more=b"", method=b"GET"): return method + b" /v1/" + path + b" HTTP/1.1\r\nHost: h\r\n" + more + b"\r\n"
+    token = b"Authorization: Bearer 0123456789abcdef\r\n"
+    seed("publish", "all", b"\0" + get(b"") + get(b"acme/list") + get(b"acme/checkpoint") + get(b"witness.pub") + get(b"acme/file/log.pub", method=b"HEAD"))
+    seed("publish", "ranges", b"\0" + b"".join(get(b"acme/file/2026-04-03.0000.vs", b"Range: bytes=%s\r\n" % r) for r in (b"3-", b"3-9", b"99-", b"9-3", b"-4", b"0-18446744073709551615")))
+    seed("publish", "token", b"\x09" + get(b"") + get(b"acme/file/keys/00000001.key", token) + get(b"acme/file/tile/0/000", token) + get(b"", b"Authorization: Bearer 0\r\n"))
+    seed("publish", "outside", b"\x14" + get(b"acme/file/../../secret") + get(b"acme/file/stamps/1.tsr") + get(b"intake/list") + get(b"acme/file/epoch") + get(b"%2e%2e/x") +
+         get(b"acme/file/keys/%2e%2e") + get(b"../secret") + get(b"acme/file/2026-04-03.0000.vi"))
+    seed("publish", "body", b"\0" + get(b"", b"Content-Length: 3\r\n", b"POST") + b"abc" + get(b"x" * 300))
+
+
+def sync():
+    def answer(what, body=b""): return u8(what) + u16(len(body)) + body
+    def sound(n): return u8(3) * n
+    seed("sync", "sound", b"\7" + sound(9))
+    seed("sync", "grows", b"\x36" + sound(12))
+    seed("sync", "first-key", b"\4" + sound(2) + answer(1, b"no key") + sound(9))
+    seed("sync", "changed", b"\6" + sound(3) + answer(2, bytes((0, 0, 200, 1))) + sound(3) + answer(2, bytes((0, 0, 9, 65))))
+    seed("sync", "shrinks", b"\7" + sound(6) + u8(5) * 3 + u8(7) * 3)
+    seed("sync", "lists", b"\2" + answer(1, b"acme\nb\n") + sound(1) + answer(1, b"400 2026-04-03.0000.vs\n9 keys/../x\n") + sound(2) + answer(0) + answer(0, b"x"))
+    seed("sync", "torn", b"\3" + sound(2) + answer(1, b"900 2026-04-03.0000.vs\n300 2026-04-04.0000.vs\n") + answer(1, b"x" * 90) + sound(3))
+
+
+for make in (role_vault, role_detect, role_trace, knowledge, role_seal, role_sender, channel, syslogd, http, publish, sync):
     if len(sys.argv) < 2 or make.__name__ in sys.argv[1:]:
         make()
