@@ -3,6 +3,7 @@
 #define VG_FUZZ_FOLDER_H
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

@@ -176,6 +176,17 @@ def sync():
     seed("sync", "torn", b"\3" + sound(2) + answer(1, b"900 2026-04-03.0000.vs\n300 2026-04-04.0000.vs\n") + answer(1, b"x" * 90) + sound(3))
 
 
-for make in (role_vault, role_detect, role_trace, knowledge, role_seal, role_sender, channel, syslogd, http, publish, sync):
+def folder():
+    def change(file, kind, at=0, value=0, body=b""):
+        return bytes((file, kind)) + u16(len(body) or at & 0xffff) + u8(0 if body else at >> 16) + u8(value) + body
+    for what, name in enumerate(("verify", "witness", "use", "export")):
+        seed("folder", name, bytes((what,)))
+        seed("folder", name + "-changed", bytes((what | 4,)) + change(2, 0, 70, 3) + change(3, 0, 20, 1))
+        seed("folder", name + "-cut", bytes((what,)) + change(1, 1, 200) + change(4, 4) + change(5, 2, body=b"more") + change(6, 3, body=b"other") + change(0, 5, 0, 3))
+    for file in range(12):
+        seed("folder", "byte-%d" % file, b"\0" + change(file, 0, 30, 0x41))
+
+
+for make in (role_vault, role_detect, role_trace, knowledge, role_seal, role_sender, channel, syslogd, http, publish, sync, folder):
     if len(sys.argv) < 2 or make.__name__ in sys.argv[1:]:
         make()
