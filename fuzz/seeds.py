@@ -187,6 +187,27 @@ def folder():
         seed("folder", "byte-%d" % file, b"\0" + change(file, 0, 30, 0x41))
 
 
-for make in (role_vault, role_detect, role_trace, knowledge, role_seal, role_sender, channel, syslogd, http, publish, sync, folder):
+def state():
+    def at(*places): return b"".join(bytes((p >> 16, p >> 8 & 255, p & 255, v)) for p, v in places)
+    for name in "cs":
+        seed("state", name + "-sound", name.encode() + b"\0")
+        seed("state", name + "-changed", name.encode() + at((60, 9), (4096 + 3, 2), (3 * 4096 + 5, 1)))
+        seed("state", name + "-page", name.encode() + at((100, 5), (103, 7), (4096, 13), (4097, 0)))
+    seed("state", "none", b"CSQLite format 3\0" + bytes(100))
+    seed("state", "empty", b"S")
+
+
+def role_parent():
+    ready, stats, tell, gone, lost = 6, 7, 8, 9, 10
+
+    def say(who, kind, body=b"", what=0x40): return bytes((who | what, kind)) + u16(len(body)) + body
+    figures = b'records 12\nrefused{why="bad-frame"} 3\ncheckpoint_seconds{tenant="acme",x="y"} -5\n'
+    seed("role_parent", "well", say(0, ready) + say(0, stats, figures) + say(3, ready) + say(1, stats, b"events 18446744073709551615\n") + say(2, gone))
+    seed("role_parent", "says", say(1, tell, u8(2) + text(b"a line\x1b[2J\nvigie: another")) + say(1, tell, u8(9) + text("x")) + say(2, tell, u8(0) + u32(99)))
+    seed("role_parent", "lost", say(1, lost, u16(5) + u16(0)) + say(2, lost, u16(4) + u16(0), 0) + say(2, lost, u16(99) + u16(7)) + say(0, lost, u16(3) + u16(0)))
+    seed("role_parent", "no-figures", say(0, stats, b'x{a="b" 3\n') + say(1, stats, b'x{a="b"} 3} 4') + say(2, stats, b"x 1\r") + say(3, 0, u32(1 << 30) + u16(7) + u16(0), 0xc0))
+
+
+for make in (role_vault, role_detect, role_trace, knowledge, role_seal, role_sender, channel, syslogd, http, publish, sync, folder, state, role_parent):
     if len(sys.argv) < 2 or make.__name__ in sys.argv[1:]:
         make()

@@ -77,6 +77,9 @@ vg_db_open(const char *path, bool read_only, const char *const *step, unsigned n
 	why[0] = 0;
 	if (rc == VG_OK) {
 		(void)sqlite3_busy_timeout(db, BUSY_MS);
+		/* it may be somebody else's file: its schema calls nothing, and cannot be written to */
+		(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+		(void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 		rc = read_only ? VG_OK : vg_db_run(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY");
 	}
 	if (rc == VG_OK && (rc = version_of(db, &version)) == VG_OK && version > nstep) {
