@@ -1,11 +1,12 @@
 /* Messages between processes, and what a role takes from its parent.  The first byte chooses: c, a stream of messages, with descriptors, which are the
- * same however the stream is cut, and of which none stays open; g, the parent's messages, one behind the other. */
+ * same however the stream is cut, and of which none stays open; g, the parent's messages, one behind the other; p, what a worker of proc/pool.h answers. */
 #include <assert.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "choose.h"
+#include "proc/pool.c"
 #include "proc/role.c"
 #include "role/messages.h"
 
@@ -259,10 +260,66 @@ parent(vg_str s)
 	assert(next_fd() == before);
 }
 
+/* ---- workers ---- */
+
+/* The worker is nobody. */
+int
+kill(pid_t pid, int sig)
+{
+	assert(pid == 0 && sig == SIGKILL);
+	return 0;
+}
+
+struct heard {
+	unsigned done, died;
+	size_t bytes;
+};
+
+static void
+on_done(void *ctx, unsigned worker, uint64_t token, vg_str reply)
+{
+	struct heard *h = ctx;
+
+	(void)worker;
+	assert(token == 7 && reply.n <= VG_POOL_MESSAGE_MAX);
+	h->done++;
+	h->bytes += reply.n;
+}
+
+static void
+on_died(void *ctx, unsigned worker, uint64_t token, const char *why)
+{
+	struct heard *h = ctx;
+
+	(void)worker;
+	assert(token == 7 && why[0]);
+	h->died++;
+}
+
+static void
+worker(vg_str s)
+{
+	struct heard h = { .done = 0 };
+	struct vg_pool_ops ops = { .ctx = &h, .done = on_done, .died = on_died };
+	struct vg_buf reply = { .limit_bytes = VG_POOL_MESSAGE_MAX };
+	int sv[2], before = next_fd(), null;
+
+	if (s.n == 0 || s.n > 65536 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
+		return;
+	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	send_some(sv[1], s, null);
+	close(null);
+	close(sv[1]);
+	for (struct worker w = { .sock = sv[0], .token = 7 }; h.died == 0;)
+		hear(&ops, &w, 0, &reply);
+	assert(h.bytes + 4 * (size_t)h.done <= s.n && next_fd() == before);
+	vg_buf_fini(&reply);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static const struct fuzz_choice choices[] = { { 'c', streams }, { 'g', parent }, { 0, NULL } };
+	static const struct fuzz_choice choices[] = { { 'c', streams }, { 'g', parent }, { 'p', worker }, { 0, NULL } };
 
 	return fuzz_choose(choices, data, n);
 }

@@ -114,6 +114,8 @@ def channel():
     seed("channel", "unknown", b"c\xff\2" + frame(7, b"") + u32(0xffffffff) + u16(1) + u16(0))
     seed("channel", "parent", b"g" + say(1, text("folder") + text(""), 0x80) + say(1, text("node") + text("n")) + say(2, u16(3) + u16(0), 0x80) + say(3) +
          say(2, u16(5) + u16(0), 0x80) + say(5, text("keys") + text("k")) + say(5, text("folder") + text("x"), 0x80) + say(3))
+    seed("channel", "worker", b"p" + u32(5) + b"reply" + u32(0) + u32(9) + b"torn")
+    seed("channel", "worker-large", b"p" + u32(1 << 21) + b"x" * 20)
     seed("channel", "fails", b"g" + say(1, text("fail") + text("1")) + say(1, text("a" * 64) + text("")) + say(3))
 
 
@@ -171,6 +173,10 @@ def sync():
     seed("sync", "grows", b"\x36" + sound(12))
     seed("sync", "first-key", b"\4" + sound(2) + answer(1, b"no key") + sound(9))
     seed("sync", "changed", b"\6" + sound(3) + answer(2, bytes((0, 0, 200, 1))) + sound(3) + answer(2, bytes((0, 0, 9, 65))))
+    seed("sync", "epoch", b"\x0f" + sound(9) + u8(7) + sound(20))
+    seed("sync", "epoch-waits", b"\x47" + sound(1) + u8(6) + sound(20))
+    seed("sync", "damaged", b"\x87" + sound(6) + bytes((2, 1, 0, 0, 200, 9)) + sound(12))
+    seed("sync", "damaged-key", b"\x87" + sound(6) + bytes((1, 0, 0, 0, 0, 9)) + sound(12))
     seed("sync", "shrinks", b"\7" + sound(6) + u8(5) * 3 + u8(7) * 3)
     seed("sync", "lists", b"\2" + answer(1, b"acme\nb\n") + sound(1) + answer(1, b"400 2026-04-03.0000.vs\n9 keys/../x\n") + sound(2) + answer(0) + answer(0, b"x"))
     seed("sync", "torn", b"\3" + sound(2) + answer(1, b"900 2026-04-03.0000.vs\n300 2026-04-04.0000.vs\n") + answer(1, b"x" * 90) + sound(3))
@@ -208,6 +214,14 @@ def role_parent():
     seed("role_parent", "no-figures", say(0, stats, b'x{a="b" 3\n') + say(1, stats, b'x{a="b"} 3} 4') + say(2, stats, b"x 1\r") + say(3, 0, u32(1 << 30) + u16(7) + u16(0), 0xc0))
 
 
-for make in (role_vault, role_detect, role_trace, knowledge, role_seal, role_sender, channel, syslogd, http, publish, sync, folder, state, role_parent):
+def watcher():
+    def line(who, s): return bytes((who, len(s))) + s
+    seed("watcher", "lines", line(0, b"a\tacme\t\nb\tacme\t\n") + line(1, b"c\tb") + line(1, b"eta\tit is another\n") + line(0, b"f\t\tno answer\nf\t\tno answer\n") +
+         line(1, b"d\tacme\tepoch\ne\tacme\tdisk\ng\tx\tkey\n"))
+    seed("watcher", "long", line(0x80, b"x" * 250) + line(0, b"\n") + line(1, b"a\t../x\t\n"))
+    seed("watcher", "none", line(0, b"z\tacme\t\n") + line(1, b"a acme\n") + line(1, b"\n"))
+
+
+for make in (role_vault, role_detect, role_trace, knowledge, role_seal, role_sender, channel, syslogd, http, publish, sync, folder, state, role_parent, watcher):
     if len(sys.argv) < 2 or make.__name__ in sys.argv[1:]:
         make()

@@ -3,8 +3,8 @@
  * epoch; the served bytes name no file outside the tenant's folder.
  *
  * The input is a row of answers, u8 what, u16 bytes, bytes.  What: 0 a status (404 and the like) instead; 1 the bytes; 2 the sound answer, changed:
- * three bytes of place, one of value, each; 3 the sound answer; above 3, modulo 8: of the vault as it was with so many blocks less.  When the row is over
- * all is sound. */
+ * three bytes of place, one of value, each; 3 the sound answer; 4, 5: of the vault as it was with one or two blocks less; 6: of another epoch, 7: of one that
+ * the recovery key vouches for.  When the row is over all is sound.  Behind the first round the copy's own files are changed, when the first byte says so. */
 #include <assert.h>
 #include <stdio.h>
 
@@ -23,20 +23,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 #define T0 INT64_C(1775203200000000000)
 
 static struct sound {
-	struct vg_note_secret log, self;
-	struct vg_buf segment, note[BLOCKS + 1], key; /* note: of so many blocks */
+	struct vg_note_secret log, self, recovery;
+	struct vg_buf segment, note[3][BLOCKS + 1], key; /* note: of each epoch, and of so many blocks */
 	size_t end[BLOCKS + 1];                        /* of the segment then */
 } good;
 static struct vg_cur row; /* answers that are left */
 static bool all_sound;
-static unsigned less; /* blocks that the sound answers do not have */
+static unsigned less, epoch; /* blocks that the sound answers do not have; 2: one that is vouched for */
 
 /* ---- a sound vault ---- */
 
 static void
 add_block(struct vg_store *s, unsigned i)
 {
-	const struct vg_note_secret *by[1] = { &good.log };
+	const struct vg_note_secret *by[2] = { &good.log, &good.recovery };
 	struct vg_record r = { .seq = i + 1, .recv_ns = T0 + (int64_t)i * VG_SEC, .raw = VG_STR("a line of a log") };
 	struct vg_checkpoint c = { .epoch = 0, .time_ns = T0 + (int64_t)i * VG_SEC };
 	struct vg_buf text = { 0 };
@@ -45,9 +45,13 @@ add_block(struct vg_store *s, unsigned i)
 		abort();
 	if (vg_store_root(s, &c) != VG_OK)
 		abort();
-	vg_checkpoint_print(&c, &text);
-	if (vg_note_sign(vg_buf_str(&text), by, 1, &good.note[i]) != VG_OK)
-		abort();
+	for (unsigned e = 0; e < 3; e++) {
+		c.epoch = e;
+		vg_buf_clear(&text);
+		vg_checkpoint_print(&c, &text);
+		if (vg_note_sign(vg_buf_str(&text), by, e == 2 ? 2 : 1, &good.note[e][i]) != VG_OK)
+			abort();
+	}
 	good.end[i] = i ? vg_store_segment(s, 0)->bytes : 0;
 	vg_buf_fini(&text);
 }
@@ -55,14 +59,15 @@ add_block(struct vg_store *s, unsigned i)
 static void
 prepare(void)
 {
-	static const uint8_t seed[32] = { 1 }, other[32] = { 2 };
+	static const uint8_t seed[32] = { 1 }, other[32] = { 2 }, third[32] = { 3 };
 	struct vg_store_damage damage;
 	struct vg_store *s;
 	struct vg_disk d;
 
 	if (good.segment.n)
 		return;
-	if (vg_note_key_of_seed(VG_STR("log"), seed, &good.log) != VG_OK || vg_note_key_of_seed(VG_STR("witness"), other, &good.self) != VG_OK)
+	if (vg_note_key_of_seed(VG_STR("log"), seed, &good.log) != VG_OK || vg_note_key_of_seed(VG_STR("witness"), other, &good.self) != VG_OK ||
+	    vg_note_key_of_seed(VG_STR("recovery"), third, &good.recovery) != VG_OK)
 		abort();
 	fuzz_empty(fuzz_folder());
 	d = (struct vg_disk){ .dir = fuzz_folder() };
@@ -87,7 +92,7 @@ sound_answer(const char *path, struct vg_buf *out)
 	if (strcmp(path, "/v1/") == 0)
 		vg_buf_puts(out, "acme\n");
 	else if (strcmp(path, "/v1/acme/checkpoint") == 0)
-		vg_buf_put(out, vg_buf_str(&good.note[n]));
+		vg_buf_put(out, vg_buf_str(&good.note[epoch][n]));
 	else if (strcmp(path, "/v1/acme/list") == 0)
 		vg_buf_printf(out, "%zu " SEGMENT "\n7 keys/00000001.key\n%zu log.pub\n", good.end[n], good.key.n);
 	else if (strcmp(path, "/v1/acme/file/log.pub") == 0)
@@ -120,7 +125,8 @@ vg_pull_run(struct vg_pull *p, const struct vg_pull_job *j, char why[VG_PULL_WHY
 	snprintf(why, VG_PULL_WHY, "%s: fuzzed", j->path);
 	if (what == 0)
 		return n % 2 ? VG_E_NOTFOUND : VG_E_SYS;
-	less = what > 3 ? what - 3 : less;
+	less = what == 4 || what == 5 ? what - 3 : less;
+	epoch = what > 5 ? what - 5 : epoch;
 	if (what == 1)
 		vg_buf_put(&b, bytes);
 	else
@@ -195,12 +201,41 @@ folder(const char *name)
 	return fd;
 }
 
+/* One of the copy's files becomes other bytes, or has one changed: the next life of the witness finds it so. */
+static void
+damage(int vault)
+{
+	static const char *const name[] = { "checkpoint", "log.pub", SEGMENT, "accepted", "pending", "keys/00000001.key", SEGMENT ".part", "seen" };
+	struct vg_disk d = { .dir = openat(vault, "acme", O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+	struct vg_buf b = { 0 };
+	const char *which = name[vg_cur_u8(&row) % VG_COUNT(name)];
+	uint8_t how = vg_cur_u8(&row);
+	vg_str bytes = vg_cur_bytes(&row, 4);
+	int fd;
+
+	if (d.dir >= 0 && vg_disk_slurp(&d, which, 1 << 20, &b) == VG_OK) {
+		if (how & 1)
+			change(&b, bytes);
+		else
+			b.n = b.n * how / 256;
+	} else {
+		vg_buf_put(&b, bytes);
+	}
+	if (d.dir >= 0 && (fd = openat(d.dir, which, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) >= 0) {
+		(void)!write(fd, b.p, b.n);
+		close(fd);
+	}
+	vg_buf_fini(&b);
+	vg_disk_close(&d);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct vg_sync_options o = { .url = "http://w", .forks = -1, .epochs = -1, .poll_ns = INT64_MAX, .report = on_report };
 	struct vg_checkpoint was = { .size = 0 };
 	size_t tenants, ok;
+	uint64_t accepted;
 	struct vg_sync *s;
 
 	prepare();
@@ -211,12 +246,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	o.self = data[0] & 1 ? &good.self : NULL;
 	o.log_key = &good.log.key;
 	o.nlog_key = data[0] >> 1 & 1; /* else the first one that is met */
+	o.recovery = data[0] & 8 ? &good.recovery.key : NULL;
 	if (data[0] & 4) {
 		o.forks = folder("forks");
 		o.epochs = folder("epochs");
 	}
 	row = vg_cur_of(data + 1, n - 1);
 	less = data[0] >> 4 & 3;
+	epoch = 0;
 	all_sound = false;
 	if (vg_sync_new(&o, &s) != VG_OK)
 		abort();
@@ -226,9 +263,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 			less = 0;
 		}
 		(void)!vg_sync_round(s, &tenants, &ok);
+		if (i == 0 && data[0] & 64)
+			(void)!vg_sync_accept(o.vault, "acme", &accepted);
+		if (i == 0 && data[0] & 128 && vg_cur_left(&row) > 8) {
+			vg_sync_free(s);
+			damage(o.vault);
+			if (vg_sync_new(&o, &s) != VG_OK)
+				abort();
+		}
 	}
 	vg_sync_free(s);
-	is_sound(o.vault, &was);
+	if (!(data[0] & 128))
+		is_sound(o.vault, &was);
 	close(o.vault);
 	if (o.forks >= 0)
 		close(o.forks);
