@@ -219,9 +219,25 @@ def watcher():
     seed("watcher", "lines", line(0, b"a\tacme\t\nb\tacme\t\n") + line(1, b"c\tb") + line(1, b"eta\tit is another\n") + line(0, b"f\t\tno answer\nf\t\tno answer\n") +
          line(1, b"d\tacme\tepoch\ne\tacme\tdisk\ng\tx\tkey\n"))
     seed("watcher", "long", line(0x80, b"x" * 250) + line(0, b"\n") + line(1, b"a\t../x\t\n"))
+    seed("watcher", "gone", line(0x40, b"a\tacme\t\nz\tacme\t\n") + line(0x41, b"none of ours\n"))
     seed("watcher", "none", line(0, b"z\tacme\t\n") + line(1, b"a acme\n") + line(1, b"\n"))
 
 
-for make in (role_vault, role_detect, role_trace, knowledge, role_seal, role_sender, channel, syslogd, http, publish, sync, folder, state, role_parent, watcher):
+def spool():
+    FACT, HIT, SEEN, NOTE, GAP, APPLIED, MEMBER, EVENT, SIGNAL, END = range(10)
+
+    def entry(kind, payload=b"", time=NOW, file=0, rule=0, digest=7, last=1, offset=0, member=0, unit=0):
+        return struct.pack("<qIIIIQQBBHI", time, file, member, unit, rule, offset, digest, kind, last, 0, len(payload)) + payload
+    span = u64(1) + u64(9) + u64(NOW) + u64(NOW + 5) + text("host") + text("Security")
+    seen = u8(1) + u64(3) + u64(NOW) + u64(NOW) + u64(1) + u64(7) + u64(NOW) + u64(NOW) + text("host") + text("Security")
+    seed("spool", "order", b"o" + entry(NOTE, b"a note", rule=1) + entry(SEEN, seen) + entry(GAP, span) + entry(HIT, b"\0wire", rule=0) + entry(HIT, rule=1) + entry(APPLIED, u64(7)))
+    seed("spool", "order-hits", b"h" + bytes(range(1, 120)))
+    seed("spool", "tell", b"t" + entry(MEMBER, b"in/a.evtx", member=1) + entry(SEEN, seen) + entry(SEEN, seen, file=1) + entry(EVENT) +
+         entry(SIGNAL, u64(NOW) + u64(3) + u32(1) + text("u") + text("eve"), rule=4) + entry(GAP, span) + entry(NOTE, b"note", rule=2) + entry(END, u64(1) + u64(2)))
+    seed("spool", "tell-hits", b"T" + bytes(range(1, 120)))
+    seed("spool", "both-torn", b"o" + entry(HIT, b"x" * 40)[:60])
+
+
+for make in (role_vault, role_detect, role_trace, knowledge, role_seal, role_sender, channel, syslogd, http, publish, sync, folder, state, role_parent, watcher, spool):
     if len(sys.argv) < 2 or make.__name__ in sys.argv[1:]:
         make()
