@@ -238,6 +238,13 @@ def spool():
     seed("spool", "both-torn", b"o" + entry(HIT, b"x" * 40)[:60])
 
 
-for make in (role_vault, role_detect, role_trace, knowledge, role_seal, role_sender, channel, syslogd, http, publish, sync, folder, state, role_parent, watcher, spool):
+def journald():
+    def fields(*all): return b"".join(u16(len(f)) + f for f in all)
+    seed("journald", "entry", fields(b"MESSAGE=hello", b"PRIORITY=6", b"_UID=1000", b"_BOOT_ID=0", b"SYSLOG_IDENTIFIER=su"))
+    seed("journald", "binary", fields(b"MESSAGE=two\nlines", b"A=\xff\0", b"B=", b"C=\n\n__CURSOR=x\n\n", b"MESSAGE=\x1b[2J"))
+    seed("journald", "no-names", fields(b"no equals", b"=x", b"lower=1", b"1A=2", b"A" * 65 + b"=3", b"__REALTIME_TIMESTAMP=1", b""))
+
+
+for make in (role_vault, role_detect, role_trace, knowledge, role_seal, role_sender, channel, syslogd, http, publish, sync, folder, state, role_parent, watcher, spool, journald):
     if len(sys.argv) < 2 or make.__name__ in sys.argv[1:]:
         make()
