@@ -74,14 +74,15 @@ def role_detect():
 def role_trace():
     vault, detect, detect1 = range(3)
     hits = b"".join(bytes((1 + i % 7, i % 4, i * 5 % 200, i % 9, i % 3, i % 4)) for i in range(30))
-    begin = message(vault, BEGIN, u64(7 << 32 | 1) + u64(1), 0)
+    begin = message(vault, BEGIN, u64(7 << 32 | 1) + u64(1))
     seed("role_trace", "found", begin + message(detect, FOUND, b"\0\x1f" + hits) + step(0) + message(detect1, FOUND, b"\0\x05" + hits[:60]) + step(1) + step(0))
     seed("role_trace", "ahead", begin + message(detect, FOUND, b"\x13\x02" + hits[:24]) + message(detect1, FOUND, b"\x13\x02" + hits[:24]) +
          message(detect, FOUND, b"\0\x03" + hits[:24]) + message(detect, FOUND, b"\0\x03" + hits[:24]) + step(1))
     one = u32(1) + u32(2) + u64(1) + u64(NOW) + u64(NOW) + u16(0) + u16(0) + b"i" * 16 + u16(2) + u32(0) + u32(1) + text(b"")
     seed("role_trace", "raw", begin + message(detect, FOUND, b"\0\xff" + one) + message(detect, FOUND, u64(7 << 32 | 1) + u64(1) + u64(2) + u64(NOW) + one, 0))
-    seed("role_trace", "again", begin + message(detect, FOUND, b"\0\x07" + hits) + end(detect) + step(1) + message(vault, BEGIN, u64(7 << 32 | 2) + u64(3), 0) +
-         end(vault) + message(vault, BEGIN, u64(8 << 32 | 1) + u64(99), 0) + message(detect1, FOUND, b"\0\x07" + hits))
+    seed("role_trace", "far", begin + message(detect, FOUND, u64(7 << 32 | 1) + u64(1) + u64((1 << 64) - 1) + u64(NOW), 0) + step(1))
+    seed("role_trace", "again", begin + message(detect, FOUND, b"\0\x07" + hits) + end(detect) + step(1) + message(vault, BEGIN, u64(7 << 32 | 2) + u64(3)) +
+         end(vault) + message(vault, BEGIN, u64(8 << 32 | 1) + u64(99)) + message(detect1, FOUND, b"\0\x07" + hits))
 
 
 def knowledge():

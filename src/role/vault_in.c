@@ -164,7 +164,7 @@ on_refused(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	unsigned why = vg_cur_u8(body);
 	uint64_t n = vg_cur_le64(body);
 
-	if (fd >= 0 || body->rc != VG_OK || why >= VG_REFUSALS)
+	if (fd >= 0 || body->rc != VG_OK || why >= VG_REFUSALS || n > UINT32_MAX) /* sums stay what the catalogue can hold */
 		return VG_E_FORMAT;
 	for (int i = 0; i < VAULT_SENDERS_MAX; i++) {
 		struct vault_sender *x = &v->sender[i];
