@@ -97,6 +97,7 @@ detect_fini(struct detect *d)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
+	int knowledge = fuzz_knowledge();
 	struct fuzz_role r;
 
 	nfirst = 1;
@@ -104,7 +105,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	r.good = good;
 	r.heard = heard;
 	r.step = step;
-	fuzz_give(&r, "knowledge", VG_NIL, fuzz_knowledge());
+	fuzz_give(&r, "knowledge", VG_NIL, knowledge);
 	fuzz_give(&r, "cache-bytes", VG_STR("65536"), -1);
 	fuzz_begin(&r, -1);
 	fuzz_add_peer(&r, VG_ROLE_VAULT, 0);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """fuzz/seeds.py - make the first inputs of the targets that speak a row of steps (fuzz/role.h), into fuzz/corpus/TARGET."""
+import base64
 import gzip
 import os
 import struct
@@ -53,6 +54,10 @@ def role_vault():
          message(trace, CURSOR, u64(2) + u64(1), 0) + step(1))
     seed("role_vault", "signed", opening + message(collect, RECORDS, u64(1) + lines) + raw(seal, b"") + step(1) + step(2) + message(seal, SIGNED) +
          message(seal, SIGNED, text("t") + text("") + u64(0), 0) + message(seal, SIGNED, text("t") + text("x") + u64(0), 0) + step(2))
+    note = b"node/t\n9\n" + base64.b64encode(bytes(32)) + b"\nseq 1\nepoch 0\ntime 2026-04-03T08:00:00.000000000Z\n\n\xe2\x80\x94 node " + base64.b64encode(bytes(68)) + b"\n"
+    seed("role_vault", "other-tree", opening + message(collect, RECORDS, u64(1) + lines) + step(1) + step(2) + message(seal, SIGNED, text("t") + text(note) + u64(9), 0) + step(2))
+    seed("role_vault", "before-1970", opening + message(collect, RECORDS, u64(1) + record(0, b"early", recv=-(1 << 63))) + step(1) + step(2) +
+         message(collect, REFUSED, u32(0) + u8(1) + u64((1 << 64) - 1)))
     seed("role_vault", "full", opening + step(4) + message(collect, RECORDS, u64(1) + lines) + step(4) + step(1) + end(collect) + message(collect, HELLO, u64(7)))
     seed("role_vault", "fd", message(collect, HELLO, u64(7), FD) + message(seal, SIGNED, b"", FD) + raw(trace, u32(1 << 30) + u16(111) + u16(0)))
 
