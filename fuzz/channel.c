@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "choose.h"
+#include "fds.h"
 #include "proc/pool.c"
 #include "proc/role.c"
 #include "role/messages.h"
@@ -142,29 +143,19 @@ stream(vg_str s, size_t piece, unsigned with, struct got *g)
 	vg_loop_free(l);
 }
 
-static int
-next_fd(void)
-{
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	close(fd);
-	return fd;
-}
-
 static void
 streams(vg_str s)
 {
 	struct got whole = { .count = 0 }, cut = { .count = 0 };
-	int before = next_fd();
-	unsigned with;
+	unsigned with, before = fuzz_count_fds();
 
 	if (s.n < 2 || s.n > 32768)
 		return;
 	with = (uint8_t)s.p[0];
 	stream(vg_str_skip(s, 2), 0, with, &whole);
-	assert(next_fd() == before); /* none stays open */
+	assert(fuzz_count_fds() == before); /* none stays open */
 	stream(vg_str_skip(s, 2), 1 + (uint8_t)s.p[1], with, &cut);
-	assert(next_fd() == before);
+	assert(fuzz_count_fds() == before);
 	if (with == 0 || (with == 1 && s.n > 8 && (s.p[8] & 1))) /* else one that came too early ends it, sooner or later */
 		assert(vg_str_eq(vg_buf_str(&whole.all), vg_buf_str(&cut.all)));
 	vg_buf_fini(&whole.all);
@@ -211,7 +202,8 @@ parent(vg_str s)
 	struct got g = { .count = 0 };
 	struct vg_channel_ops ops = { none, on_closed, &g };
 	struct vg_cur c = vg_cur_of(s.p, s.n);
-	int sv[2], before = next_fd();
+	unsigned before = fuzz_count_fds();
+	int sv[2];
 	bool on = true;
 
 	r = (struct run){ .impl = &impl };
@@ -257,7 +249,7 @@ parent(vg_str s)
 	vg_channel_free(r.e.parent);
 	close(sv[1]);
 	vg_loop_free(r.e.loop);
-	assert(next_fd() == before);
+	assert(fuzz_count_fds() == before);
 }
 
 /* ---- workers ---- */
@@ -302,7 +294,8 @@ worker(vg_str s)
 	struct heard h = { .done = 0 };
 	struct vg_pool_ops ops = { .ctx = &h, .done = on_done, .died = on_died };
 	struct vg_buf reply = { .limit_bytes = VG_POOL_MESSAGE_MAX };
-	int sv[2], before = next_fd(), null;
+	unsigned before = fuzz_count_fds();
+	int sv[2], null;
 
 	if (s.n == 0 || s.n > 65536 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
 		return;
@@ -312,7 +305,7 @@ worker(vg_str s)
 	close(sv[1]);
 	for (struct worker w = { .sock = sv[0], .token = 7 }; h.died == 0;)
 		hear(&ops, &w, 0, &reply);
-	assert(h.bytes + 4 * (size_t)h.done <= s.n && next_fd() == before);
+	assert(h.bytes + 4 * (size_t)h.done <= s.n && fuzz_count_fds() == before);
 	vg_buf_fini(&reply);
 }
 

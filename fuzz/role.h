@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fds.h"
 #include "proc/role.h"
 #include "role/messages.h"
 
@@ -40,17 +41,8 @@ struct fuzz_role {
 	void (*heard)(struct fuzz_role *r, struct fuzz_peer *p, uint16_t type, vg_str body);
 	void (*step)(struct fuzz_role *r, unsigned n); /* the target's own, 0 to 31 */
 	bool dead; /* it wants to end */
-	int first_fd; /* that was free before it began: none of what we bring stays open */
+	unsigned fds; /* open before it began: none of what we bring stays so */
 };
-
-static int
-fuzz_free_fd(void)
-{
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	close(fd);
-	return fd;
-}
 
 static void
 fuzz_parent_closed(void *ctx, struct vg_channel *c)
@@ -92,7 +84,7 @@ fuzz_role_init(struct fuzz_role *r, const struct vg_role_impl *impl)
 	int sv[2];
 
 	memset(r, 0, sizeof(*r));
-	r->first_fd = fuzz_free_fd();
+	r->fds = fuzz_count_fds();
 	r->impl = impl;
 	r->env.role = impl->role;
 	if (vg_loop_new(&r->env.loop) != VG_OK || fuzz_pair(sv) < 0 || vg_channel_new(r->env.loop, sv[0], &ops, &r->env.parent) != VG_OK)
@@ -275,7 +267,7 @@ fuzz_role_fini(struct fuzz_role *r)
 	vg_loop_free(r->env.loop);
 	for (size_t i = 0; i < r->env.ngiven; i++)
 		free((void *)(uintptr_t)r->env.given[i].text.p);
-	if (fuzz_free_fd() != r->first_fd)
+	if (fuzz_count_fds() != r->fds)
 		abort();
 }
 
