@@ -1,12 +1,13 @@
-/* An index from disk.  The first byte chooses: i, bytes as they are: what opens can be asked, and answers are of its blocks; r, the rest are
+/* An index from disk.  The first byte chooses: i, bytes as they are: what opens can be asked, and answers are of its blocks; I, the parts of one group, each
+ * with its digest made good; r, the rest are
  * records, a NUL between: what is in one is found, and a flipped byte of the index (the second byte says which) is noticed or changes no answer. */
 #include <assert.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "vault/tokens.h"
-#include "vault/words.h"
+#include "vault/merkle.h"
+#include "vault/tokens_impl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -40,6 +41,10 @@ any_bytes(vg_str s)
 {
 	struct vg_tokens *t;
 	int fd = memory(s);
+	uint64_t bad;
+
+	(void)!vg_tokens_check(fd, &bad);
+	assert(bad <= s.n);
 
 	if (vg_tokens_open(fd, NULL, NULL, &t) == VG_OK) {
 		ask(t, VG_STR("needle42"), false);
@@ -48,6 +53,63 @@ any_bytes(vg_str s)
 		vg_tokens_close(t);
 	}
 	close(fd);
+}
+
+static vg_str
+take_part(struct vg_cur *c)
+{
+	uint16_t n = vg_cur_le16(c);
+
+	return vg_cur_bytes(c, n < vg_cur_left(c) ? n : vg_cur_left(c));
+}
+
+/* u8 blocks, u8 pages, 28 bytes of the head, the dictionary, the pages, and the rest are rows. */
+static void
+parts(vg_str s)
+{
+	uint8_t preamble[VG_TOKENS_PREAMBLE] = VG_TOKENS_MAGIC, secret[VG_BLOCK_KEY] = { 0 };
+	struct vg_cur c = vg_cur_of(s.p, s.n);
+	uint32_t nblock = vg_cur_u8(&c) + 1u, npage = vg_cur_u8(&c) % 8u + 1, words, begin, n;
+	vg_str fixed = vg_cur_bytes(&c, 28), dictionary = take_part(&c);
+	struct vg_buf head = { 0 }, body = { 0 }, all = { 0 };
+	uint32_t end[8];
+	struct vg_hash h;
+
+	if (fixed.n < 28)
+		return;
+	n = VG_HEAD_FIXED + nblock * VG_ROW_BYTES + (npage + 1) * 4 + VG_TOKENS_SEALED;
+	memcpy(preamble + VG_PREAMBLE_HEAD, &n, 4);
+	memcpy(preamble + VG_PREAMBLE_BLOCKS, &nblock, 4);
+	if (vg_part_seal(preamble, secret, VG_PART_WORDS, dictionary, &body) != VG_OK)
+		abort();
+	words = (uint32_t)body.n;
+	for (uint32_t i = 0; i < npage; i++) {
+		if (vg_part_seal(preamble, secret, VG_PART_PAGE + i, take_part(&c), &body) != VG_OK)
+			abort();
+		end[i] = (uint32_t)body.n;
+	}
+	begin = VG_TOKENS_PREAMBLE + n;
+	vg_buf_put(&head, vg_str_cut(fixed, 12));
+	vg_buf_le32(&head, npage);
+	vg_buf_put(&head, vg_str_cut(vg_str_skip(fixed, 16), 12));
+	vg_buf_le32(&head, words);
+	while (head.n < VG_HEAD_FIXED + (size_t)nblock * VG_ROW_BYTES)
+		vg_buf_u8(&head, vg_cur_u8(&c));
+	vg_buf_le32(&head, begin + words);
+	for (uint32_t i = 0; i < npage; i++)
+		vg_buf_le32(&head, begin + end[i]);
+	vg_buf_mem(&all, preamble, sizeof(preamble));
+	if (vg_part_seal(preamble, secret, VG_PART_HEAD, vg_buf_str(&head), &all) != VG_OK)
+		abort();
+	vg_buf_put(&all, vg_buf_str(&body));
+	vg_hash_of(vg_buf_str(&all), &h);
+	n = (uint32_t)all.n;
+	memcpy(all.p + VG_PREAMBLE_SIZE, &n, 4);
+	memcpy(all.p + VG_PREAMBLE_SUM, h.b, VG_PREAMBLE_NONCE - VG_PREAMBLE_SUM);
+	any_bytes(vg_buf_str(&all));
+	vg_buf_fini(&head);
+	vg_buf_fini(&body);
+	vg_buf_fini(&all);
 }
 
 /* Each run of safe bytes in @s is asked for. */
@@ -113,6 +175,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	if (n && data[0] == 'i')
 		any_bytes(vg_str_skip(s, 1));
+	else if (n && data[0] == 'I')
+		parts(vg_str_skip(s, 1));
 	else if (n > 1 && data[0] == 'r')
 		records(vg_str_skip(s, 1));
 	return 0;

@@ -14,9 +14,9 @@ struct vg_cur {
 static inline struct vg_cur
 vg_cur_of(const void *p, size_t n)
 {
-	const uint8_t *b = (const uint8_t *)p;
+	const uint8_t *b = p ? (const uint8_t *)p : (const uint8_t *)""; /* NULL + 0 is nothing that C knows */
 
-	return (struct vg_cur){ b, b, b ? b + n : b, VG_OK };
+	return (struct vg_cur){ b, b, b + (p ? n : 0), VG_OK };
 }
 
 static inline vg_rc

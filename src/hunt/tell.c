@@ -373,7 +373,7 @@ listen(struct tell *f, int from)
 	size_t used = 0;
 
 	while (f->rc == VG_OK && !f->ended) {
-		struct vg_cur c = vg_cur_of(b.p + used, b.n - used);
+		struct vg_cur c = vg_cur_of(b.p ? b.p + used : NULL, b.n - used);
 		struct vg_entry e;
 		vg_str payload;
 		vg_rc rc = vg_entry_take(&c, &e, &payload);

@@ -245,10 +245,14 @@ serve(struct vg_channel *c)
 		body = vg_cur_of(c->in.p + at + HEAD, n);
 		at += HEAD + n;
 		ok = x->on(c->ops.ctx, c, &body, fd) == VG_OK;
+		if (!ok && fd >= 0)
+			close(fd);
 	}
 	c->in_handler = false;
 	memmove(c->in.p, c->in.p + at, c->in.n - at);
 	c->in.n -= at;
+	if (c->in.n == 0 && c->ngot) /* no message claimed them; they could hold our own end open */
+		return false;
 	return ok && !c->broken;
 }
 

@@ -15,7 +15,8 @@ struct vg_channel;
 struct vg_handler {
 	uint16_t type;
 	size_t max_bytes;
-	/* @fd: -1 when none came; the handler's to close.  Not VG_OK ends the channel. */
+	/* @fd: -1 when none came; the handler's to close when it answers VG_OK.  Not VG_OK ends the channel, and closes @fd: who brings descriptors
+	 * where none are taken does not fill our table with them. */
 	vg_rc (*on)(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd);
 };
 struct vg_channel_ops {

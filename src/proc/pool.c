@@ -14,6 +14,8 @@
 
 #include "base/cur.h"
 
+#define HEAR_S 10 /* for an answer that was begun, which is written at once */
+
 struct worker {
 	pid_t pid;   /* 0: none */
 	int sock;
@@ -70,15 +72,16 @@ send_all(int sock, vg_str bytes, int fd)
 	return true;
 }
 
+/* @until_s: of now_s(); 0: as long as it takes. */
 static bool
-read_exact(int sock, char *p, size_t n)
+read_exact(int sock, char *p, size_t n, int64_t until_s)
 {
 	while (n) {
 		ssize_t k = read(sock, p, n);
 
 		if (k < 0 && errno == EINTR)
 			continue;
-		if (k <= 0)
+		if (k <= 0 || (until_s && now_s() > until_s))
 			return false;
 		p += k;
 		n -= (size_t)k;
@@ -86,8 +89,9 @@ read_exact(int sock, char *p, size_t n)
 	return true;
 }
 
+/* @fd: NULL: descriptors that come along are not let in. */
 static bool
-recv_all(int sock, struct vg_buf *out, int *fd)
+recv_all(int sock, struct vg_buf *out, int *fd, int64_t until_s)
 {
 	uint32_t n = 0;
 	struct iovec io = { &n, sizeof(n) };
@@ -95,7 +99,7 @@ recv_all(int sock, struct vg_buf *out, int *fd)
 		char buf[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} u;
-	struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof(u.buf) };
+	struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = fd ? u.buf : NULL, .msg_controllen = fd ? sizeof(u.buf) : 0 };
 	struct cmsghdr *c;
 	ssize_t k;
 
@@ -110,7 +114,7 @@ recv_all(int sock, struct vg_buf *out, int *fd)
 	if (fd && c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
 	vg_buf_clear(out);
-	if (!vg_buf_reserve(out, n) || !read_exact(sock, out->p, n))
+	if (!vg_buf_reserve(out, n) || !read_exact(sock, out->p, n, until_s))
 		return false;
 	out->n = n;
 	return true;
@@ -126,7 +130,7 @@ worker_main(const struct vg_pool_ops *ops, unsigned id, int sock, const struct v
 	(void)signal(SIGINT, SIG_IGN);
 	if ((ops->start && ops->start(ops->ctx, id) != VG_OK) || vg_sandbox_enter(limits) != VG_OK)
 		_exit(99);
-	while (recv_all(sock, &task, &fd)) {
+	while (recv_all(sock, &task, &fd, 0)) {
 		vg_buf_clear(&reply);
 		ops->work(ops->ctx, fd, vg_buf_str(&task), &reply);
 		if (fd >= 0)
@@ -143,6 +147,7 @@ static bool
 spawn(const struct vg_pool_ops *ops, struct worker *w, unsigned id, const struct worker *all, unsigned n,
       const struct vg_sandbox_limits *limits)
 {
+	static const struct timeval patience = { .tv_sec = HEAR_S };
 	int sv[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
@@ -163,6 +168,7 @@ spawn(const struct vg_pool_ops *ops, struct worker *w, unsigned id, const struct
 		worker_main(ops, id, sv[1], limits);
 	}
 	close(sv[1]);
+	(void)setsockopt(sv[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	w->sock = sv[0];
 	w->busy = false;
 	return true;
@@ -227,12 +233,13 @@ feed(const struct vg_pool_ops *ops, struct worker *w, unsigned n, const struct v
 	return busy;
 }
 
+/* It has begun to answer; one that does not go on is ended, so that it holds up nobody else. */
 static void
 hear(const struct vg_pool_ops *ops, struct worker *w, unsigned id, struct vg_buf *reply)
 {
 	char why[160];
 
-	if (recv_all(w->sock, reply, NULL)) {
+	if (recv_all(w->sock, reply, NULL, now_s() + HEAR_S)) {
 		w->busy = false;
 		ops->done(ops->ctx, id, w->token, vg_buf_str(reply));
 		return;

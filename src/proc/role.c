@@ -121,7 +121,7 @@ keep_given(struct run *r, struct vg_cur *body, int fd, char name[64])
 
 	n = vg_cur_le32(body);
 	text = vg_cur_bytes(body, n);
-	if (body->rc != VG_OK || vg_cur_left(body) || k.n == 0 || k.n >= 64)
+	if (body->rc != VG_OK || vg_cur_left(body) || k.n == 0 || k.n >= 64 || memchr(k.p, 0, k.n))
 		return VG_E_FORMAT;
 	memcpy(name, k.p, k.n);
 	name[k.n] = 0;
@@ -180,7 +180,7 @@ on_peer(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	if (body->rc != VG_OK || fd < 0 || role >= VG_ROLES || index >= VG_ROLE_INDEX_MAX || r->impl->peer == NULL)
 		return VG_E_FORMAT;
 	if (r->going)
-		return r->impl->peer(&r->e, role, index, fd);
+		return r->impl->peer(&r->e, role, index, fd); /* when it fails the process ends */
 	if (r->npeer == VG_COUNT(r->peer))
 		return VG_E_LIMIT;
 	r->peer[r->npeer++] = (struct waiting_peer){ role, index, fd };

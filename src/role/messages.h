@@ -53,5 +53,6 @@ enum vg_learned_what {
 
 #define VG_RECORDS_BYTES ((size_t)512 << 10) /* of one RECORDS or EVENTS, about; a single record may make it larger */
 #define VG_RECORDS_MAX ((size_t)2 << 20)     /* of one, at most */
+#define VG_RECORDS_COUNT_MAX 65536           /* numbers of records that one EVENTS spans: VG_RECORDS_BYTES of the shortest, and those set aside, are fewer */
 
 #endif

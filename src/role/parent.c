@@ -391,6 +391,55 @@ on_ready(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	return VG_OK;
 }
 
+static size_t
+word_of(vg_str s)
+{
+	size_t n = 0;
+
+	while (n < s.n && ((s.p[n] >= 'a' && s.p[n] <= 'z') || s.p[n] == '_' || (n && vg_is_digit(s.p[n]))))
+		n++;
+	return n;
+}
+
+/* A row "NAME VALUE" or "NAME{LABEL="TEXT",...} VALUE": it becomes a row for Prometheus, which must not say more than one figure. */
+static bool
+is_figure(vg_str s)
+{
+	size_t n = word_of(s), end;
+	char next = n < s.n ? s.p[n] : 0;
+
+	if (n == 0)
+		return false;
+	s = vg_str_skip(s, n);
+	while (next == '{' || next == ',') {
+		s = vg_str_skip(s, 1);
+		n = word_of(s);
+		if (n == 0 || !vg_str_starts(vg_str_skip(s, n), VG_STR("=\"")))
+			return false;
+		s = vg_str_skip(s, n + 2);
+		for (end = 0; end < s.n && (unsigned char)s.p[end] >= ' ' && s.p[end] != '"' && s.p[end] != '\\'; end++)
+			;
+		s = vg_str_skip(s, end);
+		next = s.n > 1 && s.p[0] == '"' ? s.p[1] : 0;
+		s = vg_str_skip(s, next == '}' ? 2 : 1);
+	}
+	s = next == ' ' || next == '}' ? vg_str_starts(s, VG_STR(" ")) ? vg_str_skip(s, 1) : VG_NIL : VG_NIL;
+	if (s.n > 1 && s.p[0] == '-')
+		s = vg_str_skip(s, 1);
+	return s.n && s.n <= 20 && vg_str_all_digits(s);
+}
+
+static bool
+are_figures(vg_str s)
+{
+	vg_str line;
+
+	while (vg_str_split(&s, '\n', &line))
+		if (line.n && !is_figure(line))
+			return false;
+	return true;
+}
+
 static vg_rc
 on_learned(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 {
@@ -434,7 +483,7 @@ on_stats(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 {
 	struct child *c = child_of(ctx, from);
 
-	if (fd >= 0 || c == NULL)
+	if (fd >= 0 || c == NULL || !are_figures(vg_str_mem(body->p, vg_cur_left(body))))
 		return VG_E_FORMAT;
 	vg_buf_clear(&c->stats);
 	vg_buf_put(&c->stats, vg_cur_bytes(body, vg_cur_left(body)));
@@ -626,15 +675,17 @@ become(struct parent *p, const struct child *c, int fd)
 	_exit(98);
 }
 
+/* What any role may say to its parent. */
+static const struct vg_handler child_handlers[] = {
+	{ VG_MSG_READY, 0, on_ready }, { VG_MSG_STATS, STATS_MAX, on_stats }, { VG_MSG_SAY, 4096, on_say }, { VG_MSG_GONE, 0, on_gone },
+	{ VG_MSG_LOST, 4, on_lost }, { VG_MSG_LEARNED, 9, on_learned }, { VG_MSG_TAKEN, 8, on_taken }, { VG_MSG_JOB_DONE, 8, on_job_done },
+	{ 0, 0, NULL },
+};
+
 static void
 spawn(struct parent *p, struct child *c)
 {
-	static const struct vg_handler handlers[] = {
-		{ VG_MSG_READY, 0, on_ready }, { VG_MSG_STATS, STATS_MAX, on_stats }, { VG_MSG_SAY, 4096, on_say }, { VG_MSG_GONE, 0, on_gone },
-		{ VG_MSG_LOST, 4, on_lost }, { VG_MSG_LEARNED, 9, on_learned }, { VG_MSG_TAKEN, 8, on_taken }, { VG_MSG_JOB_DONE, 8, on_job_done },
-		{ 0, 0, NULL },
-	};
-	struct vg_channel_ops ops = { handlers, closed, p };
+	struct vg_channel_ops ops = { child_handlers, closed, p };
 	int sv[2];
 
 	c->next_ms = now_ms() + c->backoff_ms;

@@ -215,7 +215,7 @@ sign(struct seal *s, struct last *l, const struct vg_checkpoint *c, vg_str text,
 	last_file(l->tenant, name);
 	if ((rc = turn_day(s, vg_clock_ns())) != VG_OK)
 		return rc;
-	if ((c->size != l->c.size || l->c.origin[0] == 0) && (rc = vg_disk_replace(&s->d, name, text)) != VG_OK)
+	if ((c->size != l->c.size || c->seq != l->c.seq || c->epoch != l->c.epoch || l->c.origin[0] == 0) && (rc = vg_disk_replace(&s->d, name, text)) != VG_OK)
 		return rc;
 	l->c = *c;
 	s->signatures++;

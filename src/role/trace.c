@@ -428,7 +428,7 @@ on_found(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	int64_t newest_ns = (int64_t)vg_cur_le64(body);
 
 	(void)from;
-	if (fd >= 0 || body->rc != VG_OK || next <= first)
+	if (fd >= 0 || body->rc != VG_OK || next <= first || next - first > VG_RECORDS_COUNT_MAX) /* or one message would silence all that follows */
 		return VG_E_FORMAT;
 	if (t->rc != VG_OK || generation != t->generation || next <= t->next)
 		return VG_OK; /* of an earlier generation, or known */

@@ -171,9 +171,10 @@ stats(struct vault *v)
 			      (long long)(vg_store_last(v->tenant[i].store)->time_ns / 1000000000));
 	for (uint32_t i = 0; i < v->nsource; i++)
 		if (v->source[i].over) {
-			vg_buf_puts(&b, "source_over_share{name=");
-			vg_buf_json_str(&b, vg_str_of(v->source[i].name));
-			vg_buf_puts(&b, "} 1\n");
+			vg_buf_puts(&b, "source_over_share{name=\"");
+			for (const char *p = v->source[i].name; *p; p++) /* what a label may hold */
+				vg_buf_putc(&b, (unsigned char)*p < ' ' || *p == '"' || *p == '\\' ? '?' : *p);
+			vg_buf_puts(&b, "\"} 1\n");
 		}
 	if (b.rc == VG_OK)
 		vg_role_stats(v->env, &b);

@@ -111,7 +111,7 @@ take_record(struct vault *v, struct vault_sender *x, struct vg_cur *c)
 	n = vg_cur_le32(c);
 	r.id = vg_cur_bytes(c, id);
 	r.raw = vg_cur_bytes(c, n);
-	if (c->rc != VG_OK || handle >= x->nsource || (r.flags & ~VG_RECORD_FLAGS))
+	if (c->rc != VG_OK || handle >= x->nsource || (r.flags & ~VG_RECORD_FLAGS) || r.recv_ns < 0 /* no clock says that */)
 		return VG_E_FORMAT;
 	at = x->source[handle].at;
 	tenant = x->source[handle].tenant;
@@ -169,7 +169,7 @@ on_refused(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	unsigned why = vg_cur_u8(body);
 	uint64_t n = vg_cur_le64(body);
 
-	if (fd >= 0 || body->rc != VG_OK || why >= VG_REFUSALS)
+	if (fd >= 0 || body->rc != VG_OK || why >= VG_REFUSALS || n > UINT32_MAX) /* sums stay what the catalogue can hold */
 		return VG_E_FORMAT;
 	for (int i = 0; i < VAULT_SENDERS_MAX; i++) {
 		struct vault_sender *x = &v->sender[i];

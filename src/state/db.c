@@ -58,6 +58,9 @@ vg_db_open(const char *path, bool read_only, const char *const *step, unsigned n
 	why[0] = 0;
 	if (rc == VG_OK) {
 		(void)sqlite3_busy_timeout(db, BUSY_MS);
+		/* it may be somebody else's file: its schema calls nothing, and cannot be written to */
+		(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+		(void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 		rc = vg_db_check(db, path, nstep, &from, why);
 	}
 	if (rc == VG_OK && read_only && from == 0) {

@@ -43,10 +43,13 @@ damaged(struct vg_store_damage *d, const char *name, uint64_t at, const char *wh
 	return VG_E_FORMAT;
 }
 
+/* Of a day that can be told in nanoseconds again: the first hours of INT64_MIN's are the next one's. */
 static int64_t
 day_of(int64_t time_ns)
 {
-	return time_ns / VG_DAY - (time_ns % VG_DAY < 0);
+	int64_t day = time_ns / VG_DAY;
+
+	return day - (time_ns % VG_DAY < 0 && day > INT64_MIN / VG_DAY);
 }
 
 /* ---- opening ---- */
@@ -508,7 +511,9 @@ vg_store_publish(struct vg_store *s, vg_str note)
 
 	if ((rc = vg_note_text(note, &text)) != VG_OK || (rc = vg_checkpoint_parse(text, &c)) != VG_OK)
 		return rc;
-	if ((rc = vg_tree_write_partial(s->tree)) != VG_OK || (rc = vg_disk_replace(s->d, VG_CHECKPOINT_FILE, note)) != VG_OK)
+	if (strcmp(c.origin, s->origin) != 0 || c.seq > s->next_seq || (rc = vg_store_is_grown(s, c.size, &c.root)) == VG_E_REFUSED)
+		return VG_E_FORMAT;
+	if (rc != VG_OK || (rc = vg_tree_write_partial(s->tree)) != VG_OK || (rc = vg_disk_replace(s->d, VG_CHECKPOINT_FILE, note)) != VG_OK)
 		return rc;
 	s->checkpoint = c;
 	return VG_OK;

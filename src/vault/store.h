@@ -56,7 +56,8 @@ vg_rc vg_store_root(struct vg_store *s, struct vg_checkpoint *out) VG_MUST;
 vg_rc vg_store_is_grown(struct vg_store *s, uint64_t old, const struct vg_hash *root) VG_MUST;
 /* That the tree as it is only adds to that of @old leaves, whose root was @root.  VG_E_NOTFOUND: it has fewer. */
 vg_rc vg_store_prove(struct vg_store *s, uint64_t old, struct vg_hash *root, struct vg_proof *out) VG_MUST;
-/* Keep a signed checkpoint, for others to read; and the tiles that it needs. */
+/* Keep a signed checkpoint, for others to read; and the tiles that it needs.  VG_E_FORMAT: it is none, or not of this tree, and would be refused when
+ * the store is next opened; who signed is not looked at. */
 vg_rc vg_store_publish(struct vg_store *s, vg_str note) VG_MUST;
 /* The last one that was kept; size 0 and the root of nothing when there is none. */
 const struct vg_checkpoint *vg_store_last(const struct vg_store *s);

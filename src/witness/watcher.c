@@ -477,7 +477,8 @@ on_lines(void *ctx, uint32_t events)
 		*end = 0;
 		if (!take_line(s->w, s, s->line)) {
 			vg_log(VG_LOG_ERROR, "%s: its process says what none of ours says, and is ended", s->url);
-			(void)kill(s->part.pid, SIGKILL);
+			if (s->part.pid > 0) /* else it is reaped already, and this is what it left in the pipe: 0 would be all of us */
+				(void)kill(s->part.pid, SIGKILL);
 			close_lines(s);
 			return;
 		}
