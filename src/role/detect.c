@@ -9,6 +9,7 @@
 #include "detect/detect.h"
 #include "event/wire.h"
 #include "knowledge/knowledge.h"
+#include "role/drill.h"
 #include "role/found.h"
 #include "role/messages.h"
 #include "role/roles.h"
@@ -145,8 +146,8 @@ on_event(void *ctx, struct vg_event *e)
 		d->f.source = d->record.source;
 		d->f.seq = d->record.seq;
 		d->f.recv_ns = d->record.recv_ns;
-		d->f.time_ns = vg_event_when(e, d->record.recv_ns);
-		d->f.flags = (e->time_ns != VG_TIME_NONE && d->f.time_ns != e->time_ns ? VG_FOUND_CLAIM : 0) |
+		d->f.time_ns = vg_is_drill(d->tenant) ? d->record.recv_ns : vg_event_when(e, d->record.recv_ns); /* a world has its own clock */
+		d->f.flags = (e->time_ns != VG_TIME_NONE && d->f.time_ns != e->time_ns && !vg_is_drill(d->tenant) ? VG_FOUND_CLAIM : 0) |
 			     (d->record.flags & VG_RECORD_RESENT ? VG_FOUND_RESENT : 0);
 		identify(d, e);
 		vg_buf_clear(&d->wire);

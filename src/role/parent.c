@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "proc/role.h"
+#include "role/drill.h"
 #include "role/messages.h"
 #include "state/catalogue.h"
 #include "vault/disk.h"
@@ -33,6 +34,7 @@
 #define SOCKET_BYTES (1 << 20)
 #define REJOIN_MS 100
 #define STATS_MAX ((size_t)64 << 10)
+#define REASONS_MAX 20      /* that status tells of a set of rules that was refused */
 
 struct child {
 	unsigned role, index;
@@ -69,6 +71,11 @@ struct parent {
 	int signals;
 	struct vg_watch *watch;
 	int64_t valid_until_ns; /* then an exception ends, and the rules are made anew */
+	struct vg_knowledge_summary rules; /* in use */
+	int64_t rules_ns;       /* since then */
+	int64_t refused_ns;     /* when a newer set was refused; 0: none was since */
+	struct vg_buf reasons;  /* why, a line each */
+	int drill;              /* the socket of drills; -1 */
 	bool told_ready, stopping;
 	int stage; /* of stopping */
 	int64_t stop_ms;
@@ -187,6 +194,8 @@ give_collect(struct parent *p, struct child *c)
 		vg_buf_fini(&file);
 		give(c, VG_MSG_GIVE, b->name, b->tenant, b->fd);
 	}
+	if (p->drill >= 0)
+		give(c, VG_MSG_GIVE, "drill", VG_NIL, p->drill);
 	give(c, VG_MSG_GIVE, "keys", vg_buf_str(&p->keys), -1);
 	give_number(c, "memory", p->o->settings->limits.memory_bytes[VG_MEMORY_NET]);
 }
@@ -597,13 +606,63 @@ on_stopping(void *ctx)
 /* ---- rules ---- */
 
 static void
+tell_reason(struct vg_buf *reasons, vg_str line)
+{
+	vg_log(VG_LOG_ERROR, "%.*s", VG_STR_ARG(line));
+	if (reasons) {
+		vg_buf_put(reasons, line);
+		vg_buf_putc(reasons, '\n');
+	}
+}
+
+static void
 tell_diag(void *ctx, const struct vg_program *p, const struct vg_diag *d)
 {
-	(void)ctx;
-	if (d->fatal && d->origin) /* of what was given; SigmaHQ's own are for `vigie rule check` */
-		vg_log(VG_LOG_ERROR, "%.*s:%u: %.*s", VG_STR_ARG(vg_program_str(p, d->file)), d->line, VG_STR_ARG(vg_program_str(p, d->text)));
-	else if (d->note && d->origin)
+	struct vg_buf line = { 0 };
+
+	if (d->fatal && d->origin) { /* of what was given; SigmaHQ's own are for `vigie rule check` */
+		vg_buf_printf(&line, "%.*s:%u: %.*s", VG_STR_ARG(vg_program_str(p, d->file)), d->line, VG_STR_ARG(vg_program_str(p, d->text)));
+		tell_reason(d->origin == VG_ORIGIN_FOUND ? NULL : ctx, vg_buf_str(&line));
+		vg_buf_fini(&line);
+	} else if (d->note && d->origin)
 		vg_log(VG_LOG_WARNING, "%.*s:%u: %.*s", VG_STR_ARG(vg_program_str(p, d->file)), d->line, VG_STR_ARG(vg_program_str(p, d->text)));
+}
+
+static void
+tell_packs(int fd, struct vg_buf *reasons)
+{
+	struct vg_buf b = { 0 };
+	vg_str rest, line;
+
+	if (vg_knowledge_pack_problems(fd, &b) == VG_OK)
+		for (rest = vg_buf_str(&b); vg_str_split(&rest, '\n', &line);)
+			if (line.n)
+				tell_reason(reasons, line);
+	vg_buf_fini(&b);
+}
+
+/* C strings of a list, and NULL; owned, as each is.  NULL: no memory. */
+static const char **
+strings_of(const struct vg_texts *t)
+{
+	const char **s = calloc(t->n + 1, sizeof(*s));
+
+	for (size_t i = 0; s && i < t->n; i++)
+		if ((s[i] = strndup(t->item[i].p, t->item[i].n)) == NULL) {
+			while (i)
+				free((void *)(uintptr_t)s[--i]);
+			free(s);
+			return NULL;
+		}
+	return s;
+}
+
+static void
+free_strings(const char **s)
+{
+	for (size_t i = 0; s && s[i]; i++)
+		free((void *)(uintptr_t)s[i]);
+	free(s);
 }
 
 static char *
@@ -618,50 +677,59 @@ path_in(const struct vg_house *h, vg_str given, const char *name)
 }
 
 vg_rc
-vg_serve_rules(struct vg_house *h, const struct vg_settings *s, int *fd, struct vg_knowledge_summary *out)
+vg_serve_rules(struct vg_house *h, const struct vg_settings *s, int *fd, struct vg_knowledge_summary *out, struct vg_buf *reasons)
 {
-	const char **folder = calloc(s->rules.folders.n + 1, sizeof(*folder));
+	const char **folder = strings_of(&s->rules.folders), **packs = strings_of(&s->packs.folders);
 	char *exceptions = path_in(h, s->rules.exceptions, "exceptions");
 	const char *exception[1] = { exceptions };
-	struct vg_knowledge_options o = { .rules = folder, .no_default_rules = s->rules.only, .exceptions = exception, .nexceptions = exceptions ? 1 : 0,
+	struct vg_knowledge_options o = { .rules = folder, .nrules = s->rules.folders.n, .packs = packs, .npacks = s->packs.folders.n, .no_default_rules = s->rules.only, .exceptions = exception, .nexceptions = exceptions ? 1 : 0,
 					  .now_ns = vg_clock_ns(), .sealed = true };
-	char why[400];
+	char why[400] = "";
 	vg_rc rc = VG_E_NOMEM;
 
-	for (; folder && o.nrules < s->rules.folders.n; o.nrules++)
-		if ((folder[o.nrules] = strndup(s->rules.folders.item[o.nrules].p, s->rules.folders.item[o.nrules].n)) == NULL)
-			goto out;
-	if (folder == NULL)
+	if (folder == NULL || packs == NULL)
 		goto out;
 	rc = vg_knowledge_make(&o, fd, out, why);
-	if (why[0])
-		vg_log(rc == VG_OK ? VG_LOG_WARNING : VG_LOG_ERROR, "rules: %s", why);
+	if (why[0] && (rc != VG_OK || out->unread_given))
+		tell_reason(reasons, vg_str_of(why));
+	else if (why[0])
+		vg_log(VG_LOG_WARNING, "rules: %s", why);
 	if (rc != VG_OK)
 		goto out;
-	rc = vg_knowledge_diags(*fd, tell_diag, NULL);
+	rc = vg_knowledge_diags(*fd, tell_diag, reasons);
+	tell_packs(*fd, reasons);
 	if (rc == VG_OK && !vg_knowledge_whole(out)) {
-		vg_log(VG_LOG_ERROR, "rules: %u rules and %u files that were given cannot be used", out->refused_given, out->unread_given);
+		vg_log(VG_LOG_ERROR, "rules: %u rules and exceptions, %u files and %u packs that were given cannot be used", out->refused_given, out->unread_given,
+		       out->packs_given_wrong);
 		rc = VG_E_REFUSED;
 	}
 	if (rc != VG_OK)
 		close(*fd);
 out:
-	for (size_t i = 0; i < o.nrules; i++)
-		free((void *)(uintptr_t)folder[i]);
-	free(folder);
+	free_strings(folder);
+	free_strings(packs);
 	free(exceptions);
 	return rc;
+}
+
+static void
+use_rules(struct parent *p, const struct vg_knowledge_summary *n)
+{
+	p->rules = *n;
+	p->valid_until_ns = n->valid_until_ns;
+	p->rules_ns = vg_clock_ns();
+	p->refused_ns = 0;
 }
 
 static vg_rc
 prepare_rules(struct parent *p)
 {
 	struct vg_knowledge_summary n;
-	vg_rc rc = vg_serve_rules(p->o->house, p->o->settings, &p->knowledge, &n);
+	vg_rc rc = vg_serve_rules(p->o->house, p->o->settings, &p->knowledge, &n, NULL);
 
 	if (rc != VG_OK)
 		return rc;
-	p->valid_until_ns = n.valid_until_ns;
+	use_rules(p, &n);
 	if (!p->o->quiet)
 		printf("vigie: %u rules, %u correlations, %u exceptions%s\n", n.rules, n.correlations, n.filters,
 		       n.rules < 1000 ? " (SigmaHQ's rules were not found: see `vigie help hunt`)" : "");
@@ -676,13 +744,15 @@ reload(struct parent *p)
 	int fd;
 
 	p->valid_until_ns = INT64_MAX;
-	if (vg_serve_rules(p->o->house, p->o->settings, &fd, &n) != VG_OK) {
+	vg_buf_clear(&p->reasons);
+	if (vg_serve_rules(p->o->house, p->o->settings, &fd, &n, &p->reasons) != VG_OK) {
+		p->refused_ns = vg_clock_ns();
 		vg_log(VG_LOG_ERROR, "the new rules are refused; the old ones work on");
 		return;
 	}
 	close(p->knowledge);
 	p->knowledge = fd;
-	p->valid_until_ns = n.valid_until_ns;
+	use_rules(p, &n);
 	vg_log(VG_LOG_INFO, "new rules: %u rules, %u correlations, %u exceptions", n.rules, n.correlations, n.filters);
 	for (size_t i = 0; i < p->n; i++) {
 		struct child *c = &p->child[i];
@@ -759,6 +829,28 @@ look_at_keys(struct parent *p)
 			give(&p->child[i], VG_MSG_NEW, "keys", vg_buf_str(&p->keys), -1);
 }
 
+static void
+put_rules(const struct parent *p, struct vg_buf *b)
+{
+	vg_str rest = vg_buf_str(&p->reasons), line;
+	unsigned n = 0;
+
+	vg_buf_printf(b, "settings %s\nrules.base %u\nrules.correlations %u\nrules.exceptions %u\nrules.since %lld\nrules.sum ", p->o->settings_path, p->rules.rules,
+		      p->rules.correlations, p->rules.filters, (long long)p->rules_ns);
+	vg_buf_hex(b, p->rules.sum, sizeof(p->rules.sum), false);
+	vg_buf_putc(b, '\n');
+	if (p->refused_ns == 0)
+		return;
+	vg_buf_printf(b, "rules.refused %lld\n", (long long)p->refused_ns);
+	for (; n < REASONS_MAX && vg_str_split(&rest, '\n', &line); n++) {
+		if (line.n == 0)
+			continue;
+		vg_buf_printf(b, "rules.refused.%u ", n);
+		vg_buf_safe(b, line);
+		vg_buf_putc(b, '\n');
+	}
+}
+
 /* "ROLE.INDEX.NAME VALUE" lines; the same as figures for Prometheus. */
 static void
 write_status(struct parent *p)
@@ -772,6 +864,7 @@ write_status(struct parent *p)
 	vg_buf_printf(b, "time %lld\npid %d\n", (long long)vg_clock_ns(), (int)getpid());
 	for (size_t i = 0; i < p->nbound; i++)
 		vg_buf_printf(b, "listen.%s %s\n", p->bound[i].name, p->bound[i].address);
+	put_rules(p, b);
 	for (size_t i = 0; i < p->n; i++) {
 		const struct child *c = &p->child[i];
 		vg_str rest = vg_buf_str(&c->stats), line;
@@ -1055,6 +1148,8 @@ run(struct parent *p)
 			(void)kill(p->child[i].pid, SIGKILL);
 			(void)waitpid(p->child[i].pid, NULL, 0);
 		}
+	if (p->drill >= 0)
+		(void)unlinkat(p->o->house->dir, VG_DRILL_SOCKET, 0);
 	return rc;
 }
 
@@ -1071,5 +1166,7 @@ vg_serve(const struct vg_serve_options *o)
 	if ((rc = vg_loop_new(&p.loop)) != VG_OK || (rc = prepare_folders(&p)) != VG_OK || (rc = open_catalogue(&p)) != VG_OK || (rc = bind_all(&p)) != VG_OK ||
 	    (rc = prepare_rules(&p)) != VG_OK)
 		return rc;
+	if ((p.drill = vg_drill_listen(o->house->dir)) < 0)
+		vg_log(VG_LOG_WARNING, "%s/" VG_DRILL_SOCKET ": %s: `vigie rule test` cannot reach this watch", o->house->path, strerror(errno));
 	return run(&p);
 }

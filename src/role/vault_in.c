@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "role/drill.h"
 
 #define HANDLES_MAX 200000 /* of one sender in one life */
 
@@ -49,6 +50,22 @@ take_string(struct vg_cur *c)
 }
 
 static vg_rc
+add_handle(struct vault_sender *x, struct vault_handle h)
+{
+	if (x->nsource == x->cap) {
+		uint32_t cap = x->cap ? 2 * x->cap : 64;
+		struct vault_handle *p = realloc(x->source, cap * sizeof(*p));
+
+		if (p == NULL)
+			return VG_E_NOMEM;
+		x->source = p;
+		x->cap = cap;
+	}
+	x->source[x->nsource++] = h;
+	return VG_OK;
+}
+
+static vg_rc
 on_source(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 {
 	struct vault *v = ctx;
@@ -65,6 +82,8 @@ on_source(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	for (int i = 0; i < VAULT_SENDERS_MAX; i++)
 		if (v->sender[i].channel == from)
 			x = &v->sender[i];
+	if (x && body->rc == VG_OK && handle == x->nsource && vg_str_eq(tenant, VG_STR(VG_DRILL_TENANT)))
+		return add_handle(x, (struct vault_handle){ UINT32_MAX, VG_DRILL_WORLDS }); /* none of the catalogue's */
 	if (fd >= 0 || body->rc != VG_OK || x == NULL || handle != x->nsource || handle >= HANDLES_MAX || s.proof >= VG_PROOFS ||
 	    s.name.n > VG_SPEAKER_NAME_MAX || s.address.n > VG_SPEAKER_NAME_MAX || s.listener.n > VG_SPEAKER_NAME_MAX || (t = tenant_named(v, tenant)) == NULL)
 		return VG_E_FORMAT;
@@ -76,17 +95,7 @@ on_source(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	if (rc != VG_OK)
 		vg_role_say(v->env, VG_LOG_WARNING, "vault: the source %.*s is not in the catalogue: %s", VG_STR_ARG(s.name),
 			    rc == VG_E_LIMIT ? "there are too many" : vg_rc_name(rc));
-	if (x->nsource == x->cap) {
-		uint32_t cap = x->cap ? 2 * x->cap : 64;
-		struct vault_handle *p = realloc(x->source, cap * sizeof(*p));
-
-		if (p == NULL)
-			return VG_E_NOMEM;
-		x->source = p;
-		x->cap = cap;
-	}
-	x->source[x->nsource++] = (struct vault_handle){ at, t->id };
-	return VG_OK;
+	return add_handle(x, (struct vault_handle){ at, t->id });
 }
 
 /* ---- records ---- */
@@ -111,6 +120,8 @@ take_record(struct vault *v, struct vault_sender *x, struct vg_cur *c)
 		return VG_E_FORMAT;
 	at = x->source[handle].at;
 	tenant = x->source[handle].tenant;
+	if (vg_is_drill(tenant) && !vg_drill_world(r.id, &tenant))
+		return VG_E_FORMAT;
 	if (at != UINT32_MAX) {
 		s = &v->source[at];
 		r.source = s->s.id;
