@@ -16,6 +16,9 @@ const struct vg_command vg_commands[] = {
 	{ "dump", "[OPTIONS] PATH...", "print decoded events as JSON lines", NULL, vg_dump_opts, 1, vg_cmd_dump },
 	{ "rule check", "[DIR...]", "say which rules load, which do not, and why", NULL, vg_rule_opts, 0, vg_cmd_rule_check },
 	{ "rule list", "[OPTIONS]", "list the rules that are loaded", NULL, vg_rule_opts, 0, vg_cmd_rule_list },
+	{ "rule test", "[RULE|DIR...]", "fire each rule's own samples through the running watch",
+	  "RULE is a rule file, an id, a name or a title; without any, all rules of the watch are tested.  Each sample is a world of its own: nothing of it "
+	  "shows among signals, and it is no evidence.  Exits with 1 when a rule does not do as its samples say.", vg_rule_test_opts, 0, vg_cmd_rule_test },
 	{ "rule explain", "RULE EVENT", "say why a rule matches an event, or not",
 	  "RULE is a rule file, an id or a title; EVENT a file with one event (JSON, XML, a log line), or - for "
 	  "standard input.  For a correlation it may hold many events, in order of time.", vg_explain_opts, 2, vg_cmd_rule_explain },

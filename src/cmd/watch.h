@@ -17,6 +17,11 @@ const char *vg_state_path(const struct vg_args *a);
 int vg_state_open(const struct vg_args *a, struct vg_house *out);
 /* --format: true for jsonl.  false: it is none of both, which was told. */
 bool vg_take_format(const struct vg_args *a, bool *jsonl);
+/* What the watch wrote last of how it is ("NAME VALUE" lines), at the end of @out, and its process.  false: no watch runs. */
+bool vg_status_read(struct vg_house *h, struct vg_buf *out, int64_t *pid);
+/* The value of "NAME" in such lines; empty when it is not there. */
+vg_str vg_status_value(vg_str text, const char *name);
+int64_t vg_status_number(vg_str text, const char *role, unsigned index, const char *name, int64_t otherwise);
 /* Open vault/catalogue.db or trace/signals.db of it. */
 int vg_state_catalogue(struct vg_house *h, bool read_only, sqlite3 **out);
 int vg_state_signals(struct vg_house *h, sqlite3 **out);

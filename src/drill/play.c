@@ -17,7 +17,7 @@ struct vg_player {
 	struct vg_regexes *regexes;
 	struct vg_arena scratch;
 	uint32_t *fired; /* one a rule; owned */
-	const struct vg_sample_record *record; /* at hand */
+	const struct vg_rule_record *record; /* at hand */
 	uint64_t token;
 	struct vg_played out;
 	uint32_t asked;  /* vg_play_suppressed() */
@@ -85,7 +85,7 @@ on_event(void *ctx, struct vg_event *e)
 }
 
 static vg_rc
-each_record(struct vg_player *p, const struct vg_sample *s, vg_decoded_fn *fn)
+each_record(struct vg_player *p, const struct vg_rule_sample *s, vg_decoded_fn *fn)
 {
 	vg_rc rc = VG_OK;
 
@@ -97,7 +97,7 @@ each_record(struct vg_player *p, const struct vg_sample *s, vg_decoded_fn *fn)
 }
 
 vg_rc
-vg_play(struct vg_player *p, const struct vg_sample *s, struct vg_played *out)
+vg_play(struct vg_player *p, const struct vg_rule_sample *s, struct vg_played *out)
 {
 	vg_rc rc;
 
@@ -146,7 +146,7 @@ on_suppressed(void *ctx, struct vg_event *e)
 }
 
 vg_str
-vg_play_suppressed(struct vg_player *p, const struct vg_sample *s, uint32_t rule)
+vg_play_suppressed(struct vg_player *p, const struct vg_rule_sample *s, uint32_t rule)
 {
 	const struct vg_rule *r = &p->k->program.rule[rule];
 

@@ -11,26 +11,26 @@
 #define BASE_NS (20546 * VG_DAY) /* what a duration begins from: any day will do */
 
 void
-vg_samples_init(struct vg_samples *s, void (*tell)(void *ctx, vg_str file, uint32_t line, const char *text), void *ctx)
+vg_rule_samples_init(struct vg_rule_samples *s, void (*tell)(void *ctx, vg_str file, uint32_t line, const char *text), void *ctx)
 {
-	*s = (struct vg_samples){ .tell = tell, .ctx = ctx };
-	vg_arena_init(&s->arena, VG_SAMPLE_BYTES_MAX);
+	*s = (struct vg_rule_samples){ .tell = tell, .ctx = ctx };
+	vg_arena_init(&s->arena, VG_RULE_SAMPLE_BYTES_MAX);
 }
 
 void
-vg_samples_fini(struct vg_samples *s)
+vg_rule_samples_fini(struct vg_rule_samples *s)
 {
 	free(s->item);
 	vg_arena_fini(&s->arena);
-	*s = (struct vg_samples){ .item = NULL };
+	*s = (struct vg_rule_samples){ .item = NULL };
 }
 
 static vg_rc
-add(struct vg_samples *s, const struct vg_sample *x)
+add(struct vg_rule_samples *s, const struct vg_rule_sample *x)
 {
 	if (s->n == s->cap) {
 		size_t cap = s->cap ? 2 * s->cap : 64;
-		struct vg_sample *p = realloc(s->item, cap * sizeof(*p));
+		struct vg_rule_sample *p = realloc(s->item, cap * sizeof(*p));
 
 		if (p == NULL)
 			return VG_E_NOMEM;
@@ -139,9 +139,9 @@ put_syslog(struct vg_buf *b, const struct event *e, int64_t time_ns)
 }
 
 static vg_rc
-make_raw(struct vg_samples *s, const struct event *e, struct vg_sample_record *r)
+make_raw(struct vg_rule_samples *s, const struct event *e, struct vg_rule_record *r)
 {
-	struct vg_buf b = { .limit_bytes = VG_SAMPLE_BYTES_MAX };
+	struct vg_buf b = { .limit_bytes = VG_RULE_SAMPLE_BYTES_MAX };
 	vg_rc rc;
 
 	if (vg_yaml_get(e->map, VG_STR("raw")))
@@ -159,7 +159,7 @@ make_raw(struct vg_samples *s, const struct event *e, struct vg_sample_record *r
 /* ---- a sequence ---- */
 
 static void
-refuse(struct vg_samples *s, vg_str file, uint32_t line, const char *text)
+refuse(struct vg_rule_samples *s, vg_str file, uint32_t line, const char *text)
 {
 	s->bad++;
 	s->tell(s->ctx, file, line, text);
@@ -186,7 +186,7 @@ take_repeat(const struct vg_yaml *m, uint64_t *n, int64_t *every_ns)
 
 	*n = 1;
 	*every_ns = STEP_NS;
-	if (repeat && (!vg_str_u64(repeat->text, n) || *n == 0 || *n > VG_SAMPLE_RECORDS_MAX))
+	if (repeat && (!vg_str_u64(repeat->text, n) || *n == 0 || *n > VG_RULE_SAMPLE_RECORDS_MAX))
 		return "repeat must be a number, from 1 to 10000";
 	if (every && (*every_ns = vg_duration_parse(every->text)) == VG_TIME_NONE)
 		return "every must be a duration, such as 10s";
@@ -196,14 +196,14 @@ take_repeat(const struct vg_yaml *m, uint64_t *n, int64_t *every_ns)
 static int
 record_cmp(const void *a, const void *b)
 {
-	const struct vg_sample_record *x = a, *y = b;
+	const struct vg_rule_record *x = a, *y = b;
 
 	return x->time_ns != y->time_ns ? (x->time_ns > y->time_ns) - (x->time_ns < y->time_ns) : (x > y) - (x < y);
 }
 
 /* The records of one entry of the list.  NULL, or what is wrong. */
 static const char *
-take_event(struct vg_samples *s, struct vg_sample *x, const struct vg_yaml *m, int64_t *before_ns, vg_rc *rc)
+take_event(struct vg_rule_samples *s, struct vg_rule_sample *x, const struct vg_yaml *m, int64_t *before_ns, vg_rc *rc)
 {
 	uint64_t n;
 	int64_t every_ns, time_ns = time_of(m, *before_ns);
@@ -215,11 +215,11 @@ take_event(struct vg_samples *s, struct vg_sample *x, const struct vg_yaml *m, i
 		return "time must be a date (2026-04-03T08:01:00Z) or a duration (10m)";
 	if (why)
 		return why;
-	if (x->nrecord + n > VG_SAMPLE_RECORDS_MAX)
+	if (x->nrecord + n > VG_RULE_SAMPLE_RECORDS_MAX)
 		return "a sample has more than 10000 records";
 	for (uint64_t i = 0; i < n && *rc == VG_OK; i++) {
 		struct event e = { m, i, n > 1 };
-		struct vg_sample_record *r = &x->record[x->nrecord++];
+		struct vg_rule_record *r = &x->record[x->nrecord++];
 
 		r->time_ns = time_ns + (int64_t)i * every_ns;
 		*before_ns = r->time_ns;
@@ -229,7 +229,7 @@ take_event(struct vg_samples *s, struct vg_sample *x, const struct vg_yaml *m, i
 }
 
 static vg_rc
-take_sequence(struct vg_samples *s, struct vg_sample *x, const struct vg_yaml *list)
+take_sequence(struct vg_rule_samples *s, struct vg_rule_sample *x, const struct vg_yaml *list)
 {
 	int64_t before_ns = BASE_NS - STEP_NS;
 	vg_rc rc = VG_OK;
@@ -247,9 +247,9 @@ take_sequence(struct vg_samples *s, struct vg_sample *x, const struct vg_yaml *l
 		refuse(s, x->file, list->line, "a sample must be a list of records");
 		return VG_OK;
 	}
-	if (room > VG_SAMPLE_RECORDS_MAX)
-		room = VG_SAMPLE_RECORDS_MAX;
-	if ((x->record = vg_arena_array(&s->arena, struct vg_sample_record, room)) == NULL)
+	if (room > VG_RULE_SAMPLE_RECORDS_MAX)
+		room = VG_RULE_SAMPLE_RECORDS_MAX;
+	if ((x->record = vg_arena_array(&s->arena, struct vg_rule_record, room)) == NULL)
 		return VG_E_NOMEM;
 	for (const struct vg_yaml *m = list->child; m && rc == VG_OK; m = m->next) {
 		const char *why = take_event(s, x, m, &before_ns, &rc);
@@ -266,7 +266,7 @@ take_sequence(struct vg_samples *s, struct vg_sample *x, const struct vg_yaml *l
 }
 
 static vg_rc
-take_document(struct vg_samples *s, vg_str file, const struct vg_yaml *doc)
+take_document(struct vg_rule_samples *s, vg_str file, const struct vg_yaml *doc)
 {
 	const struct vg_yaml *tests = vg_yaml_get(doc, VG_STR("vigie_tests"));
 	vg_str rule = vg_yaml_text(doc, "id");
@@ -278,7 +278,7 @@ take_document(struct vg_samples *s, vg_str file, const struct vg_yaml *doc)
 		rule = vg_yaml_text(doc, "title");
 	rule = vg_str_dup(&s->arena, rule);
 	for (const struct vg_yaml *k = tests->child; k && rc == VG_OK; k = k->next) {
-		struct vg_sample x = { .rule = rule, .file = file, .fires = vg_str_eq(k->key, VG_STR("match")) };
+		struct vg_rule_sample x = { .rule = rule, .file = file, .fires = vg_str_eq(k->key, VG_STR("match")) };
 
 		if (k->kind != VG_YAML_LIST || (!x.fires && !vg_str_eq(k->key, VG_STR("nomatch")))) {
 			refuse(s, file, k->line, "vigie_tests holds match and nomatch, each a list of samples");
@@ -291,7 +291,7 @@ take_document(struct vg_samples *s, vg_str file, const struct vg_yaml *doc)
 }
 
 vg_rc
-vg_samples_read(struct vg_samples *s, vg_str file, vg_str yaml)
+vg_rule_samples_read(struct vg_rule_samples *s, vg_str file, vg_str yaml)
 {
 	struct vg_yaml_error err;
 	struct vg_yaml *doc = NULL;
@@ -312,19 +312,19 @@ vg_samples_read(struct vg_samples *s, vg_str file, vg_str yaml)
 }
 
 vg_rc
-vg_samples_add(struct vg_samples *s, vg_str rule, vg_str file, vg_str raw, uint32_t times, int64_t time_ns)
+vg_rule_samples_add(struct vg_rule_samples *s, vg_str rule, vg_str file, vg_str raw, uint32_t times, int64_t time_ns)
 {
-	struct vg_sample x = { .rule = vg_str_dup(&s->arena, rule), .file = vg_str_dup(&s->arena, file), .fires = true, .times = times, .nrecord = 1 };
+	struct vg_rule_sample x = { .rule = vg_str_dup(&s->arena, rule), .file = vg_str_dup(&s->arena, file), .fires = true, .times = times, .nrecord = 1 };
 
-	x.record = vg_arena_new(&s->arena, struct vg_sample_record);
+	x.record = vg_arena_new(&s->arena, struct vg_rule_record);
 	if (x.rule.p == NULL || x.file.p == NULL || x.record == NULL)
 		return VG_E_NOMEM;
-	*x.record = (struct vg_sample_record){ time_ns, vg_str_dup(&s->arena, raw) };
+	*x.record = (struct vg_rule_record){ time_ns, vg_str_dup(&s->arena, raw) };
 	return x.record->raw.p ? add(s, &x) : VG_E_NOMEM;
 }
 
 vg_rc
-vg_samples_info(vg_str info, struct vg_arena *a, vg_str *rule, uint32_t *times)
+vg_rule_samples_info(vg_str info, struct vg_arena *a, vg_str *rule, uint32_t *times)
 {
 	struct vg_yaml_error err;
 	struct vg_yaml *doc = NULL;

@@ -842,6 +842,8 @@ put_rules(const struct parent *p, struct vg_buf *b)
 	if (p->refused_ns == 0)
 		return;
 	vg_buf_printf(b, "rules.refused %lld\n", (long long)p->refused_ns);
+	if (vg_clock_ns() >= p->rules.valid_until_ns)
+		vg_buf_puts(b, "rules.overdue 1\n"); /* an exception in it is over */
 	for (; n < REASONS_MAX && vg_str_split(&rest, '\n', &line); n++) {
 		if (line.n == 0)
 			continue;

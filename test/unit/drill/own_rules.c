@@ -11,7 +11,7 @@
 #include "drill/play.h"
 
 static struct vg_knowledge k;
-static struct vg_samples samples;
+static struct vg_rule_samples samples;
 static const char *folder;
 
 static void
@@ -32,7 +32,7 @@ read_file(const char *path)
 	while ((c = getc(in)) != EOF)
 		vg_buf_putc(&b, (char)c);
 	fclose(in);
-	assert_int_equal(vg_samples_read(&samples, vg_str_of(path), vg_buf_str(&b)), VG_OK);
+	assert_int_equal(vg_rule_samples_read(&samples, vg_str_of(path), vg_buf_str(&b)), VG_OK);
 	vg_buf_fini(&b);
 }
 
@@ -46,7 +46,7 @@ setup(void **state)
 	folder = getenv("VIGIE_RULES");
 	assert_non_null(folder);
 	assert_int_equal(vg_knowledge_load(&o, &k, why), VG_OK);
-	vg_samples_init(&samples, tell, NULL);
+	vg_rule_samples_init(&samples, tell, NULL);
 	for (uint32_t i = 0; i < k.program.nrule; i++) { /* rules of one file follow each other */
 		vg_str file = vg_program_str(&k.program, k.program.rule[i].file);
 
@@ -64,7 +64,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	vg_samples_fini(&samples);
+	vg_rule_samples_fini(&samples);
 	vg_knowledge_fini(&k);
 	return 0;
 }
@@ -91,7 +91,7 @@ each_finds_what_its_samples_say(void **state)
 	(void)state;
 	assert_non_null(p);
 	for (size_t i = 0; i < samples.n; i++) {
-		const struct vg_sample *s = &samples.item[i];
+		const struct vg_rule_sample *s = &samples.item[i];
 		uint32_t rule = vg_rule_find(&k.program, s->rule);
 		struct vg_played out;
 

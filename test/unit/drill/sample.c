@@ -24,15 +24,15 @@ tell(void *ctx, vg_str file, uint32_t line, const char *text)
 }
 
 static void
-read_yaml(struct vg_samples *s, const char *yaml)
+read_yaml(struct vg_rule_samples *s, const char *yaml)
 {
 	told[0] = 0;
-	vg_samples_init(s, tell, NULL);
-	assert_int_equal(vg_samples_read(s, VG_STR("x.yml"), vg_str_of(yaml)), VG_OK);
+	vg_rule_samples_init(s, tell, NULL);
+	assert_int_equal(vg_rule_samples_read(s, VG_STR("x.yml"), vg_str_of(yaml)), VG_OK);
 }
 
 static void
-assert_raw(const struct vg_sample *s, size_t at, const char *want)
+assert_raw(const struct vg_rule_sample *s, size_t at, const char *want)
 {
 	char got[600];
 
@@ -44,7 +44,7 @@ assert_raw(const struct vg_sample *s, size_t at, const char *want)
 static void
 records_are_made_of_what_is_written(void **state)
 {
-	struct vg_samples s;
+	struct vg_rule_samples s;
 
 	(void)state;
 	read_yaml(&s, "id: r1\nvigie_tests:\n  match:\n    - - {time: '2026-04-03T08:01:00Z', program: sshd, pid: 7, hostname: gw, message: 'Failed password'}\n"
@@ -61,13 +61,13 @@ records_are_made_of_what_is_written(void **state)
 	assert_raw(&s.item[0], 1, "<38>1 2026-04-03T08:01:00.000000Z gw sshd 7 - - Failed password");
 	assert_raw(&s.item[0], 2, "<1>as it is");
 	assert_int_equal(s.item[0].record[2].time_ns - s.item[0].record[1].time_ns, VG_SEC);
-	vg_samples_fini(&s);
+	vg_rule_samples_fini(&s);
 }
 
 static void
 repetitions_are_numbered(void **state)
 {
-	struct vg_samples s;
+	struct vg_rule_samples s;
 
 	(void)state;
 	read_yaml(&s, "title: t\nvigie_tests:\n  match:\n    - - {time: 10m, repeat: 3, every: 2m, raw: 'u{n} {n}'}\n      - {raw: '{n}'}\n");
@@ -77,7 +77,7 @@ repetitions_are_numbered(void **state)
 	assert_raw(&s.item[0], 3, "{n}"); /* one alone has no number */
 	assert_int_equal(s.item[0].record[1].time_ns - s.item[0].record[0].time_ns, 2 * VG_MIN);
 	assert_int_equal(s.item[0].record[3].time_ns - s.item[0].record[2].time_ns, VG_SEC);
-	vg_samples_fini(&s);
+	vg_rule_samples_fini(&s);
 }
 
 static void
@@ -101,7 +101,7 @@ what_is_wrong_is_told(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < VG_COUNT(wrong); i++) {
-		struct vg_samples s;
+		struct vg_rule_samples s;
 
 		read_yaml(&s, wrong[i].yaml);
 		assert_int_equal(s.n, 0);
@@ -109,7 +109,7 @@ what_is_wrong_is_told(void **state)
 		assert_non_null(strstr(told, wrong[i].says));
 		if (wrong[i].line)
 			assert_int_equal(told_line, wrong[i].line);
-		vg_samples_fini(&s);
+		vg_rule_samples_fini(&s);
 	}
 }
 
@@ -122,10 +122,10 @@ regression_data_says_how_often(void **state)
 
 	(void)state;
 	vg_arena_init(&a, 1 << 20);
-	assert_int_equal(vg_samples_info(VG_STR("rule_metadata:\n    - id: abc\n      title: x\nregression_tests_info:\n    - name: y\n      match_count: 3\n"), &a, &rule, &times), VG_OK);
+	assert_int_equal(vg_rule_samples_info(VG_STR("rule_metadata:\n    - id: abc\n      title: x\nregression_tests_info:\n    - name: y\n      match_count: 3\n"), &a, &rule, &times), VG_OK);
 	assert_true(vg_str_eq(rule, VG_STR("abc")));
 	assert_int_equal(times, 3);
-	assert_int_equal(vg_samples_info(VG_STR("id: x\n"), &a, &rule, &times), VG_OK);
+	assert_int_equal(vg_rule_samples_info(VG_STR("id: x\n"), &a, &rule, &times), VG_OK);
 	assert_int_equal(rule.n, 0);
 	assert_int_equal(times, 0);
 	vg_arena_fini(&a);
@@ -155,7 +155,7 @@ each_is_a_world_and_exceptions_are_named(void **state)
 	const char *r = rule_path, *x = exception_path;
 	struct vg_knowledge_options o = { .rules = &r, .nrules = 1, .no_default_rules = true, .no_cache = true, .exceptions = &x, .nexceptions = 1 };
 	struct vg_knowledge k;
-	struct vg_samples s;
+	struct vg_rule_samples s;
 	struct vg_player *p;
 	struct vg_played out;
 	uint32_t failed, many;
@@ -194,7 +194,7 @@ each_is_a_world_and_exceptions_are_named(void **state)
 	assert_int_equal(vg_play(p, &s.item[3], &out), VG_OK);
 	assert_int_equal(out.unknown, 1);
 	vg_player_free(p);
-	vg_samples_fini(&s);
+	vg_rule_samples_fini(&s);
 	vg_knowledge_fini(&k);
 	unlink(rule_path);
 	unlink(exception_path);
