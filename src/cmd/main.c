@@ -22,8 +22,9 @@ const struct vg_command vg_commands[] = {
 	{ "rule explain", "RULE EVENT", "say why a rule matches an event, or not",
 	  "RULE is a rule file, an id or a title; EVENT a file with one event (JSON, XML, a log line), or - for "
 	  "standard input.  For a correlation it may hold many events, in order of time.", vg_explain_opts, 2, vg_cmd_rule_explain },
-	{ "rule coverage", "PATH...", "rules that this evidence can never feed; channels and fields that no rule reads",
-	  NULL, vg_coverage_opts, 1, vg_cmd_rule_coverage },
+	{ "rule coverage", "[PATH...]", "rules that this evidence, or the sources of a watch, can never feed",
+	  "With PATH, of evidence: also channels and fields that no rule reads.  Without, of what the sources of a watch sent in the last 30 days.",
+	  vg_coverage_opts, 0, vg_cmd_rule_coverage },
 	{ "serve", "[OPTIONS]", "the watch: receive logs, keep them, detect",
 	  "Runs until SIGTERM or Ctrl-C, under systemd or in a terminal, as root or as any user.  It prints \"ready\" when it receives.  "
 	  "vigie.yaml(5) has the settings; without one it watches this machine and listens on loopback.", vg_serve_opts, 0, vg_cmd_serve },

@@ -10,9 +10,9 @@
 
 #include "cmd/common.h"
 #include "cmd/rule_test.h"
+#include "cmd/unfed.h"
 #include "net/loop.h"
 #include "role/house.h"
-#include "role/parent.h"
 #include "vault/record.h"
 
 #define INFO "/info.yml"
@@ -413,53 +413,13 @@ tell_all(struct test *x)
 				      (long long)x->ms_most);
 		if (x->without)
 			vg_buf_printf(&x->out, "%u rules have no sample\n", x->without);
+		if (!x->offline)
+			vg_unfed_line(&x->out, &x->t.house, &x->t.k);
 	}
 	return vg_print(&x->out);
 }
 
 /* ---- the rules ---- */
-
-static void
-tell_setting(void *ctx, const struct vg_settings_problem *p)
-{
-	(void)ctx;
-	vg_log(VG_LOG_ERROR, "%s", p->text);
-}
-
-/* The rules as the watch has them: what its settings name, when that is what it runs. */
-static int
-load_of_watch(struct test *x)
-{
-	vg_str path, text = vg_buf_str(&x->t.status);
-	char file[PATH_MAX], why[400];
-	struct vg_knowledge_summary n;
-	struct vg_buf sum = { 0 };
-	struct vg_settings s;
-	bool same;
-	vg_rc rc;
-	int fd;
-
-	path = vg_status_value(text, "settings");
-	snprintf(file, sizeof(file), "%.*s", VG_STR_ARG(path));
-	if (path.n ? vg_settings_read(file, tell_setting, NULL, &s) != VG_OK : vg_settings_load(VG_STR(""), "defaults", NULL, tell_setting, NULL, &s) != VG_OK)
-		return VG_EXIT_INPUT;
-	rc = vg_serve_rules(&x->t.house, &s, &fd, &n, NULL);
-	vg_settings_fini(&s);
-	if (rc != VG_OK) {
-		vg_log(VG_LOG_ERROR, "rule test: the rules as they are now would be refused; the watch works with the set before them");
-		return VG_EXIT_INPUT;
-	}
-	vg_buf_hex(&sum, n.sum, sizeof(n.sum), false);
-	same = vg_str_eq(vg_buf_str(&sum), vg_status_value(text, "rules.sum"));
-	vg_buf_fini(&sum);
-	rc = vg_knowledge_open(fd, &x->t.k, why);
-	close(fd);
-	if (rc != VG_OK || !same) {
-		vg_log(VG_LOG_ERROR, "rule test: %s", rc != VG_OK ? why : "the rules were changed since the watch read them (SIGHUP makes it read them anew)");
-		return rc != VG_OK ? VG_EXIT_FAILED : VG_EXIT_INPUT;
-	}
-	return VG_EXIT_OK;
-}
 
 static int
 find_watch(struct test *x)
@@ -470,7 +430,7 @@ find_watch(struct test *x)
 	if (code != VG_EXIT_OK)
 		return code;
 	if (vg_status_read(&x->t.house, &x->t.status, &pid))
-		return load_of_watch(x);
+		return vg_watch_rules("rule test", &x->t.house, vg_buf_str(&x->t.status), true, &x->t.k);
 	vg_log(VG_LOG_ERROR, "rule test: no watch runs on %s (--state says where; --offline needs none)", x->t.house.path);
 	return VG_EXIT_INPUT;
 }

@@ -57,7 +57,7 @@ check(const char *state, struct vg_settings *s)
 	int fd;
 
 	snprintf(house.path, sizeof(house.path), "%s", state);
-	if (vg_serve_rules(&house, s, &fd, &n, NULL) != VG_OK)
+	if (vg_serve_rules(&house, s, &fd, &n, NULL, false) != VG_OK)
 		return VG_EXIT_FOUND;
 	close(fd);
 	printf("vigie: the settings are good; %u rules, %u correlations, %u exceptions (`vigie rule check` says more of them)\n", n.rules, n.correlations, n.filters);

@@ -25,6 +25,11 @@ int64_t vg_status_number(vg_str text, const char *role, unsigned index, const ch
 /* Open vault/catalogue.db or trace/signals.db of it. */
 int vg_state_catalogue(struct vg_house *h, bool read_only, sqlite3 **out);
 int vg_state_signals(struct vg_house *h, sqlite3 **out);
+/* The settings that it began with.  false: they cannot be read, which was told. */
+bool vg_watch_settings(struct vg_house *h, struct vg_settings *out);
+/* The rules that the watch has, by its settings; @status: its status file.  @same: they must be those that it runs with now. */
+struct vg_knowledge;
+int vg_watch_rules(const char *who, struct vg_house *h, vg_str status, bool same, struct vg_knowledge *out);
 /* The names of tenants and sources, as the catalogue has them. */
 struct vg_names {
 	struct vg_name {

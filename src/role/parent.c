@@ -21,6 +21,7 @@
 #include "proc/role.h"
 #include "role/drill.h"
 #include "role/messages.h"
+#include "role/source_set.h"
 #include "state/catalogue.h"
 #include "vault/disk.h"
 
@@ -146,6 +147,9 @@ give_vault(struct parent *p, struct child *c)
 		snprintf(name, sizeof(name), "progress:%u", i);
 		give(c, VG_MSG_GIVE, name, VG_NIL, p->progress[i]);
 	}
+	vg_buf_clear(&p->text);
+	vg_source_sets_print(s, &p->text);
+	give(c, VG_MSG_GIVE, "source-sets", vg_buf_str(&p->text), -1);
 	vg_buf_clear(&p->text);
 	vg_note_key_print(&p->o->house->log, &p->text);
 	give(c, VG_MSG_GIVE, "log-key", vg_buf_str(&p->text), -1);
@@ -605,31 +609,40 @@ on_stopping(void *ctx)
 
 /* ---- rules ---- */
 
+struct telling {
+	struct vg_buf *reasons; /* NULL: not asked for */
+	bool quiet;
+};
+
 static void
-tell_reason(struct vg_buf *reasons, vg_str line)
+tell_reason(const struct telling *t, vg_str line)
 {
-	vg_log(VG_LOG_ERROR, "%.*s", VG_STR_ARG(line));
-	if (reasons) {
-		vg_buf_put(reasons, line);
-		vg_buf_putc(reasons, '\n');
+	if (!t->quiet)
+		vg_log(VG_LOG_ERROR, "%.*s", VG_STR_ARG(line));
+	if (t->reasons) {
+		vg_buf_put(t->reasons, line);
+		vg_buf_putc(t->reasons, '\n');
 	}
 }
 
 static void
 tell_diag(void *ctx, const struct vg_program *p, const struct vg_diag *d)
 {
+	const struct telling *t = ctx;
 	struct vg_buf line = { 0 };
 
-	if (d->fatal && d->origin) { /* of what was given; SigmaHQ's own are for `vigie rule check` */
+	if (d->origin != VG_ORIGIN_GIVEN && d->origin != VG_ORIGIN_EXCEPTION)
+		return; /* SigmaHQ's own are for `vigie rule check` */
+	if (d->fatal) {
 		vg_buf_printf(&line, "%.*s:%u: %.*s", VG_STR_ARG(vg_program_str(p, d->file)), d->line, VG_STR_ARG(vg_program_str(p, d->text)));
-		tell_reason(d->origin == VG_ORIGIN_FOUND ? NULL : ctx, vg_buf_str(&line));
+		tell_reason(t, vg_buf_str(&line));
 		vg_buf_fini(&line);
-	} else if (d->note && d->origin)
+	} else if (d->note && !t->quiet)
 		vg_log(VG_LOG_WARNING, "%.*s:%u: %.*s", VG_STR_ARG(vg_program_str(p, d->file)), d->line, VG_STR_ARG(vg_program_str(p, d->text)));
 }
 
 static void
-tell_packs(int fd, struct vg_buf *reasons)
+tell_packs(int fd, const struct telling *t)
 {
 	struct vg_buf b = { 0 };
 	vg_str rest, line;
@@ -637,7 +650,7 @@ tell_packs(int fd, struct vg_buf *reasons)
 	if (vg_knowledge_pack_problems(fd, &b) == VG_OK)
 		for (rest = vg_buf_str(&b); vg_str_split(&rest, '\n', &line);)
 			if (line.n)
-				tell_reason(reasons, line);
+				tell_reason(t, line);
 	vg_buf_fini(&b);
 }
 
@@ -677,8 +690,9 @@ path_in(const struct vg_house *h, vg_str given, const char *name)
 }
 
 vg_rc
-vg_serve_rules(struct vg_house *h, const struct vg_settings *s, int *fd, struct vg_knowledge_summary *out, struct vg_buf *reasons)
+vg_serve_rules(struct vg_house *h, const struct vg_settings *s, int *fd, struct vg_knowledge_summary *out, struct vg_buf *reasons, bool quiet)
 {
+	struct telling t = { reasons, quiet };
 	const char **folder = strings_of(&s->rules.folders), **packs = strings_of(&s->packs.folders);
 	char *exceptions = path_in(h, s->rules.exceptions, "exceptions");
 	const char *exception[1] = { exceptions };
@@ -691,16 +705,17 @@ vg_serve_rules(struct vg_house *h, const struct vg_settings *s, int *fd, struct 
 		goto out;
 	rc = vg_knowledge_make(&o, fd, out, why);
 	if (why[0] && (rc != VG_OK || out->unread_given))
-		tell_reason(reasons, vg_str_of(why));
-	else if (why[0])
+		tell_reason(&t, vg_str_of(why));
+	else if (why[0] && !quiet)
 		vg_log(VG_LOG_WARNING, "rules: %s", why);
 	if (rc != VG_OK)
 		goto out;
-	rc = vg_knowledge_diags(*fd, tell_diag, reasons);
-	tell_packs(*fd, reasons);
+	rc = vg_knowledge_diags(*fd, tell_diag, &t);
+	tell_packs(*fd, &t);
 	if (rc == VG_OK && !vg_knowledge_whole(out)) {
-		vg_log(VG_LOG_ERROR, "rules: %u rules and exceptions, %u files and %u packs that were given cannot be used", out->refused_given, out->unread_given,
-		       out->packs_given_wrong);
+		if (!quiet)
+			vg_log(VG_LOG_ERROR, "rules: %u rules and exceptions, %u files and %u packs that were given cannot be used", out->refused_given,
+			       out->unread_given, out->packs_given_wrong);
 		rc = VG_E_REFUSED;
 	}
 	if (rc != VG_OK)
@@ -725,7 +740,7 @@ static vg_rc
 prepare_rules(struct parent *p)
 {
 	struct vg_knowledge_summary n;
-	vg_rc rc = vg_serve_rules(p->o->house, p->o->settings, &p->knowledge, &n, NULL);
+	vg_rc rc = vg_serve_rules(p->o->house, p->o->settings, &p->knowledge, &n, NULL, false);
 
 	if (rc != VG_OK)
 		return rc;
@@ -745,7 +760,7 @@ reload(struct parent *p)
 
 	p->valid_until_ns = INT64_MAX;
 	vg_buf_clear(&p->reasons);
-	if (vg_serve_rules(p->o->house, p->o->settings, &fd, &n, &p->reasons) != VG_OK) {
+	if (vg_serve_rules(p->o->house, p->o->settings, &fd, &n, &p->reasons, false) != VG_OK) {
 		p->refused_ns = vg_clock_ns();
 		vg_log(VG_LOG_ERROR, "the new rules are refused; the old ones work on");
 		return;

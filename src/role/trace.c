@@ -14,8 +14,10 @@
 #include "role/found.h"
 #include "role/messages.h"
 #include "role/roles.h"
+#include "role/seen.h"
 #include "state/drilled.h"
 #include "state/hits.h"
+#include "state/seen.h"
 #include "state/signals.h"
 #include "trace/live.h"
 #include "vault/merkle.h"
@@ -395,6 +397,25 @@ on_found(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	return VG_OK;
 }
 
+/* Which log sources who sends, and which fields they have. */
+static vg_rc
+on_seen(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	static struct vg_seen_row row;
+	struct trace *t = ctx;
+	vg_rc rc;
+
+	(void)from;
+	if (fd >= 0 || vg_seen_take(body, &row) != VG_OK)
+		return VG_E_FORMAT;
+	if (t->rc != VG_OK || t->generation == 0)
+		return VG_OK;
+	if ((rc = begin_transaction(t)) == VG_OK)
+		rc = vg_seen_put(t->db, &row);
+	fail(t, rc);
+	return VG_OK;
+}
+
 /* ---- keeping ---- */
 
 static void
@@ -475,7 +496,8 @@ load(struct trace *t)
 	uint64_t seq;
 	vg_rc rc;
 
-	if ((rc = vg_hits_open(t->db, &t->hits)) != VG_OK || (rc = vg_drilled_open(t->db, VG_DRILL_WORLDS)) != VG_OK)
+	if ((rc = vg_hits_open(t->db, &t->hits)) != VG_OK || (rc = vg_drilled_open(t->db, VG_DRILL_WORLDS)) != VG_OK ||
+	    (rc = vg_seen_open(t->db, vg_clock_ns())) != VG_OK)
 		return rc;
 	store = vg_hits_store(t->hits);
 	if ((rc = vg_live_new(&t->k.program, t->k.keys, &o, &store, &out, &t->live)) != VG_OK)
@@ -580,7 +602,7 @@ static vg_rc
 peer(struct vg_role_env *e, unsigned role, unsigned index, int fd)
 {
 	static const struct vg_handler from_vault[] = { { VG_MSG_BEGIN, 16, on_begin }, { 0, 0, NULL } };
-	static const struct vg_handler from_detect[] = { { VG_MSG_FOUND, VG_FOUND_BYTES_MAX, on_found }, { 0, 0, NULL } };
+	static const struct vg_handler from_detect[] = { { VG_MSG_FOUND, VG_FOUND_BYTES_MAX, on_found }, { VG_MSG_SEEN, VG_SEEN_BYTES_MAX, on_seen }, { 0, 0, NULL } };
 	struct trace *t = e->ctx;
 	struct vg_channel_ops ops = { role == VG_ROLE_VAULT ? from_vault : from_detect, closed, t };
 	struct vg_channel **place = role == VG_ROLE_VAULT ? &t->vault : &t->detect[index];

@@ -4,6 +4,7 @@
 
 #include "net/gate.h"
 #include "role/messages.h"
+#include "role/source_set.h"
 #include "state/catalogue.h"
 #include "vault/intake.h"
 #include "vault/store.h"
@@ -63,6 +64,7 @@ struct vault {
 	size_t ntenant;
 	struct vault_source *source; /* owned; all that spoke since the start */
 	uint32_t nsource, capsource;
+	struct vg_source_sets sets; /* of the settings */
 	struct vault_sender sender[VAULT_SENDERS_MAX];
 	struct vg_channel *trace, *seal;
 	struct vault_detect detect[VAULT_DETECT_MAX];

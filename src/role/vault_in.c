@@ -88,9 +88,9 @@ on_source(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	    s.name.n > VG_SPEAKER_NAME_MAX || s.address.n > VG_SPEAKER_NAME_MAX || s.listener.n > VG_SPEAKER_NAME_MAX || (t = tenant_named(v, tenant)) == NULL)
 		return VG_E_FORMAT;
 	s.tenant = t->id;
-	s.state = s.proof >= VG_PROOF_KEY ? VG_SOURCE_ADOPTED : VG_SOURCE_NEW;
+	s.state = vg_source_sets_state(&v->sets, tenant, &s);
 	s.first_ns = s.last_ns = vg_clock_ns();
-	rc = vg_catalogue_source(v->db, &s);
+	rc = vg_source_sets_row(&v->sets, v->db, tenant, &s);
 	at = rc == VG_OK ? place_of(v, &s) : UINT32_MAX; /* its records are kept all the same, as from source 0 */
 	if (rc != VG_OK)
 		vg_role_say(v->env, VG_LOG_WARNING, "vault: the source %.*s is not in the catalogue: %s", VG_STR_ARG(s.name),

@@ -250,7 +250,7 @@ vg_setting_short(const struct vg_setting *map)
 
 /* Rows whose part of the watch is not built: those, and what stands under them. */
 static const char *const later[] = {
-	"language", "packs", "sources", "rules.indicators", "vault.retention", "vault.retention-reason", "vault.share", "tenants.*.retention",
+	"language", "sources.*.class", "sources.*.share", "rules.indicators", "vault.retention", "vault.retention-reason", "vault.share", "tenants.*.retention",
 	"tenants.*.retention-reason", "tenants.*.recovery-key", "stamps", "witness.urls", "alarm", "limits.query", "limits.memory.seal", "limits.memory.out",
 	"limits.memory.respond",
 };
