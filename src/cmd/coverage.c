@@ -298,6 +298,19 @@ child(void *ctx)
 	return vg_print(&c->out) == VG_EXIT_OK ? VG_OK : VG_E_STOP;
 }
 
+static bool
+is_for_evidence(const struct vg_args *a)
+{
+	static const char *const of_watch[] = { "--state", "--format" };
+
+	for (size_t i = 0; i < VG_COUNT(of_watch); i++)
+		if (vg_arg(a, of_watch[i])) {
+			vg_log(VG_LOG_ERROR, "rule coverage: %s goes with what a watch has seen, without PATH", of_watch[i]);
+			return false;
+		}
+	return true;
+}
+
 int
 vg_cmd_rule_coverage(const struct vg_args *a)
 {
@@ -309,14 +322,9 @@ vg_cmd_rule_coverage(const struct vg_args *a)
 	int code = VG_EXIT_FAILED, *fd = NULL;
 	vg_rc rc;
 
-	if (a->noperand == 0) {
+	if (a->noperand == 0 || !is_for_evidence(a)) {
 		free(c);
-		return vg_unfed(a);
-	}
-	if (vg_arg_set(a, "--format")) {
-		vg_log(VG_LOG_ERROR, "rule coverage: --format goes with what a watch has seen, without PATH");
-		free(c);
-		return VG_EXIT_USAGE;
+		return a->noperand ? VG_EXIT_USAGE : vg_unfed(a);
 	}
 	if (c == NULL || (code = vg_gather_files(a, &files)) != VG_EXIT_OK || (code = vg_load_knowledge(a, &k)) != VG_EXIT_OK)
 		goto out;

@@ -466,17 +466,13 @@ run(struct test *x)
 int
 vg_cmd_rule_test(const struct vg_args *a)
 {
-	static const char *const offline[] = { "--rules", "--only-rules", "--exceptions", "--var", "--vars", "--no-cache" };
 	struct test x = { .a = a, .offline = vg_arg_set(a, "--offline"), .t = { .house = { .dir = -1, .lock = -1 } } };
 	int code;
 
 	if (!vg_take_format(a, &x.jsonl))
 		return VG_EXIT_USAGE;
-	for (size_t i = 0; i < VG_COUNT(offline) && !x.offline; i++)
-		if (vg_arg_set(a, offline[i]) || vg_arg_list(a, offline[i])->n) {
-			vg_log(VG_LOG_ERROR, "rule test: %s goes with --offline: a watch has the rules of its settings", offline[i]);
-			return VG_EXIT_USAGE;
-		}
+	if (!x.offline && !vg_of_watch("rule test", a, "--offline"))
+		return VG_EXIT_USAGE;
 	vg_rule_samples_init(&x.t.samples, on_bad, NULL);
 	code = run(&x);
 	vg_rule_samples_fini(&x.t.samples);

@@ -409,7 +409,7 @@ vg_unfed(const struct vg_args *a)
 	bool jsonl;
 	int code;
 
-	if (!vg_take_format(a, &jsonl))
+	if (!vg_take_format(a, &jsonl) || !vg_of_watch("rule coverage", a, "a PATH"))
 		return VG_EXIT_USAGE;
 	if ((code = vg_state_open(a, &h)) != VG_EXIT_OK)
 		return code;

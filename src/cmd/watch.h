@@ -27,6 +27,8 @@ int vg_state_catalogue(struct vg_house *h, bool read_only, sqlite3 **out);
 int vg_state_signals(struct vg_house *h, sqlite3 **out);
 /* The settings that it began with.  false: they cannot be read, which was told. */
 bool vg_watch_settings(struct vg_house *h, struct vg_settings *out);
+/* Options that choose rules go with @other: a watch has those of its settings.  false: one was given, which was told. */
+bool vg_of_watch(const char *who, const struct vg_args *a, const char *other);
 /* The rules that the watch has, by its settings; @status: its status file.  @same: they must be those that it runs with now. */
 struct vg_knowledge;
 int vg_watch_rules(const char *who, struct vg_house *h, vg_str status, bool same, struct vg_knowledge *out);

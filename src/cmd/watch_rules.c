@@ -48,6 +48,19 @@ vg_watch_settings(struct vg_house *h, struct vg_settings *out)
 	return ok;
 }
 
+bool
+vg_of_watch(const char *who, const struct vg_args *a, const char *other)
+{
+	static const char *const choose[] = { "--rules", "--only-rules", "--exceptions", "--var", "--vars", "--no-cache" };
+
+	for (size_t i = 0; i < VG_COUNT(choose); i++)
+		if (vg_arg_set(a, choose[i]) || vg_arg_list(a, choose[i])->n) {
+			vg_log(VG_LOG_ERROR, "%s: %s goes with %s: a watch has the rules of its settings", who, choose[i], other);
+			return false;
+		}
+	return true;
+}
+
 int
 vg_watch_rules(const char *who, struct vg_house *h, vg_str status, bool same, struct vg_knowledge *out)
 {

@@ -35,6 +35,7 @@
 #define SOCKET_BYTES (1 << 20)
 #define REJOIN_MS 100
 #define STATS_MAX ((size_t)64 << 10)
+#define OVERDUE_NS (10 * VG_MIN) /* a refused set that keeps an exception beyond its time is looked at again */
 #define REASONS_MAX 20      /* that status tells of a set of rules that was refused */
 
 struct child {
@@ -832,10 +833,12 @@ reload(struct parent *p)
 	struct vg_knowledge_summary n;
 	int fd;
 
-	p->valid_until_ns = INT64_MAX;
 	vg_buf_clear(&p->reasons);
 	if (vg_serve_rules(p->o->house, p->o->settings, &fd, &n, &p->reasons, false) != VG_OK) {
 		p->refused_ns = vg_clock_ns();
+		p->valid_until_ns = p->rules.valid_until_ns; /* its exceptions still end */
+		if (p->valid_until_ns <= p->refused_ns)
+			p->valid_until_ns = p->refused_ns + OVERDUE_NS;
 		vg_log(VG_LOG_ERROR, "the new rules are refused; the old ones work on");
 		return;
 	}

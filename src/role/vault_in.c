@@ -82,7 +82,7 @@ on_source(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	for (int i = 0; i < VAULT_SENDERS_MAX; i++)
 		if (v->sender[i].channel == from)
 			x = &v->sender[i];
-	if (x && body->rc == VG_OK && handle == x->nsource && vg_str_eq(tenant, VG_STR(VG_DRILL_TENANT)))
+	if (x && body->rc == VG_OK && handle == x->nsource && s.proof == VG_PROOF_LOCAL && vg_str_eq(tenant, VG_STR(VG_DRILL_TENANT)))
 		return add_handle(x, (struct vault_handle){ UINT32_MAX, VG_DRILL_WORLDS }); /* none of the catalogue's */
 	if (fd >= 0 || body->rc != VG_OK || x == NULL || handle != x->nsource || handle >= HANDLES_MAX || s.proof >= VG_PROOFS ||
 	    s.name.n > VG_SPEAKER_NAME_MAX || s.address.n > VG_SPEAKER_NAME_MAX || s.listener.n > VG_SPEAKER_NAME_MAX || (t = tenant_named(v, tenant)) == NULL)

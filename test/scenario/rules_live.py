@@ -270,21 +270,29 @@ def packs_and_sets_act():
     w.stop()
 
 
-def exceptions_end_while_it_runs(shim):
+def exceptions_end_while_it_runs(shim, spoiled):
     clock = path('clock')
     with open(clock, 'wb') as f:
         f.write(struct.pack('<q', 0))
     today = time.strftime('%Y-%m-%d', time.gmtime())
     os.environ.update(LD_PRELOAD=shim, TEST_CLOCK=clock)
-    w = Watch('ending', [FAILED])
+    w = Watch('spoiled' if spoiled else 'ending', [FAILED])
     os.makedirs(os.path.join(w.state, 'exceptions'))
     write(os.path.join(w.state, 'exceptions/scanner.yml'), exception(expires=today))
     w.start()
     send(w, failed_from('203.0.113.9'), failed_from('203.0.113.10'))
     check(until(lambda: len(w.signals()) == 1) and w.signals()[0]['fields']['event.action'] == 'sign-in-failed', 'the exception works')
     check(w.status().get('rules.exceptions') == 1, 'status counts it')
+    if spoiled:
+        write(os.path.join(w.rules, 'bad.yml'), 'title: [\n')
+        check(rules_of(w, lambda s: s.get('rules.refused')), 'a bad set is refused')
     with open(clock, 'r+b') as f:
         f.write(struct.pack('<q', 86400 * 10 ** 9))
+    if spoiled:
+        s = until(lambda: [s for s in [w.status()] if s.get('rules.overdue')], 20, 0.2)
+        check(s and s[0]['rules.exceptions'] == 1 and 'an exception that is over' in w.vigie('status').stdout.decode(), 'that it keeps an exception beyond its time is told')
+        os.unlink(os.path.join(w.rules, 'bad.yml'))
+        hup(w)
     s = until(lambda: [s for s in [w.status()] if s.get('rules.exceptions') == 0], 20, 0.2)
     check(s, 'the next day it is over, and nobody had to say so')
     send(w, failed_from('203.0.113.9'))
@@ -303,5 +311,6 @@ drills_are_not_for_others(w)
 worlds_end(w)
 w.stop()
 packs_and_sets_act()
-exceptions_end_while_it_runs(sys.argv[1])
+for spoiled in (False, True):
+    exceptions_end_while_it_runs(sys.argv[1], spoiled)
 end()
