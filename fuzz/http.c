@@ -81,7 +81,7 @@ start(struct rig *r)
 			      listen(listen_fd, 1) < 0))
 		abort();
 	SHA256((const unsigned char *)SECRET, sizeof(SECRET) - 1, k.sha256);
-	r->gate = (struct vg_gate){ r, on_source, on_take, on_taken, on_refused };
+	r->gate = (struct vg_gate){ r, on_source, on_take, on_taken, on_refused, NULL };
 	o.listen_fd = listen_fd;
 	if (vg_auth_new(&r->auth) != VG_OK || vg_auth_set(r->auth, &k, 1) != VG_OK || vg_loop_new(&r->l) != VG_OK)
 		abort();

@@ -157,10 +157,12 @@ vault_fini(struct vault *v)
 	for (size_t i = 0; i < v->ntenant; i++) {
 		struct vault_tenant *t = &v->tenant[i];
 
-		vg_tokens_builder_free(t->index->builder);
+		for (unsigned c = 0; c < VG_CLASSES_MAX; c++)
+			vg_tokens_builder_free(t->index->group[c].builder);
 		vg_buf_fini(&t->index->out);
 		free(t->index);
 		vg_store_free(t->store);
+		vg_disk_close(&t->keys);
 		vg_disk_close(&t->dir);
 	}
 	free(v->tenant);

@@ -7,6 +7,8 @@
 
 #include "base/map.h"
 #include "cmd/common.h"
+#include "cmd/unfed.h"
+#include "cmd/watch.h"
 #include "proc/pool.h"
 #include "source/archive.h"
 #include "source/evidence.h"
@@ -15,8 +17,10 @@
 #define NAMES_MAX 20000 /* field names that no rule reads, told apart */
 
 const struct vg_opt vg_coverage_opts[] = {
-	VG_RULE_OPTIONS,
+	VG_STATE_OPTION,
+	VG_FORMAT_OPTION,
 	{ "--all", VG_OPT_FLAG, NULL, "list every rule that cannot be fed, not only counts a log source" },
+	VG_RULE_OPTIONS,
 	{ "--no-cache", VG_OPT_FLAG, NULL, "compile the rules anew, and keep nothing on disk" },
 	{ NULL, VG_OPT_FLAG, NULL, NULL },
 };
@@ -123,53 +127,6 @@ on_event(void *ctx, struct vg_event *e)
 	return VG_OK;
 }
 
-/* Could this node become true with the fields that are there?  @missing: the first name that stands against it. */
-static bool
-could(const struct vg_program *p, uint32_t node, const struct kind *k, uint32_t *missing, unsigned depth)
-{
-	const struct vg_node *n = &p->node[node];
-	bool any = false;
-
-	if (depth > 64)
-		return true;
-	switch ((enum vg_op)n->op) {
-	case VG_OP_FALSE:
-		return false;
-	case VG_OP_TRUE:
-	case VG_OP_NOT:
-	case VG_OP_REF:
-		return true;
-	case VG_OP_ITEM: {
-		const struct vg_item *it = &p->item[n->first];
-
-		if (it->kind == VG_ITEM_KEYWORDS || it->kind == VG_ITEM_NULL || (k->has[it->key / 8] >> (it->key % 8) & 1))
-			return true;
-		*missing = it->key;
-		return false;
-	}
-	case VG_OP_AND:
-		for (uint32_t i = 0; i < n->n; i++)
-			if (!could(p, p->child[n->first + i], k, missing, depth + 1))
-				return false;
-		return true;
-	case VG_OP_OR:
-		for (uint32_t i = 0; i < n->n && !any; i++)
-			any = could(p, p->child[n->first + i], k, missing, depth + 1);
-		return any;
-	}
-	return true;
-}
-
-static void
-put_source(struct vg_buf *b, vg_str product, vg_str category, vg_str service)
-{
-	vg_buf_safe(b, product.n ? product : VG_STR("*"));
-	vg_buf_putc(b, '/');
-	vg_buf_safe(b, category.n ? category : VG_STR("*"));
-	vg_buf_putc(b, '/');
-	vg_buf_safe(b, service.n ? service : VG_STR("*"));
-}
-
 struct lack { /* rules of one log source that lack the same thing */
 	vg_str text;
 	uint64_t n;
@@ -224,13 +181,12 @@ print_rules(struct coverage *c)
 			if (c->kind[i].nls == 0 || !vg_rule_applies(p, r, &e))
 				continue;
 			source = true;
-			ok = could(p, p->rule[r].root, &c->kind[i], &missing, 0);
+			ok = vg_rule_could(p, r, c->kind[i].has, &missing);
 		}
 		fed += ok;
 		if (ok)
 			continue;
-		put_source(&t, vg_program_str(p, p->rule[r].product), vg_program_str(p, p->rule[r].category),
-			   vg_program_str(p, p->rule[r].service));
+		vg_put_rule_source(&t, p, r);
 		if (!source) {
 			vg_buf_puts(&t, c->known[r] ? ": no event of this log source" : ": no pack gives this log source");
 		} else {
@@ -342,6 +298,19 @@ child(void *ctx)
 	return vg_print(&c->out) == VG_EXIT_OK ? VG_OK : VG_E_STOP;
 }
 
+static bool
+is_for_evidence(const struct vg_args *a)
+{
+	static const char *const of_watch[] = { "--state", "--format" };
+
+	for (size_t i = 0; i < VG_COUNT(of_watch); i++)
+		if (vg_arg(a, of_watch[i])) {
+			vg_log(VG_LOG_ERROR, "rule coverage: %s goes with what a watch has seen, without PATH", of_watch[i]);
+			return false;
+		}
+	return true;
+}
+
 int
 vg_cmd_rule_coverage(const struct vg_args *a)
 {
@@ -353,6 +322,10 @@ vg_cmd_rule_coverage(const struct vg_args *a)
 	int code = VG_EXIT_FAILED, *fd = NULL;
 	vg_rc rc;
 
+	if (a->noperand == 0 || !is_for_evidence(a)) {
+		free(c);
+		return a->noperand ? VG_EXIT_USAGE : vg_unfed(a);
+	}
 	if (c == NULL || (code = vg_gather_files(a, &files)) != VG_EXIT_OK || (code = vg_load_knowledge(a, &k)) != VG_EXIT_OK)
 		goto out;
 	code = VG_EXIT_FAILED;

@@ -16,11 +16,15 @@ const struct vg_command vg_commands[] = {
 	{ "dump", "[OPTIONS] PATH...", "print decoded events as JSON lines", NULL, vg_dump_opts, 1, vg_cmd_dump },
 	{ "rule check", "[DIR...]", "say which rules load, which do not, and why", NULL, vg_rule_opts, 0, vg_cmd_rule_check },
 	{ "rule list", "[OPTIONS]", "list the rules that are loaded", NULL, vg_rule_opts, 0, vg_cmd_rule_list },
+	{ "rule test", "[RULE|DIR...]", "fire each rule's own samples through the running watch",
+	  "RULE is a rule file, an id, a name or a title; without any, all rules of the watch are tested.  Each sample is a world of its own: nothing of it "
+	  "shows among signals, and it is no evidence.  Exits with 1 when a rule does not do as its samples say.", vg_rule_test_opts, 0, vg_cmd_rule_test },
 	{ "rule explain", "RULE EVENT", "say why a rule matches an event, or not",
 	  "RULE is a rule file, an id or a title; EVENT a file with one event (JSON, XML, a log line), or - for "
 	  "standard input.  For a correlation it may hold many events, in order of time.", vg_explain_opts, 2, vg_cmd_rule_explain },
-	{ "rule coverage", "PATH...", "rules that this evidence can never feed; channels and fields that no rule reads",
-	  NULL, vg_coverage_opts, 1, vg_cmd_rule_coverage },
+	{ "rule coverage", "[PATH...]", "rules that this evidence, or the sources of a watch, can never feed",
+	  "With PATH, of evidence: also channels and fields that no rule reads.  Without, of what the sources of a watch sent in the last 30 days.",
+	  vg_coverage_opts, 0, vg_cmd_rule_coverage },
 	{ "serve", "[OPTIONS]", "the watch: receive logs, keep them, detect",
 	  "Runs until SIGTERM or Ctrl-C, under systemd or in a terminal, as root or as any user.  It prints \"ready\" when it receives.  "
 	  "vigie.yaml(5) has the settings; without one it watches this machine and listens on loopback.", vg_serve_opts, 0, vg_cmd_serve },

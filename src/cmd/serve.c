@@ -28,21 +28,26 @@ tell(void *ctx, const struct vg_settings_problem *p)
 	vg_log(VG_LOG_ERROR, "%s", p->text);
 }
 
+/* @path: the file that they are from, or empty. */
 static vg_rc
-read_settings(const struct vg_args *a, const char *state, struct vg_settings *out)
+read_settings(const struct vg_args *a, const char *state, char path[PATH_MAX], struct vg_settings *out)
 {
 	const char *named = vg_arg(a, "--settings");
-	char path[PATH_MAX];
 	vg_rc rc;
 
 	if (named) {
+		snprintf(path, PATH_MAX, "%s", named);
 		if ((rc = vg_settings_read(named, tell, NULL, out)) == VG_E_NOTFOUND)
 			vg_log(VG_LOG_ERROR, "serve: --settings %s: there is no such file", named);
 		return rc;
 	}
-	snprintf(path, sizeof(path), "%s/vigie.yaml", state);
-	if ((rc = vg_settings_read(path, tell, NULL, out)) != VG_E_NOTFOUND || (rc = vg_settings_read("/etc/vigie/vigie.yaml", tell, NULL, out)) != VG_E_NOTFOUND)
+	snprintf(path, PATH_MAX, "%s/vigie.yaml", state);
+	if ((rc = vg_settings_read(path, tell, NULL, out)) != VG_E_NOTFOUND)
 		return rc;
+	snprintf(path, PATH_MAX, "/etc/vigie/vigie.yaml");
+	if ((rc = vg_settings_read(path, tell, NULL, out)) != VG_E_NOTFOUND)
+		return rc;
+	path[0] = 0;
 	return vg_settings_load(VG_STR(""), "defaults", NULL, tell, NULL, out);
 }
 
@@ -54,7 +59,7 @@ check(const char *state, struct vg_settings *s)
 	int fd;
 
 	snprintf(house.path, sizeof(house.path), "%s", state);
-	if (vg_serve_rules(&house, s, &fd, &n) != VG_OK)
+	if (vg_serve_rules(&house, s, &fd, &n, NULL, false) != VG_OK)
 		return VG_EXIT_FOUND;
 	close(fd);
 	printf("vigie: the settings are good; %u rules, %u correlations, %u exceptions (`vigie rule check` says more of them)\n", n.rules, n.correlations, n.filters);
@@ -62,12 +67,12 @@ check(const char *state, struct vg_settings *s)
 }
 
 static int
-serve(const char *state, struct vg_settings *s, bool quiet)
+serve(const char *state, struct vg_settings *s, const char *path, bool quiet)
 {
-	char self[PATH_MAX], why[300];
+	char self[PATH_MAX], absolute[PATH_MAX] = "", why[300];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	struct vg_house house;
-	struct vg_serve_options o = { .house = &house, .settings = s, .self = self, .quiet = quiet };
+	struct vg_serve_options o = { .house = &house, .settings = s, .self = self, .settings_path = absolute, .quiet = quiet };
 	vg_rc rc;
 
 	if (n <= 0) {
@@ -75,6 +80,8 @@ serve(const char *state, struct vg_settings *s, bool quiet)
 		return VG_EXIT_FAILED;
 	}
 	self[n] = 0;
+	if (path[0] && realpath(path, absolute) == NULL)
+		absolute[0] = 0;
 	if (vg_house_open(&house, state, true, why) != VG_OK || vg_house_lock(&house, why) != VG_OK) {
 		vg_log(VG_LOG_ERROR, "serve: %s", why);
 		return VG_EXIT_FAILED;
@@ -96,9 +103,9 @@ vg_cmd_serve(const struct vg_args *a)
 {
 	const struct vg_opt_value *listen = vg_arg_list(a, "--listen");
 	const char *state = vg_state_path(a);
-	char why[VG_SETTINGS_WHY_MAX];
+	char why[VG_SETTINGS_WHY_MAX], path[PATH_MAX];
 	struct vg_settings s;
-	vg_rc rc = read_settings(a, state, &s);
+	vg_rc rc = read_settings(a, state, path, &s);
 	int code;
 
 	if (rc != VG_OK)
@@ -115,7 +122,7 @@ vg_cmd_serve(const struct vg_args *a)
 			vg_settings_fini(&s);
 			return VG_EXIT_USAGE;
 		}
-	code = vg_arg_set(a, "--check") ? check(state, &s) : serve(state, &s, vg_arg_set(a, "--quiet"));
+	code = vg_arg_set(a, "--check") ? check(state, &s) : serve(state, &s, path, vg_arg_set(a, "--quiet"));
 	vg_settings_fini(&s);
 	return code;
 }

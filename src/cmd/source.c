@@ -7,6 +7,7 @@
 #include "cmd/watch.h"
 #include "net/gate.h"
 #include "net/loop.h"
+#include "role/source_set.h"
 #include "vault/merkle.h"
 
 const struct vg_opt vg_source_list_opts[] = { VG_STATE_OPTION, VG_FORMAT_OPTION, { NULL, VG_OPT_FLAG, NULL, NULL } };
@@ -19,6 +20,7 @@ const struct vg_opt vg_key_add_opts[] = {
 };
 
 struct listing {
+	struct vg_settings *settings; /* of the watch; NULL: they cannot be read */
 	struct vg_names names;
 	struct vg_buf out;
 	bool jsonl;
@@ -32,6 +34,16 @@ put_time(struct vg_buf *b, int64_t time_ns)
 
 	(void)vg_time_print(time_ns, 0, t);
 	vg_buf_puts(b, t);
+}
+
+/* The set of the settings that it is in; empty: none, or that is not known. */
+static vg_str
+set_of(const struct listing *l, const struct vg_source *s)
+{
+	const struct vg_name *t = vg_names_tenant(&l->names, s->tenant);
+	const struct vg_source_set *x = l->settings && t ? vg_source_set_of(l->settings, vg_str_of(t->name), s->name, s->address) : NULL;
+
+	return x ? x->name : VG_NIL;
 }
 
 static void
@@ -48,6 +60,8 @@ source_json(struct listing *l, const struct vg_source *s)
 	vg_buf_json_str(b, s->address);
 	vg_buf_puts(b, ",\"listener\":");
 	vg_buf_json_str(b, s->listener);
+	vg_buf_puts(b, ",\"set\":");
+	vg_buf_json_str(b, set_of(l, s));
 	vg_buf_printf(b, ",\"proof\":\"%s\",\"state\":\"%s\",\"first_seen\":\"", vg_proof_name(s->proof), vg_source_state_name(s->state));
 	put_time(b, s->first_ns);
 	vg_buf_puts(b, "\",\"last_seen\":\"");
@@ -76,6 +90,10 @@ on_source(void *ctx, const struct vg_source *s)
 	vg_buf_safe(b, s->name);
 	vg_buf_puts(b, " (");
 	vg_buf_safe(b, s->listener);
+	if (set_of(l, s).n) {
+		vg_buf_puts(b, ", set ");
+		vg_buf_safe(b, set_of(l, s));
+	}
 	vg_buf_puts(b, ")\n");
 	return b->rc;
 }
@@ -84,15 +102,24 @@ static int
 list_sources(const struct vg_args *a, struct vg_house *h, sqlite3 *db)
 {
 	struct listing l = { .jsonl = false };
+	struct vg_settings settings;
+	struct vg_house h;
 	int code = VG_EXIT_FAILED;
 
 	(void)h;
 	if (!vg_take_format(a, &l.jsonl))
 		return VG_EXIT_USAGE;
+	if (vg_state_open(a, &h) == VG_EXIT_OK) {
+		if (vg_watch_settings(&h, &settings))
+			l.settings = &settings;
+		vg_house_close(&h);
+	}
 	if (vg_names_read(db, &l.names) != VG_OK || vg_catalogue_sources(db, on_source, &l) != VG_OK)
 		code = vg_catalogue_failed(db);
 	else if ((code = vg_print(&l.out)) == VG_EXIT_OK && l.n == 0 && !l.jsonl)
 		puts("nobody has sent anything yet");
+	if (l.settings)
+		vg_settings_fini(l.settings);
 	vg_names_free(&l.names);
 	vg_buf_fini(&l.out);
 	return code;

@@ -1,6 +1,4 @@
 /* cmd/status.c - `vigie status`: is the watch well? */
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,38 +11,13 @@
 #include "proc/role.h"
 #include "vault/disk.h"
 
-#define STATUS_MAX ((size_t)4 << 20)
 #define LAST_MAX ((size_t)16 << 10)
-#define OLD_S 5 /* a status that is older: nobody writes it */
 
 const struct vg_opt vg_status_opts[] = {
 	VG_STATE_OPTION,
 	VG_FORMAT_OPTION,
 	{ NULL, VG_OPT_FLAG, NULL, NULL },
 };
-
-/* The value of "NAME" in the lines of @text; empty when it is not there. */
-static vg_str
-value_of(vg_str text, const char *name)
-{
-	size_t n = strlen(name);
-	vg_str line;
-
-	while (vg_str_split(&text, '\n', &line))
-		if (line.n > n && memcmp(line.p, name, n) == 0 && line.p[n] == ' ')
-			return vg_str_skip(line, n + 1);
-	return VG_NIL;
-}
-
-static int64_t
-number_of(vg_str text, const char *role, unsigned index, const char *name, int64_t otherwise)
-{
-	char key[128];
-	int64_t v;
-
-	snprintf(key, sizeof(key), "%s.%u.%s", role, index, name);
-	return vg_str_i64(value_of(text, key), &v) ? v : otherwise;
-}
 
 static void
 put_bytes(struct vg_buf *b, double n)
@@ -63,8 +36,8 @@ put_roles(struct vg_buf *b, vg_str text, bool *well)
 	vg_buf_puts(b, "\nROLE       PID      RESTARTS  STATE\n");
 	for (unsigned r = 0; r < VG_ROLES; r++)
 		for (unsigned i = 0; i < VG_ROLE_INDEX_MAX; i++) {
-			int64_t pid = number_of(text, vg_role_name(r), i, "pid", -1), ready = number_of(text, vg_role_name(r), i, "ready", 0);
-			int64_t restarts = number_of(text, vg_role_name(r), i, "restarts", 0);
+			int64_t pid = vg_status_number(text, vg_role_name(r), i, "pid", -1), ready = vg_status_number(text, vg_role_name(r), i, "ready", 0);
+			int64_t restarts = vg_status_number(text, vg_role_name(r), i, "restarts", 0);
 
 			if (pid < 0)
 				break;
@@ -81,10 +54,10 @@ put_roles(struct vg_buf *b, vg_str text, bool *well)
 static void
 put_vault(struct vg_buf *b, vg_str text)
 {
-	int64_t next = number_of(text, "vault", 0, "next", 1), seen = number_of(text, "vault", 0, "examined", 1);
-	int64_t free_bytes = number_of(text, "vault", 0, "disk_free_bytes", 0), aside = number_of(text, "vault", 0, "set_aside", 0);
-	int64_t stored = number_of(text, "vault", 0, "segment_bytes", 0), journal = number_of(text, "vault", 0, "journal_bytes", 0);
-	int64_t lost = number_of(text, "vault", 0, "unexamined", 0);
+	int64_t next = vg_status_number(text, "vault", 0, "next", 1), seen = vg_status_number(text, "vault", 0, "examined", 1);
+	int64_t free_bytes = vg_status_number(text, "vault", 0, "disk_free_bytes", 0), aside = vg_status_number(text, "vault", 0, "set_aside", 0);
+	int64_t stored = vg_status_number(text, "vault", 0, "segment_bytes", 0), journal = vg_status_number(text, "vault", 0, "journal_bytes", 0);
+	int64_t lost = vg_status_number(text, "vault", 0, "unexamined", 0);
 
 	vg_buf_printf(b, "\nrecords kept      %lld\nnot examined yet  %lld\nsegments          ", (long long)next - 1, (long long)(next - seen));
 	put_bytes(b, (double)stored);
@@ -92,7 +65,7 @@ put_vault(struct vg_buf *b, vg_str text)
 	put_bytes(b, (double)journal);
 	vg_buf_puts(b, "\ndisk free         ");
 	put_bytes(b, (double)free_bytes);
-	if (number_of(text, "vault", 0, "disk_full", 0))
+	if (vg_status_number(text, "vault", 0, "disk_full", 0))
 		vg_buf_puts(b, "  FULL: senders are told to wait");
 	vg_buf_printf(b, "\nset aside         %lld\n", (long long)aside);
 	if (lost)
@@ -118,6 +91,32 @@ put_checkpoints(struct vg_buf *b, vg_str text, int64_t now_s)
 		else
 			vg_buf_puts(b, "none yet\n");
 	}
+}
+
+/* The rules at work, and why a newer set is not. */
+static void
+put_rules(struct vg_buf *b, vg_str text)
+{
+	vg_str refused = vg_status_value(text, "rules.refused"), line;
+	int64_t refused_ns, since_ns;
+	char t[VG_TIME_MAX];
+
+	if (!vg_str_i64(vg_status_value(text, "rules.since"), &since_ns))
+		return;
+	(void)vg_time_print(since_ns, 0, t);
+	vg_buf_printf(b, "rules             %.*s, %.*s correlations, %.*s exceptions, since %s\n", VG_STR_ARG(vg_status_value(text, "rules.base")),
+		      VG_STR_ARG(vg_status_value(text, "rules.correlations")), VG_STR_ARG(vg_status_value(text, "rules.exceptions")), t);
+	if (!vg_str_i64(refused, &refused_ns))
+		return;
+	(void)vg_time_print(refused_ns, 0, t);
+	vg_buf_printf(b, "  a newer set was REFUSED at %s, the one above works on%s:\n", t,
+		      vg_status_value(text, "rules.overdue").n ? ", with an exception that is over" : "");
+	while (vg_str_split(&text, '\n', &line))
+		if (vg_str_starts(line, VG_STR("rules.refused."))) {
+			vg_buf_puts(b, "    ");
+			vg_buf_safe(b, vg_str_skip(line, vg_str_chr(line, ' ') + 1));
+			vg_buf_putc(b, '\n');
+		}
 }
 
 static void
@@ -250,9 +249,8 @@ int
 vg_cmd_status(const struct vg_args *a)
 {
 	struct vg_house h;
-	struct vg_disk d = { .read_only = true };
 	struct vg_buf file = { 0 }, b = { 0 };
-	int64_t time_ns = 0, pid = 0, now_ns = vg_clock_ns();
+	int64_t pid, now_ns = vg_clock_ns();
 	bool jsonl, runs, well = true;
 	int code;
 
@@ -261,11 +259,7 @@ vg_cmd_status(const struct vg_args *a)
 	if ((code = vg_state_open(a, &h)) != VG_EXIT_OK)
 		return code;
 	d.dir = h.dir;
-	if (vg_disk_slurp(&d, "status", STATUS_MAX, &file) == VG_OK) {
-		(void)vg_str_i64(value_of(vg_buf_str(&file), "time"), &time_ns);
-		(void)vg_str_i64(value_of(vg_buf_str(&file), "pid"), &pid);
-	}
-	runs = now_ns - time_ns < OLD_S * VG_SEC && pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+	runs = vg_status_read(&h, &file, &pid);
 	if (jsonl) {
 		code = print_jsonl(vg_buf_str(&file), runs, &d);
 	} else if (!runs) {
@@ -279,6 +273,7 @@ vg_cmd_status(const struct vg_args *a)
 		put_sources(&b, &h);
 		put_indicators(&b, vg_buf_str(&file), &h);
 		put_backup(&b, &d, now_ns);
+		put_rules(&b, vg_buf_str(&file));
 	}
 	if (!jsonl)
 		code = vg_print(&b);

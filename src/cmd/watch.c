@@ -2,12 +2,17 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "net/loop.h"
 #include "state/signals.h"
+#include "vault/disk.h"
+
+#define STATUS_MAX ((size_t)4 << 20)
+#define OLD_S 5 /* a status that is older: nobody writes it */
 
 const char *
 vg_state_path(const struct vg_args *a)
@@ -38,6 +43,42 @@ vg_take_format(const struct vg_args *a, bool *jsonl)
 		return true;
 	vg_log(VG_LOG_ERROR, "--format %s: one of text, jsonl", f);
 	return false;
+}
+
+vg_str
+vg_status_value(vg_str text, const char *name)
+{
+	size_t n = strlen(name);
+	vg_str line;
+
+	while (vg_str_split(&text, '\n', &line))
+		if (line.n > n && memcmp(line.p, name, n) == 0 && line.p[n] == ' ')
+			return vg_str_skip(line, n + 1);
+	return VG_NIL;
+}
+
+int64_t
+vg_status_number(vg_str text, const char *role, unsigned index, const char *name, int64_t otherwise)
+{
+	char key[128];
+	int64_t v;
+
+	snprintf(key, sizeof(key), "%s.%u.%s", role, index, name);
+	return vg_str_i64(vg_status_value(text, key), &v) ? v : otherwise;
+}
+
+bool
+vg_status_read(struct vg_house *h, struct vg_buf *out, int64_t *pid)
+{
+	struct vg_disk d = { .dir = h->dir, .read_only = true };
+	int64_t time_ns = 0;
+
+	*pid = 0;
+	if (vg_disk_slurp(&d, "status", STATUS_MAX, out) == VG_OK) {
+		(void)vg_str_i64(vg_status_value(vg_buf_str(out), "time"), &time_ns);
+		(void)vg_str_i64(vg_status_value(vg_buf_str(out), "pid"), pid);
+	}
+	return vg_clock_ns() - time_ns < OLD_S * VG_SEC && *pid > 0 && (kill((pid_t)*pid, 0) == 0 || errno == EPERM);
 }
 
 static int

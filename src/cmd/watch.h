@@ -17,6 +17,11 @@ const char *vg_state_path(const struct vg_args *a);
 int vg_state_open(const struct vg_args *a, struct vg_house *out);
 /* --format: true for jsonl.  false: it is none of both, which was told. */
 bool vg_take_format(const struct vg_args *a, bool *jsonl);
+/* What the watch wrote last of how it is ("NAME VALUE" lines), at the end of @out, and its process.  false: no watch runs. */
+bool vg_status_read(struct vg_house *h, struct vg_buf *out, int64_t *pid);
+/* The value of "NAME" in such lines; empty when it is not there. */
+vg_str vg_status_value(vg_str text, const char *name);
+int64_t vg_status_number(vg_str text, const char *role, unsigned index, const char *name, int64_t otherwise);
 /* Open vault/catalogue.db or trace/signals.db of it. */
 int vg_state_catalogue(struct vg_house *h, bool read_only, sqlite3 **out);
 int vg_state_signals(struct vg_house *h, sqlite3 **out);
@@ -25,6 +30,13 @@ int vg_with_catalogue(const struct vg_args *a, bool read_only, int (*fn)(const s
 int vg_catalogue_failed(sqlite3 *db); /* tells why; VG_EXIT_FAILED */
 /* The 32 bytes of the file that --recovery-key names; false: told. */
 bool vg_take_recovery_key(const struct vg_args *a, uint8_t out[32]);
+/* The settings that it began with.  false: they cannot be read, which was told. */
+bool vg_watch_settings(struct vg_house *h, struct vg_settings *out);
+/* Options that choose rules go with @other: a watch has those of its settings.  false: one was given, which was told. */
+bool vg_of_watch(const char *who, const struct vg_args *a, const char *other);
+/* The rules that the watch has, by its settings; @status: its status file.  @same: they must be those that it runs with now. */
+struct vg_knowledge;
+int vg_watch_rules(const char *who, struct vg_house *h, vg_str status, bool same, struct vg_knowledge *out);
 /* The names of tenants and sources, as the catalogue has them. */
 struct vg_names {
 	struct vg_name {

@@ -21,7 +21,7 @@
 #endif
 
 #define DEPTH_MAX 32
-#define MAGIC "VGKNOW02"
+#define MAGIC "VGKNOW03"
 
 /* Texts read so far, before anything looks into them. */
 struct text {
@@ -257,6 +257,23 @@ add_rules(struct bundle *b, const char *dir, int tree, bool given)
 	return rc;
 }
 
+static vg_rc
+add_packs(struct bundle *b, const char *dir)
+{
+	struct stat st;
+	vg_rc rc;
+
+	if (stat(dir, &st) < 0) {
+		snprintf(b->why, 400, "%s: no such packs: %s", dir, strerror(errno));
+		return VG_E_NOTFOUND;
+	}
+	if (S_ISREG(st.st_mode))
+		return add_file(b, AT_FDCWD, dir, dir, 2, true);
+	if ((rc = add_tree(b, AT_FDCWD, dir, dir, 2, true, 0)) == VG_E_SYS)
+		snprintf(b->why, 400, "%s: cannot be read: %s", dir, strerror(errno));
+	return rc;
+}
+
 /* SigmaHQ's rules: where the environment says, else where they are usually found. */
 static vg_rc
 gather_found(struct bundle *b)
@@ -278,9 +295,15 @@ static vg_rc
 gather(const struct vg_knowledge_options *o, struct bundle *b)
 {
 	char path[PATH_MAX + 16];
-	size_t ours = 0;
+	size_t ours = 0, given = 0;
 	vg_rc rc;
 
+	b->origin = VG_ORIGIN_GIVEN;
+	for (size_t i = 0; i < o->npacks; i++)
+		if ((rc = add_packs(b, o->packs[i])) != VG_OK)
+			return rc;
+	b->origin = VG_ORIGIN_SHIPPED;
+	given = b->n;
 	snprintf(path, sizeof(path), "%s/packs", vg_data_dir());
 	if ((rc = add_tree(b, AT_FDCWD, path, "packs", 0, true, 0)) != VG_OK) {
 		snprintf(b->why, 400, "%.200s: no packs there (set VIGIE_DATA to the folder that holds packs/ and rules/)",
@@ -291,7 +314,7 @@ gather(const struct vg_knowledge_options *o, struct bundle *b)
 		snprintf(path, sizeof(path), "%s/rules", vg_data_dir());
 		if ((rc = add_tree(b, AT_FDCWD, path, "rules", 0, false, 0)) != VG_OK && rc != VG_E_SYS)
 			return rc;
-		ours = b->n;
+		ours = b->n - given;
 		if ((rc = gather_found(b)) != VG_OK)
 			return rc;
 	}
@@ -299,7 +322,7 @@ gather(const struct vg_knowledge_options *o, struct bundle *b)
 	for (size_t i = 0; i < o->nrules; i++)
 		if ((rc = add_rules(b, o->rules[i], 2, true)) != VG_OK)
 			return rc;
-	b->ours_only = ours && b->n == ours;
+	b->ours_only = ours && b->n == ours + given;
 	b->origin = VG_ORIGIN_EXCEPTION;
 	for (size_t i = 0; i < o->nexceptions; i++)
 		if ((rc = add_rules(b, o->exceptions[i], 0, true)) != VG_OK)
@@ -362,14 +385,14 @@ digest_key(const struct vg_knowledge_options *o, const struct bundle *b, unsigne
 
 /* The blob: magic, the key, SHA-256 of all behind it, the sections as (offset, length).  What it depends on beside the key is the
  * time: filters expire. */
-enum { SEC_PROGRAM, SEC_INDEX, SEC_PACKS, SECTIONS };
+enum { SEC_PROGRAM, SEC_INDEX, SEC_PACKS, SEC_PROBLEMS /* of packs that were given */, SECTIONS };
 struct head {
 	char magic[8];
 	unsigned char key[32], sum[32];
 	uint64_t at[SECTIONS], n[SECTIONS];
 	uint64_t size;
 	int64_t valid_from_ns, valid_until_ns;
-	uint32_t pack_problems, ours_only;
+	uint32_t pack_problems, packs_given_wrong, ours_only, pad;
 };
 #define SUMMED offsetof(struct head, at) /* where what the sum covers begins */
 #define ALIGN 64
@@ -391,10 +414,24 @@ section(struct vg_buf *out, struct head *h, int which, const struct vg_buf *byte
 	vg_buf_put(out, vg_buf_str(bytes));
 }
 
+struct problems {
+	const struct bundle *b;
+	struct head *h;
+	struct vg_buf text;
+};
+
 static void
 pack_problem(void *ctx, const struct vg_pack_problem *p)
 {
-	++*(uint32_t *)ctx;
+	struct problems *x = ctx;
+
+	x->h->pack_problems++;
+	for (size_t i = 0; i < x->b->n; i++)
+		if (x->b->text[i].pack && x->b->text[i].origin == VG_ORIGIN_GIVEN && vg_str_eq(vg_str_of(x->b->text[i].path), p->path)) {
+			x->h->packs_given_wrong++;
+			vg_buf_printf(&x->text, "%.*s:%u: %s\n", VG_STR_ARG(p->path), p->line, p->text);
+			return;
+		}
 	fprintf(stderr, "vigie: WARNING: pack %.*s line %u: %s\n", VG_STR_ARG(p->path), p->line, p->text);
 }
 
@@ -412,6 +449,7 @@ compile_all(void *ctx)
 	struct vg_program p;
 	struct vg_keys *keys = vg_keys_new();
 	struct head h = { .magic = MAGIC, .ours_only = b->ours_only };
+	struct problems problems = { b, &h, { 0 } };
 	uint8_t *origin = calloc(b->n + 1, 1);
 	size_t nr = 0, np = 0;
 	unsigned len = 0;
@@ -431,7 +469,7 @@ compile_all(void *ctx)
 			rt[nr++] = (struct vg_rule_text){ path, text, license[b->text[i].tree] };
 	}
 	ro.origin = origin;
-	if ((rc = vg_packs_compile(pt, np, &packs, pack_problem, &h.pack_problems)) != VG_OK ||
+	if ((rc = vg_packs_compile(pt, np, &packs, pack_problem, &problems)) != VG_OK ||
 	    (rc = vg_rules_compile_with(rt, nr, &ro, &program)) != VG_OK)
 		return rc;
 	if (posix_memalign((void **)&aligned, ALIGN, program.n + ALIGN) != 0)
@@ -444,8 +482,9 @@ compile_all(void *ctx)
 	section(&out, &h, SEC_PROGRAM, &program);
 	section(&out, &h, SEC_INDEX, &index);
 	section(&out, &h, SEC_PACKS, &packs);
-	if (out.rc != VG_OK)
-		return out.rc;
+	section(&out, &h, SEC_PROBLEMS, &problems.text);
+	if (out.rc != VG_OK || problems.text.rc != VG_OK)
+		return VG_E_NOMEM;
 	h.size = out.n;
 	h.valid_from_ns = p.valid_from_ns;
 	h.valid_until_ns = p.valid_until_ns;
@@ -723,6 +762,10 @@ vg_knowledge_make(const struct vg_knowledge_options *o, int *fd, struct vg_knowl
 		memcpy(&h, k.blob.p, sizeof(h));
 		summarise(&k.program, out);
 		out->pack_problems = h.pack_problems;
+		out->packs_given_wrong = h.packs_given_wrong;
+		memcpy(out->sum, h.key, sizeof(out->sum));
+		for (size_t i = 0; i < sizeof(h.valid_from_ns); i++) /* filters expire */
+			out->sum[i] ^= (uint8_t)((uint64_t)h.valid_from_ns >> (8 * i));
 		out->unread = b.unread;
 		out->unread_given = b.unread_given;
 		out->from_cache = k.from_cache;
@@ -754,6 +797,18 @@ vg_knowledge_diags(int fd, vg_knowledge_diag_fn *told, void *ctx)
 	unmap_blob(&blob);
 	vg_keys_free(keys);
 	return rc;
+}
+
+vg_rc
+vg_knowledge_pack_problems(int fd, struct vg_buf *out)
+{
+	vg_str blob = VG_NIL;
+	vg_rc rc = map_blob(fd, &blob);
+
+	if (rc == VG_OK)
+		vg_buf_put(out, section_of(blob, SEC_PROBLEMS));
+	unmap_blob(&blob);
+	return rc != VG_OK ? rc : out->rc;
 }
 
 vg_rc

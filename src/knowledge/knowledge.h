@@ -16,6 +16,8 @@ struct vg_knowledge_options {
 	const char *const *rules; /* folders or files of --rules */
 	size_t nrules;
 	bool no_default_rules;    /* only what --rules names */
+	const char *const *packs; /* folders or files of packs, asked before ours */
+	size_t npacks;
 	const char *const *exceptions; /* folders or files of filters with author, reason and expiry (rule/compile.h) */
 	size_t nexceptions;
 	int64_t now_ns;           /* filters that expired before are not applied; 0: none expires */
@@ -46,7 +48,8 @@ struct vg_knowledge_summary {
 	uint32_t refused, warnings, notes; /* diagnostics of the program */
 	uint32_t refused_given;            /* of those refused: of files that were given (rules, exceptions) */
 	uint32_t unread, unread_given;     /* files that could not be read */
-	uint32_t pack_problems;
+	uint32_t pack_problems, packs_given_wrong; /* mistakes in packs; in those that were given */
+	uint8_t sum[32]; /* of all that it is made of: two that are equal are the same rules and packs */
 	int64_t valid_until_ns;            /* then a filter expires, and it should be made anew; INT64_MAX: none does */
 	bool from_cache;
 };
@@ -54,13 +57,15 @@ struct vg_knowledge_summary {
 static inline bool
 vg_knowledge_whole(const struct vg_knowledge_summary *s)
 {
-	return s->refused_given == 0 && s->unread_given == 0;
+	return s->refused_given == 0 && s->unread_given == 0 && s->packs_given_wrong == 0;
 }
 /* Make the blob and leave it behind @fd, which is the caller's; errors as above. */
 vg_rc vg_knowledge_make(const struct vg_knowledge_options *o, int *fd, struct vg_knowledge_summary *out, char why[400]) VG_MUST;
 /* Each diagnostic of the blob behind @fd: what was refused, and why. */
 typedef void vg_knowledge_diag_fn(void *ctx, const struct vg_program *p, const struct vg_diag *d);
 vg_rc vg_knowledge_diags(int fd, vg_knowledge_diag_fn *told, void *ctx) VG_MUST;
+/* What is wrong with packs that were given, "FILE:LINE: WHY\n" each, at the end of @out. */
+vg_rc vg_knowledge_pack_problems(int fd, struct vg_buf *out) VG_MUST;
 /* Map the blob behind @fd, which stays the caller's and may be closed, and load it; checked, as any outside bytes. */
 vg_rc vg_knowledge_open(int fd, struct vg_knowledge *out, char why[400]) VG_MUST;
 

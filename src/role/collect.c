@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "net/http.h"
 #include "net/syslog.h"
+#include "role/drill.h"
 #include "role/roles.h"
 #include "role/sender.h"
 
@@ -21,6 +22,7 @@ struct collect {
 	size_t nsyslog;
 	struct vg_http *http[LISTENERS_MAX];
 	size_t nhttp;
+	struct vg_drill *drill; /* NULL: no socket for it */
 	struct vg_auth *auth;
 	bool stopping;
 	int stop_turns;
@@ -33,6 +35,8 @@ on_room(void *ctx)
 
 	for (size_t i = 0; i < c->nsyslog; i++)
 		vg_syslogd_room(c->syslog[i]);
+	if (c->drill)
+		vg_drill_room(c->drill);
 }
 
 static void
@@ -42,6 +46,8 @@ on_kept(void *ctx, uint64_t taken)
 
 	for (size_t i = 0; i < c->nhttp; i++)
 		vg_http_kept(c->http[i], taken);
+	if (c->drill)
+		vg_drill_kept(c->drill, taken);
 }
 
 /* ---- keys: "ID SHA256 TENANT SOURCE\n" each; a row that is none is told, and the others count ---- */
@@ -167,6 +173,8 @@ prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 	for (size_t i = 0; i < e->ngiven && rc == VG_OK; i++)
 		if ((rc = listen_on(c, &e->given[i])) != VG_OK)
 			vg_role_say(e, VG_LOG_ERROR, "collect: %s: %s", e->given[i].name, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
+	if (rc == VG_OK && vg_role_fd(e, "drill") >= 0)
+		rc = vg_drill_new(e->loop, vg_sender_gate(c->sender), vg_role_fd(e, "drill"), &c->drill);
 	return rc;
 }
 

@@ -9,9 +9,12 @@
 #include "detect/detect.h"
 #include "event/wire.h"
 #include "knowledge/knowledge.h"
+#include "role/drill.h"
+#include "role/found.h"
 #include "role/met.h"
 #include "role/messages.h"
 #include "role/roles.h"
+#include "role/seen.h"
 #include "source/decode.h"
 #include "vault/merkle.h"
 #include "vault/record.h"
@@ -30,6 +33,7 @@ struct detect {
 	struct vg_decoder decoder;
 	struct vg_detector *detector;
 	struct vg_channel *vault, *trace;
+	struct vg_seen *seen;
 	uint64_t generation; /* that trace told over the channel that there is; 0: none */
 	struct vg_buf held;  /* a message that came before trace told its generation */
 	volatile uint64_t *progress; /* the vault sees over which record this process died */
@@ -62,7 +66,8 @@ load(struct detect *d, int fd)
 	d->k = k;
 	vg_decoder_init(&d->decoder, d->k.packs, d->k.keys, 0);
 	d->detector = vg_detector_new(&d->k.program, d->k.index, &o);
-	return d->detector ? VG_OK : VG_E_NOMEM;
+	d->seen = vg_seen_new(d->k.keys, d->k.program.nkey);
+	return d->detector && d->seen ? VG_OK : VG_E_NOMEM;
 }
 
 /* Between two batches: what is given next meets the new set, as a whole. */
@@ -159,8 +164,8 @@ put_found(struct detect *d, const struct vg_event *e)
 	d->f.source = d->record.source;
 	d->f.seq = d->record.seq;
 	d->f.recv_ns = d->record.recv_ns;
-	d->f.time_ns = vg_event_when(e, d->record.recv_ns);
-	d->f.flags = (e->time_ns != VG_TIME_NONE && d->f.time_ns != e->time_ns ? VG_FOUND_CLAIM : 0) |
+	d->f.time_ns = vg_is_drill(d->tenant) ? d->record.recv_ns : vg_event_when(e, d->record.recv_ns); /* a world has its own clock */
+	d->f.flags = (e->time_ns != VG_TIME_NONE && d->f.time_ns != e->time_ns && !vg_is_drill(d->tenant) ? VG_FOUND_CLAIM : 0) |
 		     (d->record.flags & VG_RECORD_RESENT ? VG_FOUND_RESENT : 0);
 	identify(d, e);
 	vg_buf_clear(&d->wire);
@@ -196,6 +201,8 @@ on_event(void *ctx, struct vg_event *e)
 		if (e->time_ns != VG_TIME_NONE)
 			t->skew_ns = e->time_ns - d->record.recv_ns;
 	}
+	if (e->nls && !vg_is_drill(d->tenant))
+		vg_seen_event(d->seen, d->tenant, d->record.source, d->record.recv_ns, e);
 	d->f.nrule = 0;
 	if (e->nls && (rc = vg_detect(d->detector, e, on_hit, d)) != VG_OK)
 		return rc;
@@ -307,6 +314,7 @@ work(struct detect *d, struct vg_cur *body)
 		*d->progress = 0;
 	send_found(d, next, newest_ns); /* first: what is lost with it is asked for again */
 	tell_done(d, first);
+	vg_seen_tell(d->seen, d->trace, vg_monotonic_ns());
 	return VG_OK;
 }
 
@@ -414,10 +422,12 @@ peer(struct vg_role_env *e, unsigned role, unsigned index, int fd)
 		vg_channel_free(*place);
 		*place = NULL;
 	}
-	if (role == VG_ROLE_VAULT)
+	if (role == VG_ROLE_VAULT) {
 		vg_buf_clear(&d->held);
-	else
+	} else {
 		d->generation = 0;
+		vg_seen_again(d->seen); /* what the one before heard, it may not have written */
+	}
 	return vg_channel_new(e->loop, fd, &ops, place);
 }
 
@@ -427,8 +437,11 @@ tick(struct vg_role_env *e)
 	struct detect *d = e->ctx;
 	struct vg_buf b = { 0 };
 
-	vg_buf_printf(&b, "records %llu\nevents %llu\nhits %llu\nindicator_hits %llu\nlimited %llu\n", (unsigned long long)d->records,
-		      (unsigned long long)d->events, (unsigned long long)d->hits, (unsigned long long)d->indicator_hits, (unsigned long long)d->limited);
+	if (d->trace && d->generation)
+		vg_seen_tell(d->seen, d->trace, vg_monotonic_ns());
+	vg_buf_printf(&b, "records %llu\nevents %llu\nhits %llu\nindicator_hits %llu\nlimited %llu\nkinds_not_told %llu\n", (unsigned long long)d->records,
+		      (unsigned long long)d->events, (unsigned long long)d->hits, (unsigned long long)d->indicator_hits, (unsigned long long)d->limited,
+		      (unsigned long long)vg_seen_over(d->seen));
 	if (b.rc == VG_OK)
 		vg_role_stats(e, &b);
 	vg_buf_fini(&b);

@@ -2,7 +2,7 @@
  *
  *   collect, local -> vault   HELLO, SOURCE, RECORDS, REFUSED        vault -> collect, local   FROM, KEPT, WAIT, OVER
  *   vault -> detect           EVENTS                                 detect -> vault           DONE
- *   detect -> trace           FOUND                                  trace -> detect           BEGIN
+ *   detect -> trace           FOUND, SEEN                            trace -> detect           BEGIN
  *   trace -> vault            CURSOR, AGAIN                          vault -> trace            BEGIN
  *   vault -> seal             SIGN, CERTIFY                          seal -> vault             SIGNED, CERTIFIED
  *   look -> trace             LOOKED                                 trace -> look             LOOK_AT
@@ -34,6 +34,7 @@ enum vg_role_msg {
 	VG_MSG_CURSOR,      /* u64 seq: it took all before it; u64 seq: and needs none before this one again */
 	VG_MSG_AGAIN,       /* as CURSOR: findings may be lost, begin a new generation */
 	VG_MSG_OVER,        /* u32 handle, u8: 1: it fills its share of the disk, take no more of it; 0: go on */
+	VG_MSG_SEEN,        /* role/seen.h */
 	VG_MSG_SIGN,        /* string tenant, string checkpoint, u64 leaves and 32 bytes root of the one before, proof: u16 n, n times 32 bytes */
 	VG_MSG_SIGNED,      /* string tenant, string note (empty: refused), u64 leaves of what was signed last */
 	VG_MSG_CERTIFY,     /* string tenant, string text (vault/destruction.h), string note that a certificate rests on (else empty) */

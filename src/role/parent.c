@@ -19,9 +19,11 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "proc/role.h"
+#include "role/drill.h"
 #include "role/indicators.h"
 #include "role/messages.h"
 #include "role/retention.h"
+#include "role/source_set.h"
 #include "state/catalogue.h"
 #include "state/signals.h"
 #include "vault/disk.h"
@@ -36,6 +38,8 @@
 #define SOCKET_BYTES (1 << 20)
 #define REJOIN_MS 100
 #define STATS_MAX ((size_t)64 << 10)
+#define OVERDUE_NS (10 * VG_MIN) /* a refused set that keeps an exception beyond its time is looked at again */
+#define REASONS_MAX 20      /* that status tells of a set of rules that was refused */
 
 struct child {
 	unsigned role, index;
@@ -75,6 +79,11 @@ struct parent {
 	int signals;
 	struct vg_watch *watch;
 	int64_t valid_until_ns; /* then an exception ends, and the rules are made anew */
+	struct vg_knowledge_summary rules; /* in use */
+	int64_t rules_ns;       /* since then */
+	int64_t refused_ns;     /* when a newer set was refused; 0: none was since */
+	struct vg_buf reasons;  /* why, a line each */
+	int drill;              /* the socket of drills; -1 */
 	bool told_ready, stopping;
 	int stage; /* of stopping */
 	int64_t stop_ms;
@@ -146,6 +155,9 @@ give_vault(struct parent *p, struct child *c)
 		give(c, VG_MSG_GIVE, name, VG_NIL, p->progress[i]);
 	}
 	vg_buf_clear(&p->text);
+	vg_source_sets_print(s, &p->text);
+	give(c, VG_MSG_GIVE, "source-sets", vg_buf_str(&p->text), -1);
+	vg_buf_clear(&p->text);
 	vg_note_key_print(&p->o->house->log, &p->text);
 	give(c, VG_MSG_GIVE, "log-key", vg_buf_str(&p->text), -1);
 	vg_buf_clear(&p->text);
@@ -198,6 +210,8 @@ give_collect(struct parent *p, struct child *c)
 		vg_buf_fini(&file);
 		give(c, VG_MSG_GIVE, b->name, b->tenant, b->fd);
 	}
+	if (p->drill >= 0)
+		give(c, VG_MSG_GIVE, "drill", VG_NIL, p->drill);
 	give(c, VG_MSG_GIVE, "keys", vg_buf_str(&p->keys), -1);
 	give_number(c, "memory", p->o->settings->limits.memory_bytes[VG_MEMORY_NET]);
 }
@@ -349,6 +363,82 @@ give_all(struct parent *p, struct child *c)
 	}
 }
 
+/* ---- how it is ---- */
+
+static void
+put_rules(const struct parent *p, struct vg_buf *b)
+{
+	vg_str rest = vg_buf_str(&p->reasons), line;
+	unsigned n = 0;
+
+	vg_buf_printf(b, "settings %s\nrules.base %u\nrules.correlations %u\nrules.exceptions %u\nrules.since %lld\nrules.sum ", p->o->settings_path, p->rules.rules,
+		      p->rules.correlations, p->rules.filters, (long long)p->rules_ns);
+	vg_buf_hex(b, p->rules.sum, sizeof(p->rules.sum), false);
+	vg_buf_putc(b, '\n');
+	if (p->refused_ns == 0)
+		return;
+	vg_buf_printf(b, "rules.refused %lld\n", (long long)p->refused_ns);
+	if (vg_clock_ns() >= p->rules.valid_until_ns)
+		vg_buf_puts(b, "rules.overdue 1\n"); /* an exception in it is over */
+	for (; n < REASONS_MAX && vg_str_split(&rest, '\n', &line); n++) {
+		if (line.n == 0)
+			continue;
+		vg_buf_printf(b, "rules.refused.%u ", n);
+		vg_buf_safe(b, line);
+		vg_buf_putc(b, '\n');
+	}
+}
+
+/* "ROLE.INDEX.NAME VALUE" lines; the same as figures for Prometheus. */
+static void
+write_status(struct parent *p)
+{
+	struct vg_buf *b = &p->status;
+	struct vg_buf m = { 0 };
+	struct vg_disk d = { .dir = p->o->house->dir };
+	vg_rc rc;
+
+	vg_buf_clear(b);
+	vg_buf_printf(b, "time %lld\npid %d\n", (long long)vg_clock_ns(), (int)getpid());
+	for (size_t i = 0; i < p->nbound; i++)
+		vg_buf_printf(b, "listen.%s %s\n", p->bound[i].name, p->bound[i].address);
+	put_rules(p, b);
+	for (size_t i = 0; i < p->n; i++) {
+		const struct child *c = &p->child[i];
+		vg_str rest = vg_buf_str(&c->stats), line;
+		const char *role = vg_role_name(c->role);
+
+		vg_buf_printf(b, "%s.%u.pid %d\n%s.%u.restarts %u\n%s.%u.ready %d\n%s.%u.resting %d\n", role, c->index, (int)c->pid, role, c->index, c->restarts,
+			      role, c->index, c->ready, role, c->index, c->resting);
+		if (c->resting)
+			continue;
+		while (vg_str_split(&rest, '\n', &line)) {
+			size_t sp = vg_str_chr(line, ' '), brace = vg_str_chr(line, '{');
+			vg_str name = vg_str_cut(line, sp == VG_NPOS ? line.n : sp);
+
+			if (line.n == 0 || sp == VG_NPOS)
+				continue;
+			vg_buf_printf(b, "%s.%u.", role, c->index);
+			vg_buf_safe(b, line);
+			vg_buf_putc(b, '\n');
+			vg_buf_printf(&m, "vigie_%s_", role);
+			vg_buf_put(&m, vg_str_cut(name, brace < name.n ? brace : name.n));
+			if (brace < name.n) /* it brings labels of its own */
+				vg_buf_printf(&m, "{index=\"%u\",%.*s %.*s\n", c->index, VG_STR_ARG(vg_str_skip(name, brace + 1)), VG_STR_ARG(vg_str_skip(line, sp + 1)));
+			else
+				vg_buf_printf(&m, "{index=\"%u\"} %.*s\n", c->index, VG_STR_ARG(vg_str_skip(line, sp + 1)));
+		}
+		vg_buf_printf(&m, "vigie_role_restarts_total{role=\"%s\",index=\"%u\"} %u\n", role, c->index, c->restarts);
+	}
+	rc = b->rc != VG_OK ? b->rc : vg_disk_swap(&d, "status", vg_buf_str(b));
+	if (rc != VG_OK && !p->stopping)
+		vg_log(VG_LOG_WARNING, "%s/status cannot be written: %s", p->o->house->path, strerror(errno));
+	for (size_t i = 0; i < p->n && m.rc == VG_OK; i++)
+		if (p->child[i].role == VG_ROLE_PUBLISH && p->child[i].channel)
+			give(&p->child[i], VG_MSG_NEW, "metrics", vg_buf_str(&m), -1);
+	vg_buf_fini(&m);
+}
+
 /* ---- what a role says ---- */
 
 static struct child *
@@ -369,6 +459,7 @@ say_ready(struct parent *p)
 	if (p->told_ready)
 		return;
 	p->told_ready = true;
+	write_status(p); /* whoever waits for the next line may ask */
 	printf("ready\n");
 	fflush(stdout);
 	(void)sd_notify(0, "READY=1");
@@ -815,14 +906,73 @@ on_stopping(void *ctx)
 
 /* ---- rules ---- */
 
+struct telling {
+	struct vg_buf *reasons; /* NULL: not asked for */
+	bool quiet;
+};
+
+static void
+tell_reason(const struct telling *t, vg_str line)
+{
+	if (!t->quiet)
+		vg_log(VG_LOG_ERROR, "%.*s", VG_STR_ARG(line));
+	if (t->reasons) {
+		vg_buf_put(t->reasons, line);
+		vg_buf_putc(t->reasons, '\n');
+	}
+}
+
 static void
 tell_diag(void *ctx, const struct vg_program *p, const struct vg_diag *d)
 {
-	(void)ctx;
-	if (d->fatal && d->origin) /* of what was given; SigmaHQ's own are for `vigie rule check` */
-		vg_log(VG_LOG_ERROR, "%.*s:%u: %.*s", VG_STR_ARG(vg_program_str(p, d->file)), d->line, VG_STR_ARG(vg_program_str(p, d->text)));
-	else if (d->note && d->origin)
+	const struct telling *t = ctx;
+	struct vg_buf line = { 0 };
+
+	if (d->origin != VG_ORIGIN_GIVEN && d->origin != VG_ORIGIN_EXCEPTION)
+		return; /* SigmaHQ's own are for `vigie rule check` */
+	if (d->fatal) {
+		vg_buf_printf(&line, "%.*s:%u: %.*s", VG_STR_ARG(vg_program_str(p, d->file)), d->line, VG_STR_ARG(vg_program_str(p, d->text)));
+		tell_reason(t, vg_buf_str(&line));
+		vg_buf_fini(&line);
+	} else if (d->note && !t->quiet)
 		vg_log(VG_LOG_WARNING, "%.*s:%u: %.*s", VG_STR_ARG(vg_program_str(p, d->file)), d->line, VG_STR_ARG(vg_program_str(p, d->text)));
+}
+
+static void
+tell_packs(int fd, const struct telling *t)
+{
+	struct vg_buf b = { 0 };
+	vg_str rest, line;
+
+	if (vg_knowledge_pack_problems(fd, &b) == VG_OK)
+		for (rest = vg_buf_str(&b); vg_str_split(&rest, '\n', &line);)
+			if (line.n)
+				tell_reason(t, line);
+	vg_buf_fini(&b);
+}
+
+/* C strings of a list, and NULL; owned, as each is.  NULL: no memory. */
+static const char **
+strings_of(const struct vg_texts *t)
+{
+	const char **s = calloc(t->n + 1, sizeof(*s));
+
+	for (size_t i = 0; s && i < t->n; i++)
+		if ((s[i] = strndup(t->item[i].p, t->item[i].n)) == NULL) {
+			while (i)
+				free((void *)(uintptr_t)s[--i]);
+			free(s);
+			return NULL;
+		}
+	return s;
+}
+
+static void
+free_strings(const char **s)
+{
+	for (size_t i = 0; s && s[i]; i++)
+		free((void *)(uintptr_t)s[i]);
+	free(s);
 }
 
 static char *
@@ -837,50 +987,61 @@ path_in(const struct vg_house *h, vg_str given, const char *name)
 }
 
 vg_rc
-vg_serve_rules(struct vg_house *h, const struct vg_settings *s, int *fd, struct vg_knowledge_summary *out)
+vg_serve_rules(struct vg_house *h, const struct vg_settings *s, int *fd, struct vg_knowledge_summary *out, struct vg_buf *reasons, bool quiet)
 {
-	const char **folder = calloc(s->rules.folders.n + 1, sizeof(*folder));
+	struct telling t = { reasons, quiet };
+	const char **folder = strings_of(&s->rules.folders), **packs = strings_of(&s->packs.folders);
 	char *exceptions = path_in(h, s->rules.exceptions, "exceptions");
 	const char *exception[1] = { exceptions };
-	struct vg_knowledge_options o = { .rules = folder, .no_default_rules = s->rules.only, .exceptions = exception, .nexceptions = exceptions ? 1 : 0,
+	struct vg_knowledge_options o = { .rules = folder, .nrules = s->rules.folders.n, .packs = packs, .npacks = s->packs.folders.n, .no_default_rules = s->rules.only, .exceptions = exception, .nexceptions = exceptions ? 1 : 0,
 					  .now_ns = vg_clock_ns(), .sealed = true };
-	char why[400];
+	char why[400] = "";
 	vg_rc rc = VG_E_NOMEM;
 
-	for (; folder && o.nrules < s->rules.folders.n; o.nrules++)
-		if ((folder[o.nrules] = strndup(s->rules.folders.item[o.nrules].p, s->rules.folders.item[o.nrules].n)) == NULL)
-			goto out;
-	if (folder == NULL)
+	if (folder == NULL || packs == NULL)
 		goto out;
 	rc = vg_knowledge_make(&o, fd, out, why);
-	if (why[0])
-		vg_log(rc == VG_OK ? VG_LOG_WARNING : VG_LOG_ERROR, "rules: %s", why);
+	if (why[0] && (rc != VG_OK || out->unread_given))
+		tell_reason(&t, vg_str_of(why));
+	else if (why[0] && !quiet)
+		vg_log(VG_LOG_WARNING, "rules: %s", why);
 	if (rc != VG_OK)
 		goto out;
-	rc = vg_knowledge_diags(*fd, tell_diag, NULL);
+	rc = vg_knowledge_diags(*fd, tell_diag, &t);
+	tell_packs(*fd, &t);
 	if (rc == VG_OK && !vg_knowledge_whole(out)) {
-		vg_log(VG_LOG_ERROR, "rules: %u rules and %u files that were given cannot be used", out->refused_given, out->unread_given);
+		if (!quiet)
+			vg_log(VG_LOG_ERROR, "rules: %u rules and exceptions, %u files and %u packs that were given cannot be used", out->refused_given,
+			       out->unread_given, out->packs_given_wrong);
 		rc = VG_E_REFUSED;
 	}
 	if (rc != VG_OK)
 		close(*fd);
 out:
-	for (size_t i = 0; i < o.nrules; i++)
-		free((void *)(uintptr_t)folder[i]);
-	free(folder);
+	free_strings(folder);
+	free_strings(packs);
 	free(exceptions);
 	return rc;
+}
+
+static void
+use_rules(struct parent *p, const struct vg_knowledge_summary *n)
+{
+	p->rules = *n;
+	p->valid_until_ns = n->valid_until_ns;
+	p->rules_ns = vg_clock_ns();
+	p->refused_ns = 0;
 }
 
 static vg_rc
 prepare_rules(struct parent *p)
 {
 	struct vg_knowledge_summary n;
-	vg_rc rc = vg_serve_rules(p->o->house, p->o->settings, &p->knowledge, &n);
+	vg_rc rc = vg_serve_rules(p->o->house, p->o->settings, &p->knowledge, &n, NULL, false);
 
 	if (rc != VG_OK)
 		return rc;
-	p->valid_until_ns = n.valid_until_ns;
+	use_rules(p, &n);
 	if (!p->o->quiet)
 		printf("vigie: %u rules, %u correlations, %u exceptions%s\n", n.rules, n.correlations, n.filters,
 		       n.rules < 1000 ? " (SigmaHQ's rules were not found: see `vigie help hunt`)" : "");
@@ -894,14 +1055,18 @@ reload(struct parent *p)
 	struct vg_knowledge_summary n;
 	int fd;
 
-	p->valid_until_ns = INT64_MAX;
-	if (vg_serve_rules(p->o->house, p->o->settings, &fd, &n) != VG_OK) {
+	vg_buf_clear(&p->reasons);
+	if (vg_serve_rules(p->o->house, p->o->settings, &fd, &n, &p->reasons, false) != VG_OK) {
+		p->refused_ns = vg_clock_ns();
+		p->valid_until_ns = p->rules.valid_until_ns; /* its exceptions still end */
+		if (p->valid_until_ns <= p->refused_ns)
+			p->valid_until_ns = p->refused_ns + OVERDUE_NS;
 		vg_log(VG_LOG_ERROR, "the new rules are refused; the old ones work on");
 		return;
 	}
 	close(p->knowledge);
 	p->knowledge = fd;
-	p->valid_until_ns = n.valid_until_ns;
+	use_rules(p, &n);
 	vg_log(VG_LOG_INFO, "new rules: %u rules, %u correlations, %u exceptions", n.rules, n.correlations, n.filters);
 	for (size_t i = 0; i < p->n; i++) {
 		struct child *c = &p->child[i];
@@ -976,55 +1141,6 @@ look_at_keys(struct parent *p)
 	for (size_t i = 0; i < p->n; i++)
 		if (p->child[i].role == VG_ROLE_COLLECT && p->child[i].channel)
 			give(&p->child[i], VG_MSG_NEW, "keys", vg_buf_str(&p->keys), -1);
-}
-
-/* "ROLE.INDEX.NAME VALUE" lines; the same as figures for Prometheus. */
-static void
-write_status(struct parent *p)
-{
-	struct vg_buf *b = &p->status;
-	struct vg_buf m = { 0 };
-	struct vg_disk d = { .dir = p->o->house->dir };
-	vg_rc rc;
-
-	vg_buf_clear(b);
-	vg_buf_printf(b, "time %lld\npid %d\n", (long long)vg_clock_ns(), (int)getpid());
-	for (size_t i = 0; i < p->nbound; i++)
-		vg_buf_printf(b, "listen.%s %s\n", p->bound[i].name, p->bound[i].address);
-	for (size_t i = 0; i < p->n; i++) {
-		const struct child *c = &p->child[i];
-		vg_str rest = vg_buf_str(&c->stats), line;
-		const char *role = vg_role_name(c->role);
-
-		vg_buf_printf(b, "%s.%u.pid %d\n%s.%u.restarts %u\n%s.%u.ready %d\n%s.%u.resting %d\n", role, c->index, (int)c->pid, role, c->index, c->restarts,
-			      role, c->index, c->ready, role, c->index, c->resting);
-		if (c->resting)
-			continue;
-		while (vg_str_split(&rest, '\n', &line)) {
-			size_t sp = vg_str_chr(line, ' '), brace = vg_str_chr(line, '{');
-			vg_str name = vg_str_cut(line, sp == VG_NPOS ? line.n : sp);
-
-			if (line.n == 0 || sp == VG_NPOS)
-				continue;
-			vg_buf_printf(b, "%s.%u.", role, c->index);
-			vg_buf_safe(b, line);
-			vg_buf_putc(b, '\n');
-			vg_buf_printf(&m, "vigie_%s_", role);
-			vg_buf_put(&m, vg_str_cut(name, brace < name.n ? brace : name.n));
-			if (brace < name.n) /* it brings labels of its own */
-				vg_buf_printf(&m, "{index=\"%u\",%.*s %.*s\n", c->index, VG_STR_ARG(vg_str_skip(name, brace + 1)), VG_STR_ARG(vg_str_skip(line, sp + 1)));
-			else
-				vg_buf_printf(&m, "{index=\"%u\"} %.*s\n", c->index, VG_STR_ARG(vg_str_skip(line, sp + 1)));
-		}
-		vg_buf_printf(&m, "vigie_role_restarts_total{role=\"%s\",index=\"%u\"} %u\n", role, c->index, c->restarts);
-	}
-	rc = b->rc != VG_OK ? b->rc : vg_disk_swap(&d, "status", vg_buf_str(b));
-	if (rc != VG_OK && !p->stopping)
-		vg_log(VG_LOG_WARNING, "%s/status cannot be written: %s", p->o->house->path, strerror(errno));
-	for (size_t i = 0; i < p->n && m.rc == VG_OK; i++)
-		if (p->child[i].role == VG_ROLE_PUBLISH && p->child[i].channel)
-			give(&p->child[i], VG_MSG_NEW, "metrics", vg_buf_str(&m), -1);
-	vg_buf_fini(&m);
 }
 
 static void
@@ -1363,6 +1479,8 @@ run(struct parent *p)
 			(void)kill(p->child[i].pid, SIGKILL);
 			(void)waitpid(p->child[i].pid, NULL, 0);
 		}
+	if (p->drill >= 0)
+		(void)unlinkat(p->o->house->dir, VG_DRILL_SOCKET, 0);
 	return rc;
 }
 
@@ -1380,5 +1498,7 @@ vg_serve(const struct vg_serve_options *o)
 	if ((rc = vg_loop_new(&p.loop)) != VG_OK || (rc = prepare_folders(&p)) != VG_OK || (rc = open_catalogue(&p)) != VG_OK || (rc = look_at_signals(&p)) != VG_OK || (rc = bind_all(&p)) != VG_OK ||
 	    (rc = prepare_rules(&p)) != VG_OK)
 		return rc;
+	if ((p.drill = vg_drill_listen(o->house->dir)) < 0)
+		vg_log(VG_LOG_WARNING, "%s/" VG_DRILL_SOCKET ": %s: `vigie rule test` cannot reach this watch", o->house->path, strerror(errno));
 	return run(&p);
 }

@@ -10,10 +10,14 @@
 #include "detect/identity.h"
 #include "event/wire.h"
 #include "knowledge/knowledge.h"
+#include "role/drill.h"
 #include "role/found.h"
 #include "role/messages.h"
 #include "role/roles.h"
+#include "role/seen.h"
+#include "state/drilled.h"
 #include "state/hits.h"
+#include "state/seen.h"
 #include "state/signals.h"
 #include "trace/live.h"
 #include "vault/merkle.h"
@@ -26,12 +30,18 @@
 #define VALUE_MAX 2000           /* bytes of a value in a signal */
 #define TITLE_VALUE_MAX 200      /* and of an indicator in a title */
 #define FULL_MAX 1024            /* signals of indicators that take no more records, remembered */
+#define WORLDS_MAX 4096          /* drills that are remembered at a time */
+#define WORLD_NS (120 * VG_SEC)  /* so long behind a drill's last record */
 
 struct ahead {
 	uint64_t first, next;
 	char *bytes; /* owned: the message behind its numbers */
 	size_t n;
 	int64_t newest_ns;
+};
+struct world {
+	uint32_t id;
+	int64_t heard_ns; /* monotonic */
 };
 struct trace {
 	struct vg_role_env *env;
@@ -61,6 +71,9 @@ struct trace {
 		bool unsaid; /* it is not told that this is on disk */
 	} at;
 	uint64_t signals, copies, withdrawn, records, backwards;
+	struct world *world;             /* owned */
+	size_t nworld;
+	int64_t dropped_ns;              /* when what was said of drills was last dropped; monotonic */
 	vg_rc rc; /* the first failure: the process then ends, and begins anew from what is on disk */
 };
 
@@ -97,6 +110,8 @@ put_signal(struct trace *t, struct vg_signal_row *s, uint32_t rule)
 	vg_rc rc;
 
 	s->rule = vg_program_str(&t->k.program, r->id.len ? r->id : r->file);
+	if (vg_is_drill(s->tenant))
+		return vg_drilled_put(t->db, &(struct vg_drilled){ s->tenant, s->rule, vg_clock_ns() }, s->id);
 	s->title = vg_program_str(&t->k.program, r->title);
 	s->level = r->level;
 	s->made_ns = vg_clock_ns();
@@ -113,11 +128,11 @@ put_signal(struct trace *t, struct vg_signal_row *s, uint32_t rule)
 }
 
 static bool
-is_reported(const struct trace *t, uint32_t rule)
+is_reported(const struct trace *t, uint32_t tenant, uint32_t rule)
 {
 	const struct vg_rule *r = &t->k.program.rule[rule];
 
-	return (r->flags & VG_RULE_REPORT) && r->level >= t->level;
+	return vg_is_drill(tenant) || ((r->flags & VG_RULE_REPORT) && r->level >= t->level);
 }
 
 /* One record and rule make one signal, however often the record comes. */
@@ -269,7 +284,7 @@ on_correlation(void *ctx, const struct vg_live_signal *x)
 	struct vg_signal_row s = { .tenant = x->tenant, .flags = VG_SIGNAL_CORRELATION | (x->late ? VG_SIGNAL_LATE : 0), .time_ns = h->last_ns,
 			       .first_ns = h->first_ns, .recv_ns = t->newest_ns, .count = h->count };
 
-	if (!is_reported(t, h->rule))
+	if (!is_reported(t, x->tenant, h->rule))
 		return VG_OK;
 	memcpy(s.id, x->id, sizeof(s.id));
 	for (uint32_t i = 0; i < h->nevidence && i < VG_SIGNAL_EVIDENCE_MAX; i++)
@@ -290,9 +305,59 @@ on_withdraw(void *ctx, uint32_t tenant, const uint8_t id[VG_LIVE_ID_BYTES])
 {
 	struct trace *t = ctx;
 
-	(void)tenant;
+	if (vg_is_drill(tenant))
+		return vg_drilled_withdraw(t->db, id);
 	t->withdrawn++;
 	return vg_signal_withdraw(t->db, id);
+}
+
+/* ---- drills ---- */
+
+/* A world that something happens in.  false: there are too many, and this one is none. */
+static bool
+enter_world(struct trace *t, uint32_t id)
+{
+	size_t i = t->nworld;
+
+	while (i && t->world[i - 1].id != id)
+		i--;
+	if (i == 0 && t->nworld == WORLDS_MAX)
+		return false;
+	if (i == 0)
+		i = ++t->nworld;
+	t->world[i - 1] = (struct world){ id, vg_monotonic_ns() };
+	return true;
+}
+
+/* Worlds that are over are forgotten, and what was said of them after a while. */
+static vg_rc
+forget_worlds(struct trace *t, int64_t mono_ns)
+{
+	vg_rc rc = VG_OK;
+
+	for (size_t i = t->nworld; i-- > 0 && rc == VG_OK;)
+		if (mono_ns - t->world[i].heard_ns > WORLD_NS) {
+			rc = vg_live_forget(t->live, t->world[i].id);
+			t->world[i] = t->world[--t->nworld];
+		}
+	if (rc == VG_OK && mono_ns - t->dropped_ns > VG_DRILLED_KEEP_NS / 4) {
+		t->dropped_ns = mono_ns;
+		rc = vg_drilled_drop(t->db, vg_clock_ns() - VG_DRILLED_KEEP_NS);
+	}
+	return rc;
+}
+
+/* None outlives a start. */
+static vg_rc
+forget_all_worlds(struct trace *t)
+{
+	vg_rc rc = VG_OK;
+	uint32_t id;
+
+	for (size_t i = 0; rc == VG_OK && vg_live_tenant(t->live, i, &id); i += !vg_is_drill(id))
+		if (vg_is_drill(id))
+			rc = vg_live_forget(t->live, id);
+	return rc;
 }
 
 /* ---- what was found ---- */
@@ -322,6 +387,8 @@ one_found(struct trace *t)
 	vg_rc rc;
 
 	vg_arena_reset(&t->arena);
+	if (vg_is_drill(f->tenant) && !enter_world(t, f->tenant))
+		return VG_OK;
 	if ((rc = vg_wire_decode(&c, &t->event)) != VG_OK || (rc = is_copy(t, &copy)) != VG_OK)
 		return rc;
 	for (uint32_t i = 0; i < f->nmet && rc == VG_OK; i++)
@@ -332,7 +399,7 @@ one_found(struct trace *t)
 		if (f->rule[i] >= t->k.program.nrule)
 			return VG_E_FORMAT;
 		r = &t->k.program.rule[f->rule[i]];
-		if (is_reported(t, f->rule[i]))
+		if (is_reported(t, f->tenant, f->rule[i]))
 			rc = base_signal(t, f->rule[i]);
 		if (rc == VG_OK && !copy && (r->flags & VG_RULE_FED)) {
 			vg_buf_clear(&t->wire);
@@ -533,6 +600,25 @@ on_looked(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	return VG_OK;
 }
 
+/* Which log sources who sends, and which fields they have. */
+static vg_rc
+on_seen(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	static struct vg_seen_row row;
+	struct trace *t = ctx;
+	vg_rc rc;
+
+	(void)from;
+	if (fd >= 0 || vg_seen_take(body, &row) != VG_OK)
+		return VG_E_FORMAT;
+	if (t->rc != VG_OK || t->generation == 0)
+		return VG_OK;
+	if ((rc = begin_transaction(t)) == VG_OK)
+		rc = vg_seen_put(t->db, &row);
+	fail(t, rc);
+	return VG_OK;
+}
+
 /* ---- keeping ---- */
 
 static void
@@ -586,6 +672,8 @@ on_commit(void *ctx)
 	fail(t, begin_transaction(t));
 	if (t->rc == VG_OK && now > 0)
 		fail(t, vg_live_tick(t->live, now, mono));
+	if (t->rc == VG_OK)
+		fail(t, forget_worlds(t, mono));
 	if (t->rc == VG_OK && saving)
 		fail(t, save(t));
 	if (t->rc == VG_OK && t->open) {
@@ -606,13 +694,15 @@ load(struct trace *t)
 {
 	struct vg_live_out out = { t, on_correlation, on_withdraw };
 	struct vg_live_options o = { .wait_ns = (int64_t)vg_role_number(t->env, "late-wait-ms", 15 * 60 * 1000) * 1000000,
-				     .keep_ns = (int64_t)vg_role_number(t->env, "keep-hits-s", 0) * VG_SEC };
+				     .keep_ns = (int64_t)vg_role_number(t->env, "keep-hits-s", 0) * VG_SEC,
+				     .drills = VG_DRILL_WORLDS };
 	struct vg_live_store store;
 	struct vg_buf b = { 0 };
 	uint64_t seq;
 	vg_rc rc;
 
-	if ((rc = vg_hits_open(t->db, &t->hits)) != VG_OK)
+	if ((rc = vg_hits_open(t->db, &t->hits)) != VG_OK || (rc = vg_drilled_open(t->db, VG_DRILL_WORLDS)) != VG_OK ||
+	    (rc = vg_seen_open(t->db, vg_clock_ns())) != VG_OK)
 		return rc;
 	if ((rc = read_place(t)) != VG_OK)
 		return rc;
@@ -628,7 +718,7 @@ load(struct trace *t)
 	}
 	vg_buf_fini(&b);
 	t->next = t->sure;
-	return rc == VG_E_NOTFOUND ? VG_OK : rc;
+	return rc == VG_OK || rc == VG_E_NOTFOUND ? forget_all_worlds(t) : rc;
 }
 
 /* ---- the role ---- */
@@ -660,7 +750,8 @@ prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 	vg_event_init(&t->event, &t->arena, t->k.keys);
 	t->regexes = vg_regexes_new(&t->k.program);
 	t->ahead = calloc(AHEAD_MAX + 1, sizeof(*t->ahead));
-	return t->regexes && t->ahead ? VG_OK : VG_E_NOMEM;
+	t->world = calloc(WORLDS_MAX, sizeof(*t->world));
+	return t->regexes && t->ahead && t->world ? VG_OK : VG_E_NOMEM;
 }
 
 static vg_rc
@@ -724,7 +815,7 @@ static vg_rc
 peer(struct vg_role_env *e, unsigned role, unsigned index, int fd)
 {
 	static const struct vg_handler from_vault[] = { { VG_MSG_BEGIN, 16, on_begin }, { 0, 0, NULL } };
-	static const struct vg_handler from_detect[] = { { VG_MSG_FOUND, VG_FOUND_BYTES_MAX, on_found }, { 0, 0, NULL } };
+	static const struct vg_handler from_detect[] = { { VG_MSG_FOUND, VG_FOUND_BYTES_MAX, on_found }, { VG_MSG_SEEN, VG_SEEN_BYTES_MAX, on_seen }, { 0, 0, NULL } };
 	struct trace *t = e->ctx;
 	static const struct vg_handler from_look[] = { { VG_MSG_LOOKED, VG_FOUND_BYTES_MAX, on_looked }, { 0, 0, NULL } };
 	struct vg_channel_ops ops = { role == VG_ROLE_VAULT ? from_vault : role == VG_ROLE_LOOK ? from_look : from_detect, closed, t };

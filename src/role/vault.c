@@ -86,6 +86,8 @@ begin(struct vg_role_env *e)
 		return VG_E_SYS;
 	v->generation = (uint64_t)life << 32;
 
+	if ((rc = vg_source_sets_read(&v->sets, vg_role_text(e, "source-sets"))) != VG_OK)
+		return rc;
 	v->checkpoint_every_ns = (int64_t)vg_role_number(e, "checkpoint-every-ms", 10000) * 1000000;
 	v->checkpoint_records = vg_role_number(e, "checkpoint-records", 65536);
 	v->sync_bytes = (size_t)vg_role_number(e, "sync-bytes", 256 << 10);

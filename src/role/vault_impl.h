@@ -5,6 +5,7 @@
 
 #include "net/gate.h"
 #include "role/messages.h"
+#include "role/source_set.h"
 #include "state/catalogue.h"
 #include "vault/intake.h"
 #include "vault/store.h"
@@ -42,6 +43,7 @@ struct vault_tenant {
 struct vault_source {
 	struct vg_source s; /* counts since the catalogue was last told */
 	char name[VG_SPEAKER_NAME_MAX + 1];
+	uint16_t class;     /* of retention */
 	bool changed;
 	/* vault_share.c */
 	uint64_t share, stored; /* percent of the disk; bytes there */
@@ -86,6 +88,7 @@ struct vault {
 	size_t ntenant;
 	struct vault_source *source; /* owned; all that spoke since the start */
 	uint32_t nsource, capsource;
+	struct vg_source_sets sets; /* of the settings */
 	struct vault_sender sender[VAULT_SENDERS_MAX];
 	struct vg_channel *trace, *seal;
 	struct vault_detect detect[VAULT_DETECT_MAX];

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "role/drill.h"
 
 #define HANDLES_MAX 200000 /* of one sender in one life */
 
@@ -51,33 +52,8 @@ take_string(struct vg_cur *c)
 }
 
 static vg_rc
-on_source(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+add_handle(struct vault_sender *x, struct vault_handle h)
 {
-	struct vault *v = ctx;
-	struct vault_sender *x = NULL;
-	uint32_t handle = vg_cur_le32(body), at;
-	struct vg_source s = { .proof = vg_cur_u8(body) };
-	vg_str tenant = take_string(body);
-	struct vault_tenant *t;
-	vg_rc rc;
-
-	s.name = take_string(body);
-	s.address = take_string(body);
-	s.listener = take_string(body);
-	for (int i = 0; i < VAULT_SENDERS_MAX; i++)
-		if (v->sender[i].channel == from)
-			x = &v->sender[i];
-	if (fd >= 0 || body->rc != VG_OK || x == NULL || handle != x->nsource || handle >= HANDLES_MAX || s.proof >= VG_PROOFS ||
-	    s.name.n > VG_SPEAKER_NAME_MAX || s.address.n > VG_SPEAKER_NAME_MAX || s.listener.n > VG_SPEAKER_NAME_MAX || (t = tenant_named(v, tenant)) == NULL)
-		return VG_E_FORMAT;
-	s.tenant = t->id;
-	s.state = s.proof >= VG_PROOF_KEY ? VG_SOURCE_ADOPTED : VG_SOURCE_NEW;
-	s.first_ns = s.last_ns = vg_clock_ns();
-	rc = vg_catalogue_source(v->db, &s);
-	at = rc == VG_OK ? place_of(v, &s) : UINT32_MAX; /* its records are kept all the same, as from source 0 */
-	if (rc != VG_OK)
-		vg_role_say(v->env, VG_LOG_WARNING, "vault: the source %.*s is not in the catalogue: %s", VG_STR_ARG(s.name),
-			    rc == VG_E_LIMIT ? "there are too many" : vg_rc_name(rc));
 	if (x->nsource == x->cap) {
 		uint32_t cap = x->cap ? 2 * x->cap : 64;
 		struct vault_handle *p = realloc(x->source, cap * sizeof(*p));
@@ -87,7 +63,47 @@ on_source(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 		x->source = p;
 		x->cap = cap;
 	}
-	x->source[x->nsource++] = (struct vault_handle){ at, t->id };
+	x->source[x->nsource++] = h;
+	return VG_OK;
+}
+
+static vg_rc
+on_source(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct vault *v = ctx;
+	struct vault_sender *x = NULL;
+	uint32_t handle = vg_cur_le32(body), at;
+	struct vg_source s = { .proof = vg_cur_u8(body) };
+	vg_str tenant = take_string(body);
+	const struct vg_source_set *set;
+	struct vault_tenant *t;
+	vg_rc rc;
+
+	s.name = take_string(body);
+	s.address = take_string(body);
+	s.listener = take_string(body);
+	for (int i = 0; i < VAULT_SENDERS_MAX; i++)
+		if (v->sender[i].channel == from)
+			x = &v->sender[i];
+	if (x && body->rc == VG_OK && handle == x->nsource && s.proof == VG_PROOF_LOCAL && vg_str_eq(tenant, VG_STR(VG_DRILL_TENANT)))
+		return add_handle(x, (struct vault_handle){ UINT32_MAX, VG_DRILL_WORLDS }); /* none of the catalogue's */
+	if (fd >= 0 || body->rc != VG_OK || x == NULL || handle != x->nsource || handle >= HANDLES_MAX || s.proof >= VG_PROOFS ||
+	    s.name.n > VG_SPEAKER_NAME_MAX || s.address.n > VG_SPEAKER_NAME_MAX || s.listener.n > VG_SPEAKER_NAME_MAX || (t = tenant_named(v, tenant)) == NULL)
+		return VG_E_FORMAT;
+	s.tenant = t->id;
+	s.state = vg_source_sets_state(&v->sets, tenant, &s);
+	s.first_ns = s.last_ns = vg_clock_ns();
+	rc = vg_source_sets_row(&v->sets, v->db, tenant, &s);
+	at = rc == VG_OK ? place_of(v, &s) : UINT32_MAX; /* its records are kept all the same, as from source 0 */
+	if (rc != VG_OK)
+		vg_role_say(v->env, VG_LOG_WARNING, "vault: the source %.*s is not in the catalogue: %s", VG_STR_ARG(s.name),
+			    rc == VG_E_LIMIT ? "there are too many" : vg_rc_name(rc));
+	if (at != UINT32_MAX && (set = vg_source_set_of(&v->sets.s, tenant, s.name, s.address)) != NULL) {
+		v->source[at].class = (uint16_t)vault_class_of(t, set->class);
+		v->source[at].share = set->share ? set->share : v->share;
+	}
+	if ((rc = add_handle(x, (struct vault_handle){ at, t->id })) != VG_OK)
+		return rc;
 	if (at != UINT32_MAX && v->source[at].over)
 		vault_share_tell(v, x, handle);
 	return VG_OK;
@@ -115,9 +131,12 @@ take_record(struct vault *v, struct vault_sender *x, struct vg_cur *c)
 		return VG_E_FORMAT;
 	at = x->source[handle].at;
 	tenant = x->source[handle].tenant;
+	if (vg_is_drill(tenant) && !vg_drill_world(r.id, &tenant))
+		return VG_E_FORMAT;
 	if (at != UINT32_MAX) {
 		s = &v->source[at];
 		r.source = s->s.id;
+		r.class = s->class;
 		s->s.records++;
 		s->s.bytes += r.raw.n;
 		s->minute++;

@@ -316,7 +316,7 @@ vault_retain(struct vault *v)
 unsigned
 vault_class_of(const struct vault_tenant *t, vg_str name)
 {
-	for (unsigned i = 0; i < VG_CLASSES_MAX; i++)
+	for (unsigned i = 0; i < VG_CLASSES_MAX && name.n; i++)
 		if (vg_str_eq(vg_str_of(t->class[i].name), name))
 			return i;
 	return 0;

@@ -459,9 +459,9 @@ meet(struct vg_build *b, const struct vg_yaml *rules, struct meeting *m)
 	return VG_OK;
 }
 
-/* What a filter asks not to be true. */
+/* What a filter asks not to be true; the node bears the filter's title. */
 static vg_rc
-filter_root(struct vg_build *b, const struct vg_yaml *f, uint32_t *root)
+filter_root(struct vg_build *b, const struct vg_yaml *f, vg_str title, uint32_t *root)
 {
 	struct vg_yaml *detection = vg_arena_new(&b->tmp, struct vg_yaml), **tail;
 	vg_str aggregation;
@@ -484,7 +484,7 @@ filter_root(struct vg_build *b, const struct vg_yaml *f, uint32_t *root)
 	if (rc == VG_OK && aggregation.n)
 		return vg_build_refuse(b, VG_DIAG_CONDITION, 0, "a filter cannot count");
 	if (rc == VG_OK)
-		*root = vg_build_node(b, VG_OP_NOT, root, 1, VG_NIL);
+		*root = vg_build_node(b, VG_OP_NOT, root, 1, title);
 	return rc;
 }
 
@@ -547,7 +547,7 @@ take_filter(struct vg_build *b, const struct vg_yaml *doc)
 		(void)vg_build_refuse(b, VG_DIAG_SCHEMA, 0, "a filter must name its rules, or say any");
 		return;
 	}
-	if (filter_head(b, doc, &f) != VG_OK || filter_root(b, body, &m.node) != VG_OK)
+	if (filter_head(b, doc, &f) != VG_OK || filter_root(b, body, vg_yaml_text(doc, "title"), &m.node) != VG_OK)
 		return;
 	if (filter_lasts(b, &f)) {
 		if (meet(b, rules, &m) != VG_OK)

@@ -75,7 +75,7 @@ struct vg_node {
 	uint32_t first, n; /* AND, OR, NOT: range of vg_program.child, each an index of vg_program.node, always smaller
 	                    * than this node's own index (so there is no loop); ITEM: first is an index of item; REF
 	                    * (conditions of correlations): first is a place in that correlation's refs */
-	struct vg_slice name; /* the selection's name, where this node is one; else empty */
+	struct vg_slice name; /* the selection's name, where this node is one; the title of the filter whose NOT it is; else empty */
 };
 
 enum vg_rule_kind { VG_RULE_BASE, VG_RULE_CORRELATION };

@@ -255,7 +255,7 @@ vg_setting_short(const struct vg_setting *map)
 
 /* Rows whose part of the watch is not built: those, and what stands under them. */
 static const char *const later[] = {
-	"language", "packs", "sources", "tenants.*.recovery-key", "stamps", "witness.urls", "alarm", "limits.query", "limits.memory.seal",
+	"language", "tenants.*.recovery-key", "stamps", "witness.urls", "alarm", "limits.query", "limits.memory.seal",
 	"limits.memory.out",
 	"limits.memory.respond",
 };

@@ -466,6 +466,31 @@ vg_packs_logsources(const struct vg_packs *p, size_t *n)
 	return p->all;
 }
 
+static bool
+gives(const struct vg_pk_pack *p, const struct vg_logsource *want)
+{
+	for (uint16_t i = 0; i < p->nkind; i++)
+		for (uint16_t j = 0; j < p->kind[i].ntuple; j++) {
+			const struct vg_logsource *t = &p->kind[i].tuple[j];
+
+			if ((want->product.n == 0 || vg_str_ieq(want->product, t->product)) && (want->category.n == 0 || vg_str_ieq(want->category, t->category)) &&
+			    (want->service.n == 0 || vg_str_ieq(want->service, t->service)))
+				return true;
+		}
+	return false;
+}
+
+size_t
+vg_packs_givers(const struct vg_packs *p, const struct vg_logsource *want, vg_str *name, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->npack && n < max; i++)
+		if (gives(&p->pack[i], want))
+			name[n++] = p->pack[i].name;
+	return n;
+}
+
 /* ---- applying ---- */
 
 static bool

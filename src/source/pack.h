@@ -35,6 +35,9 @@ vg_rc vg_packs_apply(const struct vg_packs *p, struct vg_event *e) VG_MUST;
 /* Every log source that some pack can give; @n of them. */
 const struct vg_logsource *vg_packs_logsources(const struct vg_packs *p, size_t *n);
 
+/* Names of packs that can give a log source which has all the parts of @want that are not empty; at most @max.  Count. */
+size_t vg_packs_givers(const struct vg_packs *p, const struct vg_logsource *want, vg_str *name, size_t max);
+
 /* Is every value that a pack may give the field @key a part of the record's own text (escapes and case aside), not one that the pack made? */
 bool vg_packs_copies(const struct vg_packs *p, uint32_t key);
 

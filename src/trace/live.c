@@ -556,6 +556,34 @@ vg_live_counts(const struct vg_live *l, struct vg_live_counts *out)
 	}
 }
 
+bool
+vg_live_tenant(const struct vg_live *l, size_t i, uint32_t *out)
+{
+	if (i >= l->ntenant)
+		return false;
+	*out = l->tenant[i]->id;
+	return true;
+}
+
+vg_rc
+vg_live_forget(struct vg_live *l, uint32_t tenant)
+{
+	uint32_t at = vg_map_find(&l->tenant_of, vg_str_mem(&tenant, sizeof(tenant)));
+	uint64_t n;
+	vg_rc rc = l->store.drop(l->store.ctx, tenant, INT64_MAX, &n);
+
+	if (rc != VG_OK || at == VG_MAP_NONE)
+		return rc;
+	free_tenant(l->tenant[at]);
+	l->tenant[at] = l->tenant[--l->ntenant];
+	vg_map_fini(&l->tenant_of); /* a map gives nothing back */
+	vg_map_init(&l->tenant_of, TENANT_NAMES_BYTES);
+	for (size_t i = 0; i < l->ntenant; i++)
+		if (vg_map_add(&l->tenant_of, vg_str_mem(&l->tenant[i]->id, sizeof(l->tenant[i]->id)), (uint32_t)i, NULL) != i)
+			return VG_E_NOMEM;
+	return VG_OK;
+}
+
 /* ---- kept over restarts ---- */
 
 vg_rc

@@ -84,6 +84,7 @@ struct vg_live_options { /* 0: the named default */
 	int64_t wait_ns, keep_ns;
 	uint64_t hits_max;       /* of a tenant */
 	size_t tenant_bytes, bytes, dirty_bytes;
+	uint32_t drills;         /* tenants from this number on are drills: all correlations are told, those too that only feed others; 0: none */
 };
 struct vg_live_counts { /* since it was made; nothing is lost that is not counted here */
 	uint64_t hits, again;     /* taken; and that were stored already */
@@ -111,6 +112,10 @@ vg_rc vg_live_hit(struct vg_live *l, uint32_t tenant, uint32_t rule, int64_t tim
 /* Time passes: call it a few times a second.  @now_ns as above; @mono_ns: a clock that only paces repairs. */
 vg_rc vg_live_tick(struct vg_live *l, int64_t now_ns, int64_t mono_ns) VG_MUST;
 void vg_live_counts(const struct vg_live *l, struct vg_live_counts *out);
+/* Nothing of @tenant stays, here or in the store. */
+vg_rc vg_live_forget(struct vg_live *l, uint32_t tenant) VG_MUST;
+/* The tenants that something is remembered of: number @i, from 0; false: there are not so many. */
+bool vg_live_tenant(const struct vg_live *l, size_t i, uint32_t *out);
 
 /* All that is not in the store, as bytes: "VGLV", u32 version (1), u64 newest seq, u32 tenants, then a tenant: u32 tenant, i64 settled
  * time, i64 time before which stored hits were dropped (both VG_TIME_NONE: none), u32 length and bytes of the correlator's state.

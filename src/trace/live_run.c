@@ -229,9 +229,11 @@ tell(struct vg_live_tenant *t, struct said *s)
 }
 
 static bool
-is_reported(const struct vg_live *l, const struct vg_corr_hit *h)
+is_reported(const struct vg_live_tenant *t, const struct vg_corr_hit *h)
 {
-	return l->p->rule[h->rule].flags & VG_RULE_REPORT;
+	const struct vg_live *l = t->l;
+
+	return (l->p->rule[h->rule].flags & VG_RULE_REPORT) || (l->o.drills && t->id >= l->o.drills);
 }
 
 vg_rc
@@ -241,7 +243,7 @@ vg_live_on_eager(void *ctx, const struct vg_corr_hit *h)
 	struct said s;
 	vg_rc rc;
 
-	if (!is_reported(t->l, h))
+	if (!is_reported(t, h))
 		return VG_OK;
 	rc = name_signal(t, h, &s);
 	return rc == VG_OK ? tell(t, &s) : rc;
@@ -254,7 +256,7 @@ counts(struct vg_live_run *r, const struct vg_corr_hit *h)
 	struct vg_live *l = r->t->l;
 	uint32_t corr = l->p->rule[h->rule].corr;
 
-	if (!is_reported(l, h))
+	if (!is_reported(r->t, h))
 		return false;
 	if (r->only == NULL || r->only->all)
 		return true;

@@ -113,7 +113,7 @@ take_entry(struct vg_cur *c, uint32_t *tenant, struct vg_record *r)
 	uint16_t class;
 	vg_rc rc;
 
-	*tenant = vg_cur_le16(c);
+	*tenant = vg_cur_le32(c);
 	class = vg_cur_le16(c);
 	if ((rc = vg_record_take(c, r)) != VG_OK)
 		return rc;
@@ -377,16 +377,16 @@ vg_rc
 vg_intake_add(struct vg_intake *j, uint32_t tenant, const struct vg_record *record, uint64_t *seq)
 {
 	struct vg_record r = *record;
-	size_t n = 4 + VG_RECORD_HEAD + r.id.n + r.raw.n;
+	size_t n = 6 + VG_RECORD_HEAD + r.id.n + r.raw.n;
 
 	r.seq = j->next + j->count;
-	if (tenant > UINT16_MAX || r.class >= VG_CLASSES_MAX)
+	if (r.class >= VG_CLASSES_MAX)
 		return VG_E_REFUSED;
 	if (r.raw.n > VG_RECORD_RAW_MAX || r.id.n > VG_RECORD_ID_MAX || j->batch.n + n > j->batch.limit_bytes)
 		return VG_E_LIMIT;
 	if (!vg_buf_reserve(&j->batch, n))
 		return j->batch.rc;
-	vg_buf_le16(&j->batch, (uint16_t)tenant);
+	vg_buf_le32(&j->batch, tenant);
 	vg_buf_le16(&j->batch, r.class);
 	vg_record_put(&j->batch, &r);
 	j->count++;

@@ -5,7 +5,7 @@
  * on disk.  Little-endian:
  *   head   "VGJRNL1\n", u64 first seq, u64 id (random), u32 0, u32 CRC-32 of the 28 bytes before
  *   batch  "VGJB", u32 records, u64 id of the file, u64 offset of this batch, u64 first seq, u32 bytes of records,
- *          u32 CRC-32 of the records, u64 sender, u64 number (a mark), u32 CRC-32 of the 56 bytes before, then the records: u16 tenant, u16 class and vault/record.h's bytes
+ *          u32 CRC-32 of the records, u64 sender, u64 number (a mark), u32 CRC-32 of the 56 bytes before, then the records: u32 tenant, u16 class and vault/record.h's bytes
  * CRC-32 is that of zlib.  It tells a torn write from a whole one; against people there is the tree.
  *
  * A batch that is not whole at the end of the last file was never acknowledged, and is cut off.  One with a whole batch behind

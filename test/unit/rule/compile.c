@@ -192,7 +192,7 @@ print_node(uint32_t at, char *out, size_t size)
 	const struct vg_node *n = &prog.node[at];
 	size_t k;
 
-	if (n->name.len) {
+	if (n->name.len && n->op != VG_OP_NOT) { /* a filter's NOT bears its title */
 		snprintf(out + strlen(out), size - strlen(out), "%s", str(n->name));
 		return;
 	}

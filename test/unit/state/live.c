@@ -715,6 +715,74 @@ damaged_state_is_refused(void **state)
 	end(&w);
 }
 
+static uint64_t
+stored(struct world *w, const char *table, uint32_t tenant)
+{
+	sqlite3_stmt *st;
+	char sql[100];
+	uint64_t n;
+
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s WHERE tenant = %u", table, tenant);
+	assert_int_equal(sqlite3_prepare_v2(w->db, sql, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return n;
+}
+
+static void
+a_forgotten_tenant_leaves_nothing(void **state)
+{
+	struct world w;
+	uint32_t id;
+
+	(void)state;
+	begin(&w, 7, 1000, 8 * VG_SEC, 2);
+	line_up(&w);
+	start(&w);
+	for (size_t i = 0; i < w.na; i++) {
+		if (i % 50 == 0)
+			tick(&w, w.a[i].h->arrives_ns);
+		if (i == w.na / 2) {
+			assert_true(stored(&w, "live_hit", 1) > 0 && vg_live_tenant(w.live, 1, &id));
+			assert_int_equal(vg_live_forget(w.live, 1), VG_OK);
+			assert_true(vg_live_tenant(w.live, 0, &id) && id == 0 && !vg_live_tenant(w.live, 1, &id));
+			assert_int_equal(stored(&w, "live_hit", 1) + stored(&w, "live_told", 1) + stored(&w, "live_known", 1), 0);
+			assert_int_equal(vg_live_forget(w.live, 1), VG_OK); /* twice is nothing */
+		}
+		if (i < w.na / 2 || w.a[i].tenant == 0)
+			arrive(&w, i);
+	}
+	finish(&w);
+	w.ntenant = 1; /* the other is as if it had never been there */
+	assert_true(is_as_in_order(&w));
+	w.ntenant = 2;
+	end(&w);
+}
+
+static void
+of_drills_all_is_told(void **state)
+{
+	size_t with, without;
+	struct world w;
+
+	(void)state;
+	for (int turn = 0; turn < 2; turn++) {
+		begin(&w, 3, 500, 8 * VG_SEC, 2);
+		w.o.drills = turn; /* 1: the second tenant is one */
+		line_up(&w);
+		start(&w);
+		play(&w, 3);
+		finish(&w);
+		with = without = 0;
+		for (size_t i = 0; i < w.rec.n; i++)
+			*(w.r.p.rule[w.rec.t[i].rule].flags & VG_RULE_REPORT ? &with : &without) += w.rec.t[i].tenant == 1;
+		assert_true(with > 0);
+		assert_true(turn ? without > 0 : without == 0);
+		end(&w);
+	}
+}
+
 int
 main(void)
 {
@@ -733,6 +801,8 @@ main(void)
 		cmocka_unit_test(old_hits_are_dropped_and_excess_is_counted),
 		cmocka_unit_test(memory_has_a_limit),
 		cmocka_unit_test(damaged_state_is_refused),
+		cmocka_unit_test(a_forgotten_tenant_leaves_nothing),
+		cmocka_unit_test(of_drills_all_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
