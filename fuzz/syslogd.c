@@ -285,7 +285,7 @@ begin(void)
 		tls = bound(SOCK_STREAM, INADDR_LOOPBACK, NULL);
 	}
 	memset(&z, 0, sizeof(z));
-	z.gate = (struct vg_gate){ NULL, on_source, on_take, on_taken, on_refused };
+	z.gate = (struct vg_gate){ NULL, on_source, on_take, on_taken, on_refused, NULL };
 	udp = bound(SOCK_DGRAM, INADDR_LOOPBACK, &to);
 	if (vg_loop_new(&z.l) != VG_OK || vg_syslogd_tcp_new(z.l, &z.gate, tcp, VG_STR("t"), VG_STR("syslog"), NULL, NULL, &z.tcp) != VG_OK ||
 	    vg_syslogd_tcp_new(z.l, &z.gate, tls, VG_STR("t"), VG_STR("syslog-tls"), creds(), NULL, &z.tls) != VG_OK ||

@@ -103,17 +103,12 @@ list_sources(const struct vg_args *a, struct vg_house *h, sqlite3 *db)
 {
 	struct listing l = { .jsonl = false };
 	struct vg_settings settings;
-	struct vg_house h;
 	int code = VG_EXIT_FAILED;
 
-	(void)h;
 	if (!vg_take_format(a, &l.jsonl))
 		return VG_EXIT_USAGE;
-	if (vg_state_open(a, &h) == VG_EXIT_OK) {
-		if (vg_watch_settings(&h, &settings))
-			l.settings = &settings;
-		vg_house_close(&h);
-	}
+	if (vg_watch_settings(h, &settings))
+		l.settings = &settings;
 	if (vg_names_read(db, &l.names) != VG_OK || vg_catalogue_sources(db, on_source, &l) != VG_OK)
 		code = vg_catalogue_failed(db);
 	else if ((code = vg_print(&l.out)) == VG_EXIT_OK && l.n == 0 && !l.jsonl)

@@ -41,7 +41,7 @@ put_roles(struct vg_buf *b, vg_str text, bool *well)
 
 			if (pid < 0)
 				break;
-			if (number_of(text, vg_role_name(r), i, "resting", 0)) {
+			if (vg_status_number(text, vg_role_name(r), i, "resting", 0)) {
 				vg_buf_printf(b, "%-8s %u %-8s %8lld  rests\n", vg_role_name(r), i, "-", (long long)restarts);
 				continue;
 			}
@@ -151,15 +151,15 @@ on_refused(void *ctx, const struct vg_learned *l)
 static void
 put_indicators(struct vg_buf *b, vg_str text, struct vg_house *h)
 {
-	int64_t done = number_of(text, "look", 0, "done_percent", -1), waiting = number_of(text, "learn", 0, "waiting", 0);
+	int64_t done = vg_status_number(text, "look", 0, "done_percent", -1), waiting = vg_status_number(text, "learn", 0, "waiting", 0);
 
-	vg_buf_printf(b, "indicators        %lld, of %lld files (`vigie indicator list`)\n", (long long)number_of(text, "learn", 0, "entries", 0),
-		      (long long)number_of(text, "learn", 0, "files", 0));
-	if (number_of(text, "learn", 0, "searching", 0))
+	vg_buf_printf(b, "indicators        %lld, of %lld files (`vigie indicator list`)\n", (long long)vg_status_number(text, "learn", 0, "entries", 0),
+		      (long long)vg_status_number(text, "learn", 0, "files", 0));
+	if (vg_status_number(text, "learn", 0, "searching", 0))
 		vg_buf_printf(b, "                  older records are looked through for new ones: %lld %%\n", (long long)(done < 0 ? 0 : done));
 	if (waiting)
 		vg_buf_printf(b, "                  %lld more wait for that to end\n", (long long)waiting);
-	if (number_of(text, "learn", 0, "refused_files", 0))
+	if (vg_status_number(text, "learn", 0, "refused_files", 0))
 		(void)!vg_indicator_each(h, on_refused, b);
 }
 
@@ -196,7 +196,7 @@ last_backup(struct vg_disk *d, struct vg_buf *text)
 	int64_t time_ns = 0;
 
 	vg_buf_clear(text);
-	if (vg_disk_slurp(d, VG_SELF_LAST, LAST_MAX, text) != VG_OK || !vg_str_i64(value_of(vg_buf_str(text), "time"), &time_ns))
+	if (vg_disk_slurp(d, VG_SELF_LAST, LAST_MAX, text) != VG_OK || !vg_str_i64(vg_status_value(vg_buf_str(text), "time"), &time_ns))
 		return 0;
 	return time_ns;
 }
@@ -211,7 +211,7 @@ put_backup(struct vg_buf *b, struct vg_disk *d, int64_t now_ns)
 		int64_t h = (now_ns - time_ns) / VG_HOUR;
 
 		vg_buf_printf(b, h < 48 ? "self-backup       %lld h ago, " : "self-backup       %lld days ago, ", (long long)(h < 48 ? h : h / 24));
-		vg_buf_safe(b, value_of(vg_buf_str(&text), "file"));
+		vg_buf_safe(b, vg_status_value(vg_buf_str(&text), "file"));
 		vg_buf_putc(b, '\n');
 	} else {
 		vg_buf_puts(b, "self-backup       never (`vigie self-backup --to FILE`: names, keys and signals are in no copy of the evidence)\n");
@@ -249,6 +249,7 @@ int
 vg_cmd_status(const struct vg_args *a)
 {
 	struct vg_house h;
+	struct vg_disk d = { .dir = -1, .read_only = true };
 	struct vg_buf file = { 0 }, b = { 0 };
 	int64_t pid, now_ns = vg_clock_ns();
 	bool jsonl, runs, well = true;
