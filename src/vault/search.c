@@ -9,6 +9,7 @@
 #include "source/decode.h"
 #include "vault/disk.h"
 #include "vault/need.h"
+#include "vault/sieve.h"
 #include "vault/words.h"
 
 #define COVER_MAX 64
@@ -48,6 +49,7 @@ struct run {
 	bool of_keywords, raw_decides, has_pieces;
 	struct vg_regexes *re;
 	struct vg_decoder decoder;
+	struct vg_sieve *sieve; /* NULL: field caches are of no use */
 
 	/* of the segment at hand */
 	size_t segment;
@@ -474,9 +476,9 @@ choose_scanner(struct run *x)
 		x->scanned_by = 1;
 }
 
-/* The candidates among the block's records. */
+/* The candidates among the block's records, by their bytes. */
 static vg_rc
-find_candidates(struct run *x, struct vg_block_reader *b)
+find_by_bytes(struct run *x, struct vg_block_reader *b)
 {
 	const struct scanner *c = &x->scan[x->scanned_by];
 	vg_str raw = b->raw;
@@ -505,6 +507,17 @@ find_candidates(struct run *x, struct vg_block_reader *b)
 			mark_escapes(x, raw);
 	}
 	return mark_special(x, raw, flags);
+}
+
+/* Those that can match by their fields too. */
+static vg_rc
+find_candidates(struct run *x, struct vg_block_reader *b)
+{
+	vg_rc rc = find_by_bytes(x, b);
+
+	if (rc == VG_OK && x->sieve && vg_sieve_unmark(x->sieve, x->mark, x->count) == 0)
+		x->count = 0;
+	return rc;
 }
 
 static vg_rc
@@ -576,6 +589,8 @@ open_segment(struct run *x)
 	x->group_asked = UNINDEXED;
 	vg_tokens_close(x->index);
 	x->index = NULL;
+	if (x->sieve && (rc = vg_sieve_segment(x->sieve, g->fields_fd)) != VG_OK)
+		return rc;
 	if (g->index_fd >= 0 && !x->s->exhaustive && (rc = vg_tokens_open(g->index_fd, x->s->key, x->s->key_ctx, &x->index)) != VG_OK)
 		return rc;
 	x->out->stats.bad_indexes += x->index && x->index->damaged;
@@ -689,12 +704,17 @@ search_segment(struct run *x)
 			st->by_time++;
 			continue;
 		}
-		if ((rc = ask_index(x, &skip)) == VG_OK && !skip) {
+		rc = ask_index(x, &skip);
+		st->by_index += skip;
+		if (rc == VG_OK && !skip && x->sieve) {
+			rc = vg_sieve_block(x->sieve, x->row->r.at, x->row->r.stored, x->row->r.first_seq, x->row->r.last_seq, &skip);
+			st->by_fields += skip;
+		}
+		if (rc == VG_OK && !skip) {
 			rc = search_block(x);
 			if (x->s->progress)
 				x->s->progress(x->s->ctx, st, x->segment);
 		}
-		st->by_index += skip;
 		if (rc == VG_OK && !x->ended) {
 			x->done_seq = x->s->newest_first ? x->row->r.first_seq : x->row->r.last_seq;
 			x->done_any = true;
@@ -759,6 +779,7 @@ fini(struct run *x)
 		vg_needle_free(x->scan[i].needle);
 	vg_needle_free(x->audit);
 	vg_tokens_close(x->index);
+	vg_sieve_free(x->sieve);
 	vg_block_opener_fini(&x->opener);
 	vg_buf_fini(&x->rows);
 	vg_buf_fini(&x->stored);
@@ -796,10 +817,14 @@ vg_search_run(const struct vg_search *s, struct vg_search_result *out)
 		x->has_pieces = has_pieces(x->need);
 		rc = make_scanners(x);
 	}
+	if (rc == VG_OK && s->fields_stamp && !s->exhaustive)
+		rc = vg_sieve_new(s->program, s->rule, x->re, s->fields_stamp, s->key, s->key_ctx, &x->sieve);
 	for (size_t i = 0; i < s->nsegment && rc == VG_OK && !x->ended; i++) {
 		x->segment = s->newest_first ? s->nsegment - 1 - i : i;
 		rc = search_segment(x);
 	}
+	if (x->sieve)
+		vg_sieve_stats(x->sieve, &out->stats.bad_fields, &out->stats.old_fields, &out->stats.fields_bytes);
 	if (x->done_any) {
 		out->has_cursor = true;
 		out->cursor = x->done_seq;
