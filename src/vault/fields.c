@@ -223,10 +223,15 @@ take_name(struct vg_cur *c, struct vg_fields_group *g, struct vg_fields_key *k)
 	k->listed = state == VG_FIELDS_LISTED;
 	if (state >= VG_FIELDS_STATES || k->nvalue > VG_FIELDS_VALUES)
 		vg_cur_fail(c, VG_E_FORMAT);
-	if (c->rc == VG_OK && (k->value = vg_arena_array(&g->arena, vg_str, k->nvalue + 1)) == NULL)
+	if (c->rc == VG_OK && ((k->value = vg_arena_array(&g->arena, vg_str, k->nvalue + 1)) == NULL ||
+			       (k->made = vg_arena_array(&g->arena, bool, k->nvalue + 1)) == NULL))
 		vg_cur_fail(c, VG_E_NOMEM);
-	for (uint32_t i = 0; c->rc == VG_OK && i < k->nvalue; i++)
-		k->value[i] = take_str(c, &g->arena, vg_cur_u8(c), VG_FIELDS_VALUE_MAX);
+	for (uint32_t i = 0; c->rc == VG_OK && i < k->nvalue; i++) {
+		uint8_t n = vg_cur_u8(c);
+
+		k->made[i] = n & VG_FIELDS_MADE_BIT;
+		k->value[i] = take_str(c, &g->arena, n & ~VG_FIELDS_MADE_BIT, VG_FIELDS_VALUE_MAX);
+	}
 	k->bitmap_at = g->bitmaps;
 	g->bitmaps += k->listed ? (k->nvalue + 7) / 8 : 0;
 }

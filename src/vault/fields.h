@@ -19,16 +19,17 @@
 #define VG_FIELDS_BLOCKS 256
 #define VG_FIELDS_KEYS 4096        /* names in a group; a record with another one is of class 0 */
 #define VG_FIELDS_NAME_MAX 256     /* bytes of a name; a record with a longer one is of class 0 */
-#define VG_FIELDS_EXACT 64         /* values of a name that tell classes apart */
 #define VG_FIELDS_VALUES 256       /* listed values of a name */
-#define VG_FIELDS_VALUE_MAX 128    /* bytes of a listed value; a name with a longer one has none */
+#define VG_FIELDS_VALUE_MAX 127    /* bytes of a listed value; a name with a longer one has none */
 #define VG_FIELDS_CLASSES 4096     /* in a group, with class 0 */
 #define VG_FIELDS_CLASS_MAX 1024   /* names and values of one class; a record with more is of class 0 */
 #define VG_FIELDS_LABELS 1024      /* packs and log sources in a group */
 #define VG_FIELDS_TABLES_MAX ((size_t)16 << 20)
 #define VG_FIELDS_UNKNOWN 0        /* the class of records of which nothing is said: they gave several events, or were over a limit */
-#define VG_FIELDS_ANY 0xffff       /* a value of a class: some value, not null */
-#define VG_FIELDS_NULL 0xfffe      /* null */
+/* Values of a class besides listed ones. */
+#define VG_FIELDS_ANY 0xffff       /* some value, not null, which stands in the record's bytes as it is */
+#define VG_FIELDS_MADE 0xfffe      /* some value, not null */
+#define VG_FIELDS_NULL 0xfffd
 
 /* What decoded: packs (their compiled blob), decoder (VG_DECODE_FORMAT) and the zone of times without one. */
 void vg_fields_stamp(vg_str packs, int zone_s, uint8_t out[VG_FIELDS_STAMP]);
@@ -60,12 +61,13 @@ struct vg_fields_key {
 	vg_str name;
 	bool listed;
 	uint32_t nvalue;
-	vg_str *value;      /* those that classes tell apart too, when it is not listed any more */
+	vg_str *value;
+	bool *made;         /* of each: does some record have it and not its bytes? */
 	uint32_t bitmap_at; /* listed: where in a block's bitmaps its own begins */
 };
 struct vg_fields_class {
 	uint32_t label, n;
-	uint32_t *el; /* ascending, each once: key << 16 | value of its list, VG_FIELDS_ANY or _NULL */
+	uint32_t *el; /* ascending, each once: key << 16 | value of its list, VG_FIELDS_ANY, _MADE or _NULL */
 };
 struct vg_fields_group {
 	uint64_t at; /* in the file */

@@ -8,6 +8,7 @@
 #define VG_FIELDS_MAGIC "VGFIELD1"
 #define VG_FIELDS_SECRET "vigie fields"
 #define VG_FIELDS_HEAD_FIXED 40 /* stamp, u32 bytes of the tables, u32 of them as stored */
+#define VG_FIELDS_MADE_BIT 0x80 /* of a value's length */
 #define VG_FIELDS_ROW_BYTES 44
 #define VG_FIELDS_PART_BYTES_MAX (2 * (size_t)VG_BLOCK_RECORDS_MAX + (size_t)VG_FIELDS_KEYS * VG_FIELDS_VALUES / 8)
 /* What is said of a name's values. */

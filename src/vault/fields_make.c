@@ -11,6 +11,7 @@
 #define SLOTS 16384u
 #define PER_SHAPE 4                    /* classes that records with the same names get, as a mean, and CLASSES_LEAST more: bench/fields.py */
 #define CLASSES_LEAST 64u
+#define EXACT 128                      /* values of a name that may tell classes apart */
 #define PAIRS_MAX 1000000
 #define LABEL_MAX 1024                 /* bytes */
 #define PART_LEVEL 6                   /* of zstd */
@@ -22,7 +23,7 @@ struct name {
 	enum vg_fields_state state;
 	uint32_t nvalue, cap;
 	vg_str *value;  /* owned */
-	uint32_t *seen; /* owned; the turn that the value was last seen in */
+	uint32_t *seen; /* owned; twice the turn that the value was last seen in, and 1 when it was made once */
 };
 struct class {
 	uint32_t label, n;
@@ -62,8 +63,10 @@ struct vg_fields_builder {
 	uint32_t slot[SLOTS];  /* 1 + class */
 	uint64_t shape[SLOTS]; /* hashes; 0 is free */
 	uint32_t nshape;
+	bool helpless; /* there is no way to have fewer classes */
 
 	/* of the record at hand */
+	vg_str raw;
 	uint32_t el[VG_FIELDS_CLASS_MAX], n, events, at_label;
 	bool over;
 	/* of the block at hand */
@@ -89,6 +92,7 @@ begin_group(struct vg_fields_builder *b)
 	memset(b->shape, 0, sizeof(b->shape));
 	b->nname = b->nshape = b->live = 0;
 	b->nblock = 0;
+	b->helpless = false;
 	b->nclass = b->nlabel = 1;
 	b->label[0] = VG_NIL;
 	vg_map_fini(&b->names);
@@ -209,23 +213,25 @@ is_value(uint32_t el)
 	return (el & 0xffff) < VG_FIELDS_VALUES;
 }
 
-/* The elements without what name @k's values were; each once. */
+/* Put elements in order, each once, as names stand now: what tells no value any more says whether it stands in the bytes.  How many there are. */
 static uint32_t
-widened(uint32_t k, uint32_t *el, uint32_t n)
+put_in_order(const struct vg_fields_builder *b, uint32_t *el, uint32_t n)
 {
 	uint32_t to = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t e = el[i];
+		const struct name *name = &b->name[el[i] >> 16];
+		uint32_t e = el[i], at = to;
 
-		if (e >> 16 == k && is_value(e))
-			e = k << 16 | VG_FIELDS_ANY;
-		if (to && e >> 16 == k && (e & 0xffff) == VG_FIELDS_NULL && el[to - 1] == (k << 16 | VG_FIELDS_ANY)) { /* null stands before any */
-			el[to - 1] = e;
-			e = k << 16 | VG_FIELDS_ANY;
-		}
-		if (to == 0 || el[to - 1] != e)
-			el[to++] = e;
+		if (is_value(e) && name->state != VG_FIELDS_TELLS)
+			e = (e & 0xffff0000u) | (name->seen[e & 0xffff] & 1 ? VG_FIELDS_MADE : VG_FIELDS_ANY);
+		while (at && el[at - 1] > e)
+			at--;
+		if (at && el[at - 1] == e)
+			continue;
+		memmove(el + at + 1, el + at, (to - at) * sizeof(*el));
+		el[at] = e;
+		to++;
 	}
 	return to;
 }
@@ -244,7 +250,7 @@ widen(struct vg_fields_builder *b, uint32_t k)
 
 		if (c->forward != LIVE)
 			continue;
-		c->n = widened(k, c->el, c->n);
+		c->n = put_in_order(b, c->el, c->n);
 		c->hash = class_hash(b, c->label, c->el, c->n);
 		slot = class_slot(b, c);
 		if (*slot) {
@@ -256,9 +262,21 @@ widen(struct vg_fields_builder *b, uint32_t k)
 	}
 }
 
-struct pair {
-	uint64_t hash; /* of what a class would be without the name */
-	uint32_t name;
+/* The names, whatever their values, and the label. */
+static uint64_t
+shape_hash(const struct vg_fields_builder *b, const struct class *c)
+{
+	uint64_t h = mix(b, c->label);
+
+	for (uint32_t i = 0; i < c->n; i++)
+		if (i == 0 || c->el[i] >> 16 != c->el[i - 1] >> 16)
+			h += mix(b, (c->el[i] | 0xffff) + UINT64_C(1));
+	return h | 1;
+}
+
+struct pair { /* classes of a shape that tell a name's value */
+	uint64_t shape;
+	uint32_t el;
 };
 
 static int
@@ -266,27 +284,13 @@ by_name(const void *a, const void *b)
 {
 	const struct pair *x = a, *y = b;
 
-	return x->name != y->name ? (x->name > y->name) - (x->name < y->name) : (x->hash > y->hash) - (x->hash < y->hash);
+	if (x->el >> 16 != y->el >> 16)
+		return (x->el > y->el) - (x->el < y->el);
+	return x->shape != y->shape ? (x->shape > y->shape) - (x->shape < y->shape) : (x->el > y->el) - (x->el < y->el);
 }
 
-static void
-put_pairs(const struct vg_fields_builder *b, const struct class *c, struct vg_buf *out)
-{
-	for (uint32_t i = 0, j; i < c->n; i = j) {
-		struct pair p = { .hash = c->hash + mix(b, (c->el[i] & 0xffff0000u) | VG_FIELDS_ANY), .name = c->el[i] >> 16 };
-		bool any = false;
-
-		for (j = i; j < c->n && c->el[j] >> 16 == p.name; j++)
-			if (is_value(c->el[j])) {
-				p.hash -= mix(b, c->el[j]);
-				any = true;
-			}
-		if (any)
-			vg_buf_mem(out, &p, sizeof(p));
-	}
-}
-
-/* The name without which there would be the fewest classes; UINT32_MAX: it would not help. */
+/* The name with the most values among records that have the same names: of those, one with two values splits few classes, and names that say the
+ * same thing twice go one after the other.  UINT32_MAX: there is none with more than one. */
 static uint32_t
 worst_name(struct vg_fields_builder *b)
 {
@@ -295,21 +299,26 @@ worst_name(struct vg_fields_builder *b)
 	uint32_t best = 0, found = UINT32_MAX;
 	size_t n;
 
-	for (uint32_t i = 1; i < b->nclass && buf.n < PAIRS_MAX * sizeof(struct pair); i++)
-		if (b->class[i].forward == LIVE)
-			put_pairs(b, &b->class[i], &buf);
-	n = buf.rc == VG_OK ? buf.n / sizeof(struct pair) : 0;
+	for (uint32_t i = 1; i < b->nclass && buf.n < PAIRS_MAX * sizeof(*p); i++) {
+		const struct class *c = &b->class[i];
+		struct pair one = { .shape = shape_hash(b, c) };
+
+		for (uint32_t k = 0; c->forward == LIVE && k < c->n; k++)
+			if (is_value(one.el = c->el[k]))
+				vg_buf_mem(&buf, &one, sizeof(one));
+	}
+	n = buf.rc == VG_OK ? buf.n / sizeof(*p) : 0;
 	p = (struct pair *)(void *)buf.p;
 	if (n)
 		qsort(p, n, sizeof(*p), by_name);
 	for (size_t i = 0, j; i < n; i = j) {
-		uint32_t gone = 0;
+		uint32_t more = 0;
 
-		for (j = i + 1; j < n && p[j].name == p[i].name; j++)
-			gone += p[j].hash == p[j - 1].hash;
-		if (gone > best) {
-			best = gone;
-			found = p[i].name;
+		for (j = i + 1; j < n && p[j].el >> 16 == p[i].el >> 16; j++)
+			more += p[j].shape == p[j - 1].shape && p[j].el != p[j - 1].el;
+		if (more > best) {
+			best = more;
+			found = p[i].el >> 16;
 		}
 	}
 	vg_buf_fini(&buf);
@@ -327,26 +336,25 @@ classes_wanted(const struct vg_fields_builder *b)
 static void
 fewer_classes(struct vg_fields_builder *b)
 {
-	uint32_t k;
-
-	if (b->live <= classes_wanted(b))
+	if (b->live <= classes_wanted(b) || b->helpless)
 		return;
-	while (b->live > classes_wanted(b) * 3 / 4 && (k = worst_name(b)) != UINT32_MAX)
-		widen(b, k);
+	while (b->live > classes_wanted(b) * 3 / 4 && !b->helpless) {
+		uint32_t k = worst_name(b);
+
+		if (k != UINT32_MAX)
+			widen(b, k);
+		else
+			b->helpless = true;
+	}
 }
 
 /* How many ways of having names there are. */
 static void
 count_shape(struct vg_fields_builder *b, const struct class *c)
 {
-	uint64_t h = mix(b, c->label) | 1;
+	uint64_t h = shape_hash(b, c);
 	uint32_t at;
 
-	for (uint32_t i = 0, last = UINT32_MAX; i < c->n; i++)
-		if (c->el[i] >> 16 != last) {
-			last = c->el[i] >> 16;
-			h += 2 * mix(b, last);
-		}
 	for (at = (uint32_t)(h >> 40) & (SLOTS - 1); b->shape[at]; at = (at + 1) & (SLOTS - 1))
 		if (b->shape[at] == h)
 			return;
@@ -441,20 +449,20 @@ grow_values(struct name *n)
 	return true;
 }
 
-/* What stands for a value of name @k: its number, or VG_FIELDS_ANY. */
+/* What stands for a value of name @k: its number, or how little is said of it.  @made: the record does not have its bytes. */
 static uint32_t
-value_of(struct vg_fields_builder *b, uint32_t k, vg_str value)
+value_of(struct vg_fields_builder *b, uint32_t k, vg_str value, bool made)
 {
 	struct name *n = &b->name[k];
 	char text[2 + VG_FIELDS_VALUE_MAX];
 	vg_str key = vg_str_mem(text, 2 + value.n);
-	uint32_t v;
+	uint32_t v, some = made ? VG_FIELDS_MADE : VG_FIELDS_ANY;
 
 	if (n->state == VG_FIELDS_UNLISTED)
-		return VG_FIELDS_ANY;
+		return some;
 	if (value.n > VG_FIELDS_VALUE_MAX) {
 		unlist(b, k);
-		return VG_FIELDS_ANY;
+		return some;
 	}
 	memcpy(text, &(uint16_t){ (uint16_t)k }, 2);
 	if (value.n)
@@ -465,20 +473,21 @@ value_of(struct vg_fields_builder *b, uint32_t k, vg_str value)
 		if (n->nvalue == VG_FIELDS_VALUES || (n->nvalue == n->cap && !grow_values(n)) ||
 		    (v = vg_map_add(&b->values, key, n->nvalue, &kept)) == VG_MAP_NONE) {
 			unlist(b, k);
-			return VG_FIELDS_ANY;
+			return some;
 		}
 		n->value[n->nvalue] = vg_str_skip(kept, 2);
 		n->seen[n->nvalue++] = 0;
-		if (n->state == VG_FIELDS_TELLS && n->nvalue > VG_FIELDS_EXACT)
+		if (n->state == VG_FIELDS_TELLS && n->nvalue > EXACT)
 			widen(b, k);
 	}
-	if (n->seen[v] != b->turn) {
+	n->seen[v] |= made;
+	if (n->seen[v] >> 1 != b->turn) {
 		uint32_t el = k << 16 | v;
 
-		n->seen[v] = b->turn;
+		n->seen[v] = b->turn << 1 | (n->seen[v] & 1);
 		vg_buf_mem(&b->seen[b->nblock], &el, sizeof(el));
 	}
-	return v;
+	return n->state == VG_FIELDS_TELLS ? v : some;
 }
 
 /* ---- labels ---- */
@@ -525,26 +534,11 @@ label_of(struct vg_fields_builder *b, const struct vg_event *e)
 
 /* ---- one record ---- */
 
-/* Ascending, each once; and as names stand now, since one may have changed with a later field. */
-static void
-put_in_order(struct vg_fields_builder *b)
+/* Does the value stand in the record's bytes as it is? */
+static bool
+is_in(vg_str raw, vg_str value)
 {
-	uint32_t to = 0;
-
-	for (uint32_t i = 0; i < b->n; i++) {
-		uint32_t e = b->el[i], at = to;
-
-		if (is_value(e) && b->name[e >> 16].state != VG_FIELDS_TELLS)
-			e |= VG_FIELDS_ANY;
-		while (at && b->el[at - 1] > e)
-			at--;
-		if (at && b->el[at - 1] == e)
-			continue;
-		memmove(b->el + at + 1, b->el + at, (to - at) * sizeof(b->el[0]));
-		b->el[at] = e;
-		to++;
-	}
-	b->n = to;
+	return value.n == 0 || (value.p >= raw.p && value.p + value.n <= raw.p + raw.n) || vg_str_find(raw, value) != VG_NPOS;
 }
 
 static vg_rc
@@ -564,7 +558,7 @@ on_event(void *ctx, struct vg_event *e)
 			b->over = true;
 			return VG_OK;
 		}
-		b->el[b->n++] = k << 16 | (f->kind == VG_KIND_NULL ? VG_FIELDS_NULL : value_of(b, k, f->value));
+		b->el[b->n++] = k << 16 | (f->kind == VG_KIND_NULL ? VG_FIELDS_NULL : value_of(b, k, f->value, !is_in(b->raw, f->value)));
 	}
 	return VG_OK;
 }
@@ -579,9 +573,10 @@ add_record(void *ctx, uint32_t at, const struct vg_record *r)
 	(void)at;
 	b->n = b->events = b->at_label = 0;
 	b->over = false;
+	b->raw = r->raw;
 	rc = vg_decoder_record(&b->decoder, r->raw, r->recv_ns, on_event, b);
 	if (rc == VG_OK && b->events == 1 && !b->over) {
-		put_in_order(b);
+		b->n = put_in_order(b, b->el, b->n);
 		class = class_of_record(b);
 	}
 	if (b->at_label == VG_MAP_NONE)
@@ -654,7 +649,7 @@ put_name(struct vg_buf *out, const struct name *n)
 	vg_buf_u8(out, (uint8_t)n->state);
 	vg_buf_le16(out, n->state == VG_FIELDS_UNLISTED ? 0 : (uint16_t)n->nvalue);
 	for (uint32_t i = 0; n->state != VG_FIELDS_UNLISTED && i < n->nvalue; i++) {
-		vg_buf_u8(out, (uint8_t)n->value[i].n);
+		vg_buf_u8(out, (uint8_t)(n->value[i].n | (n->seen[i] & 1 ? VG_FIELDS_MADE_BIT : 0)));
 		vg_buf_put(out, n->value[i]);
 	}
 }

@@ -33,6 +33,12 @@ struct scanner {
 	size_t piece;             /* bytes of the one literal, when finding it is all that the rule asks for */
 };
 
+/* Which blocks of a group of the index can meet a need. */
+struct asked {
+	uint32_t group; /* UNINDEXED: not asked yet */
+	struct vg_tokens_set may;
+};
+
 struct run {
 	const struct vg_search *s;
 	struct vg_search_result *out;
@@ -49,14 +55,14 @@ struct run {
 	bool of_keywords, raw_decides, has_pieces;
 	struct vg_regexes *re;
 	struct vg_decoder decoder;
-	struct vg_sieve *sieve; /* NULL: field caches are of no use */
+	struct vg_sieve *sieve;    /* NULL: field caches are of no use */
+	struct asked *asked_field; /* owned; one an item of the sieve */
 
 	/* of the segment at hand */
 	size_t segment;
 	struct vg_tokens *index;       /* NULL: none */
 	struct vg_buf rows;            /* struct row */
-	uint32_t group_asked;          /* whose blocks are in may */
-	struct vg_tokens_set may;
+	struct asked asked;            /* of need */
 
 	/* of the block at hand */
 	const struct row *row;
@@ -71,6 +77,7 @@ struct run {
 	const struct vg_record *r;
 	uint32_t at;
 	bool matched, special; /* special: its raw bytes do not tell all */
+	bool lowered;          /* they are in lower, in lower case */
 
 	uint64_t (*given)[2]; /* hashes of identities; owned, open addressing */
 	size_t ngiven, given_cap;
@@ -286,14 +293,32 @@ by_raw(struct run *x)
 	return x->raw_decides && !x->special && vg_text_escape(bare.raw, 0) == VG_NPOS ? MATCHES_NOT : UNDECIDED;
 }
 
+/* Do the record's bytes hold what is needed? */
+static bool
+raw_holds(void *ctx, uint32_t item, const struct vg_need *n)
+{
+	struct run *x = ctx;
+
+	(void)item;
+	if (!x->lowered) {
+		vg_buf_clear(&x->lower);
+		if (!vg_buf_reserve(&x->lower, x->r->raw.n + 1))
+			return true;
+		vg_lower(x->r->raw, x->lower.p);
+		x->lowered = true;
+	}
+	return vg_need_holds(n, vg_str_mem(x->lower.p, x->r->raw.n));
+}
+
 static bool
 may_match(struct run *x)
 {
-	vg_buf_clear(&x->lower);
-	if (!x->has_pieces || x->special || x->s->exhaustive || !vg_buf_reserve(&x->lower, x->r->raw.n + 1))
+	struct vg_sieve_text text = { raw_holds, x, x->r->raw };
+
+	x->lowered = false;
+	if (x->special || x->s->exhaustive)
 		return true;
-	vg_lower(x->r->raw, x->lower.p);
-	return vg_need_holds(x->need, vg_str_mem(x->lower.p, x->r->raw.n));
+	return (!x->has_pieces || raw_holds(x, 0, x->need)) && (x->sieve == NULL || vg_sieve_record(x->sieve, x->at, &text));
 }
 
 static vg_rc
@@ -586,7 +611,9 @@ open_segment(struct run *x)
 	vg_rc rc = VG_OK;
 
 	vg_buf_clear(&x->rows);
-	x->group_asked = UNINDEXED;
+	x->asked.group = UNINDEXED;
+	for (uint32_t i = 0; x->sieve && i < vg_sieve_items(x->sieve); i++)
+		x->asked_field[i].group = UNINDEXED;
 	vg_tokens_close(x->index);
 	x->index = NULL;
 	if (x->sieve && (rc = vg_sieve_segment(x->sieve, g->fields_fd)) != VG_OK)
@@ -625,9 +652,9 @@ need_blocks(struct run *x, size_t group, const struct vg_need *n, struct vg_toke
 	return rc;
 }
 
-/* Can the block at hand be skipped by what the index says? */
+/* Can the block at hand be skipped, because it does not have what @n needs, by what the index says? */
 static vg_rc
-ask_index(struct run *x, bool *skip)
+ask_index(struct run *x, const struct vg_need *n, struct asked *a, bool *skip)
 {
 	const struct row *r = x->row;
 	vg_rc rc = VG_OK;
@@ -635,20 +662,39 @@ ask_index(struct run *x, bool *skip)
 	*skip = false;
 	if (r->group == UNINDEXED)
 		return VG_OK;
-	if (x->group_asked != r->group) {
+	if (a->group != r->group) {
 		uint64_t before = x->index->read_bytes;
 
-		rc = need_blocks(x, r->group, x->need, &x->may);
+		rc = need_blocks(x, r->group, n, &a->may);
 		x->out->stats.index_bytes += x->index->read_bytes - before;
 		if (rc == VG_E_FORMAT) { /* it is damaged: all of its blocks are read */
 			x->out->stats.bad_indexes++;
-			memset(&x->may, 0xff, sizeof(x->may));
+			memset(&a->may, 0xff, sizeof(a->may));
 			rc = VG_OK;
 		}
-		x->group_asked = r->group;
+		a->group = r->group;
 	}
-	*skip = !vg_tokens_has(&x->may, r->block) && !(r->r.flags & VG_TOKENS_HIDES);
+	*skip = !vg_tokens_has(&a->may, r->block) && !(r->r.flags & VG_TOKENS_HIDES);
 	return rc;
+}
+
+static bool
+block_holds(void *ctx, uint32_t item, const struct vg_need *n)
+{
+	struct run *x = ctx;
+	bool skip;
+
+	return ask_index(x, n, &x->asked_field[item], &skip) != VG_OK || !skip;
+}
+
+/* Can it be skipped by what is kept of its records' fields? */
+static vg_rc
+ask_fields(struct run *x, bool *skip)
+{
+	const struct vg_tokens_row *r = &x->row->r;
+	struct vg_sieve_text text = { block_holds, x, VG_NIL };
+
+	return vg_sieve_block(x->sieve, r->at, r->stored, r->first_seq, r->last_seq, &text, skip);
 }
 
 static bool
@@ -704,10 +750,10 @@ search_segment(struct run *x)
 			st->by_time++;
 			continue;
 		}
-		rc = ask_index(x, &skip);
+		rc = ask_index(x, x->need, &x->asked, &skip);
 		st->by_index += skip;
 		if (rc == VG_OK && !skip && x->sieve) {
-			rc = vg_sieve_block(x->sieve, x->row->r.at, x->row->r.stored, x->row->r.first_seq, x->row->r.last_seq, &skip);
+			rc = ask_fields(x, &skip);
 			st->by_fields += skip;
 		}
 		if (rc == VG_OK && !skip) {
@@ -780,6 +826,7 @@ fini(struct run *x)
 	vg_needle_free(x->audit);
 	vg_tokens_close(x->index);
 	vg_sieve_free(x->sieve);
+	free(x->asked_field);
 	vg_block_opener_fini(&x->opener);
 	vg_buf_fini(&x->rows);
 	vg_buf_fini(&x->stored);
@@ -819,6 +866,8 @@ vg_search_run(const struct vg_search *s, struct vg_search_result *out)
 	}
 	if (rc == VG_OK && s->fields_stamp && !s->exhaustive)
 		rc = vg_sieve_new(s->program, s->rule, x->re, s->fields_stamp, s->key, s->key_ctx, &x->sieve);
+	if (rc == VG_OK && x->sieve && (x->asked_field = calloc(vg_sieve_items(x->sieve), sizeof(*x->asked_field))) == NULL)
+		rc = VG_E_NOMEM;
 	for (size_t i = 0; i < s->nsegment && rc == VG_OK && !x->ended; i++) {
 		x->segment = s->newest_first ? s->nsegment - 1 - i : i;
 		rc = search_segment(x);

@@ -7,6 +7,7 @@
 
 #define DEPTH_MAX 200 /* as of detect/eval.c: below it nothing is said */
 #define ARENA_BYTES ((size_t)64 << 20)
+#define FOUND_MAX 16 /* values that are looked for in a record */
 #define WORDS (VG_FIELDS_VALUES / 64)
 
 /* What an item, or a node, can be of some event. */
@@ -41,6 +42,8 @@ struct vg_sieve {
 	void *key_ctx;
 	uint32_t *item; /* owned: those of the rule */
 	uint32_t nitem;
+	struct vg_need **need;       /* one an item, of values that stand in the bytes */
+	struct vg_arena need_arena;
 
 	/* of the segment at hand */
 	struct vg_fields *f;  /* NULL: none */
@@ -65,16 +68,8 @@ struct class_at {
 	const struct group *group;
 	const struct vg_fields_class *c;
 	const uint8_t *bitmaps; /* NULL: of no block, which may have any value */
+	const struct vg_sieve_text *text; /* NULL: none */
 };
-
-static const struct asked *
-asked_of(const struct class_at *x, uint32_t item)
-{
-	for (uint32_t i = 0; i < x->s->nitem; i++)
-		if (x->s->item[i] == item)
-			return &x->group->asked[i];
-	return NULL;
-}
 
 /* Add the values of a name that the block has, or could have.  false: nobody knows them. */
 static bool
@@ -116,37 +111,111 @@ surely(bool outcome)
 	return (struct may){ outcome, !outcome };
 }
 
-static struct may
-item_may(const struct class_at *x, uint32_t item)
+/* Does a record have one of the listed values that match?  Yes when there are too many. */
+static bool
+some_is_found(const struct class_at *x, const struct vg_item *it, const struct asked *a, const struct set *listed)
 {
-	static const struct may open = { true, true };
-	const struct vg_item *it = &x->s->p->item[item];
-	const struct asked *a = asked_of(x, item);
-	struct set values = { { 0 } };
-	bool there = false, valued = false, any = false;
+	const struct vg_fields_key *k = &x->g->name[a->name];
+	unsigned n = 0;
 
-	if (it->kind == VG_ITEM_KEYWORDS || a == NULL)
-		return open;
-	for (uint32_t i = 0; a->name != UINT32_MAX && i < x->c->n; i++) {
+	for (uint32_t v = 0; v < k->nvalue; v++) {
+		bool hit = false;
+
+		for (uint32_t i = 0; listed->bit[v / 64] >> v % 64 & 1 && i < it->nvalue; i++)
+			hit |= a->hit[i].bit[v / 64] >> v % 64 & 1;
+		if (hit && (++n > FOUND_MAX || vg_str_find(x->text->raw, k->value[v]) != VG_NPOS))
+			return true;
+	}
+	return false;
+}
+
+/* Can values that stand in the text as they are match? */
+static bool
+text_may(const struct class_at *x, uint32_t i, const struct vg_item *it, const struct asked *a, const struct set *listed)
+{
+	if (x->text == NULL)
+		return true;
+	if (x->text->raw.n && listed && !(it->flags & VG_ITEM_ALL) && !some_is_found(x, it, a, listed))
+		return false;
+	return x->text->holds(x->text->ctx, i, x->s->need[i]);
+}
+
+/* What a class has of a name. */
+struct had {
+	struct set values; /* those that it tells */
+	bool there, told, any, made;
+};
+
+static struct had
+had_of(const struct class_at *x, uint32_t name)
+{
+	struct had h = { .there = false };
+
+	for (uint32_t i = 0; name != UINT32_MAX && i < x->c->n; i++) {
 		uint32_t v = x->c->el[i] & 0xffff;
 
-		if (x->c->el[i] >> 16 != a->name)
+		if (x->c->el[i] >> 16 != name)
 			continue;
-		there = true;
-		valued |= v != VG_FIELDS_NULL;
-		any |= v == VG_FIELDS_ANY;
-		if (v < VG_FIELDS_VALUES)
-			values.bit[v / 64] |= UINT64_C(1) << v % 64;
+		h.there = true;
+		h.any |= v == VG_FIELDS_ANY;
+		h.made |= v == VG_FIELDS_MADE;
+		if (v < VG_FIELDS_VALUES) {
+			h.told = true;
+			h.values.bit[v / 64] |= UINT64_C(1) << v % 64;
+		}
 	}
+	return h;
+}
+
+/* Of an item of values, when the class has some that it does not tell. */
+static struct may
+untold_may(const struct class_at *x, uint32_t i, const struct vg_item *it, const struct had *h)
+{
+	const struct asked *a = &x->group->asked[i];
+	struct may m = { true, true };
+	struct set listed = { { 0 } }, all = h->values;
+	bool known = add_listed(x, a->name, &listed);
+
+	if (a->refers)
+		return m;
+	for (int k = 0; k < WORDS; k++)
+		all.bit[k] |= listed.bit[k];
+	if (known && !values_match(it, a, &all))
+		m.be = false;
+	else if (!h->made && (!(it->flags & VG_ITEM_ALL) || !h->told) && !values_match(it, a, &h->values))
+		m.be = text_may(x, i, it, a, known ? &listed : NULL);
+	return m;
+}
+
+static struct may
+item_may(const struct class_at *x, uint32_t i)
+{
+	const struct vg_item *it = &x->s->p->item[x->s->item[i]];
+	const struct asked *a = &x->group->asked[i];
+	struct had h;
+
+	if (it->kind == VG_ITEM_KEYWORDS)
+		return (struct may){ true, true };
+	h = had_of(x, a->name);
 	if (it->kind == VG_ITEM_EXISTS)
-		return surely(there);
+		return surely(h.there);
 	if (it->kind == VG_ITEM_NULL)
-		return surely(!valued);
-	if (!valued) /* no value, no match; but none of no values are all of them */
-		return surely(there && values_match(it, a, &values));
-	if (a->refers || (any && !add_listed(x, a->name, &values)))
-		return open;
-	return any ? (struct may){ values_match(it, a, &values), true } : surely(values_match(it, a, &values));
+		return surely(!h.told && !h.any && !h.made);
+	if (h.any || h.made)
+		return untold_may(x, i, it, &h);
+	if (h.told && a->refers)
+		return (struct may){ true, true };
+	return surely(h.told && values_match(it, a, &h.values));
+}
+
+static uint32_t
+item_number(const struct vg_sieve *s, uint32_t item)
+{
+	uint32_t i = 0;
+
+	while (i < s->nitem && s->item[i] != item)
+		i++;
+	return i;
 }
 
 static struct may
@@ -164,7 +233,7 @@ node_may(const struct class_at *x, uint32_t at, unsigned depth)
 	case VG_OP_TRUE:
 		return surely(true);
 	case VG_OP_ITEM:
-		return item_may(x, n->first);
+		return item_may(x, item_number(x->s, n->first));
 	case VG_OP_NOT:
 		m = node_may(x, x->s->p->child[n->first], depth + 1);
 		return (struct may){ m.not_be, m.be };
@@ -245,7 +314,7 @@ make_ready(struct vg_sieve *s, uint32_t at)
 		if ((rc = ask_item(s, g, s->item[i], &group->asked[i])) != VG_OK)
 			return rc;
 	for (uint32_t i = 0; i < g->nclass; i++) {
-		struct class_at x = { s, g, group, &g->class[i], NULL };
+		struct class_at x = { s, g, group, &g->class[i], NULL, NULL };
 
 		group->upper[i] = i == VG_FIELDS_UNKNOWN || node_may(&x, s->p->rule[s->rule].root, 0).be ? MATCHES_PERHAPS : MATCHES_NOT;
 		group->any |= group->upper[i] == MATCHES_PERHAPS && i != VG_FIELDS_UNKNOWN;
@@ -309,16 +378,22 @@ vg_sieve_segment(struct vg_sieve *s, int fd)
 	return VG_OK;
 }
 
-static enum verdict
-class_verdict(struct vg_sieve *s, uint32_t class)
+/* May a record of the class match, in the block at hand? */
+static bool
+class_may(const struct vg_sieve *s, uint32_t class, const struct vg_sieve_text *text)
 {
-	const struct group *group = &s->group[s->at_group];
-	struct vg_fields_group *g = &s->f->group[s->at_group];
-	struct class_at x = { s, g, group, &g->class[class], s->block.bitmaps };
+	const struct vg_fields_group *g = &s->f->group[s->at_group];
+	struct class_at x = { s, g, &s->group[s->at_group], &g->class[class], s->block.bitmaps, text };
 
+	return class == VG_FIELDS_UNKNOWN || node_may(&x, s->p->rule[s->rule].root, 0).be;
+}
+
+static enum verdict
+class_verdict(struct vg_sieve *s, uint32_t class, const struct vg_sieve_text *text)
+{
 	if (s->verdict[class] == UNASKED) {
-		s->verdict[class] = group->upper[class];
-		if (class != VG_FIELDS_UNKNOWN && group->upper[class] == MATCHES_PERHAPS && !node_may(&x, s->p->rule[s->rule].root, 0).be)
+		s->verdict[class] = s->group[s->at_group].upper[class];
+		if (s->verdict[class] == MATCHES_PERHAPS && !class_may(s, class, text))
 			s->verdict[class] = MATCHES_NOT;
 	}
 	return (enum verdict)s->verdict[class];
@@ -326,7 +401,7 @@ class_verdict(struct vg_sieve *s, uint32_t class)
 
 /* Its part, and does any record's class match? */
 static vg_rc
-ask_block(struct vg_sieve *s, uint32_t block, bool *skip)
+ask_block(struct vg_sieve *s, uint32_t block, const struct vg_sieve_text *text, bool *skip)
 {
 	vg_rc rc = vg_fields_read(s->f, s->at_group, block, &s->block);
 
@@ -335,14 +410,15 @@ ask_block(struct vg_sieve *s, uint32_t block, bool *skip)
 	memset(s->verdict, UNASKED, s->f->group[s->at_group].nclass);
 	*skip = true;
 	for (uint32_t i = 0; i < s->block.records; i++)
-		if (class_verdict(s, vg_fields_class_of(&s->block, i)) == MATCHES_PERHAPS)
+		if (class_verdict(s, vg_fields_class_of(&s->block, i), text) == MATCHES_PERHAPS)
 			*skip = false;
 	s->active = true;
 	return VG_OK;
 }
 
 vg_rc
-vg_sieve_block(struct vg_sieve *s, uint64_t at, uint64_t stored, uint64_t first_seq, uint64_t last_seq, bool *skip)
+vg_sieve_block(struct vg_sieve *s, uint64_t at, uint64_t stored, uint64_t first_seq, uint64_t last_seq, const struct vg_sieve_text *text,
+	       bool *skip)
 {
 	const struct place *p = s->nplace ? bsearch(&(struct place){ .at = at }, s->place, s->nplace, sizeof(*s->place), by_place) : NULL;
 	const struct vg_fields_row *r = p ? &s->f->group[p->group].row[p->block] : NULL;
@@ -359,7 +435,7 @@ vg_sieve_block(struct vg_sieve *s, uint64_t at, uint64_t stored, uint64_t first_
 	if (rc == VG_OK && !s->group[p->group].any && r->unknown == 0)
 		*skip = true;
 	else if (rc == VG_OK)
-		rc = ask_block(s, p->block, skip);
+		rc = ask_block(s, p->block, text, skip);
 	if (rc != VG_E_FORMAT)
 		return rc;
 	s->bad++; /* it is damaged: the block is searched without it */
@@ -380,6 +456,18 @@ vg_sieve_unmark(const struct vg_sieve *s, uint8_t *mark, uint32_t n)
 	return left;
 }
 
+bool
+vg_sieve_record(const struct vg_sieve *s, uint32_t i, const struct vg_sieve_text *text)
+{
+	return !s->active || i >= s->block.records || class_may(s, vg_fields_class_of(&s->block, i), text);
+}
+
+uint32_t
+vg_sieve_items(const struct vg_sieve *s)
+{
+	return s->nitem;
+}
+
 void
 vg_sieve_stats(const struct vg_sieve *s, uint64_t *bad, uint64_t *old, uint64_t *read_bytes)
 {
@@ -390,17 +478,20 @@ vg_sieve_stats(const struct vg_sieve *s, uint64_t *bad, uint64_t *old, uint64_t 
 
 /* ---- the begin and the end ---- */
 
-/* The items below a node, each perhaps several times; are fields asked for? */
+/* The items below a node, each once; are fields asked for? */
 static bool
 gather(const struct vg_program *p, uint32_t at, unsigned depth, struct vg_buf *out)
 {
 	const struct vg_node *n = &p->node[at];
-	bool any = false;
+	bool any = false, known = false;
 
 	if (depth > DEPTH_MAX)
 		return false;
 	if (n->op == VG_OP_ITEM) {
-		vg_buf_mem(out, &n->first, sizeof(n->first));
+		for (size_t i = 0; i < out->n && !known; i += sizeof(n->first))
+			known = memcmp(out->p + i, &n->first, sizeof(n->first)) == 0;
+		if (!known)
+			vg_buf_mem(out, &n->first, sizeof(n->first));
 		return p->item[n->first].kind != VG_ITEM_KEYWORDS;
 	}
 	if (n->op == VG_OP_AND || n->op == VG_OP_OR || n->op == VG_OP_NOT)
@@ -409,23 +500,33 @@ gather(const struct vg_program *p, uint32_t at, unsigned depth, struct vg_buf *o
 	return any;
 }
 
+static vg_rc
+make_needs(struct vg_sieve *s)
+{
+	vg_rc rc = VG_OK;
+
+	if ((s->need = vg_arena_array(&s->need_arena, struct vg_need *, s->nitem + 1)) == NULL)
+		return VG_E_NOMEM;
+	for (uint32_t i = 0; i < s->nitem && rc == VG_OK; i++)
+		rc = vg_need_of_item(s->p, s->item[i], &s->need_arena, &s->need[i]);
+	return rc;
+}
+
 vg_rc
 vg_sieve_new(const struct vg_program *p, uint32_t rule, struct vg_regexes *re, const uint8_t stamp[VG_FIELDS_STAMP], vg_block_key_fn *key, void *key_ctx,
 	     struct vg_sieve **out)
 {
 	struct vg_buf items = { 0 };
-	struct vg_sieve *s;
 	bool asks = gather(p, p->rule[rule].root, 0, &items);
+	struct vg_sieve *s = NULL;
 	vg_rc rc = items.rc;
 
 	*out = NULL;
-	if (rc != VG_OK || !asks) {
+	if (rc == VG_OK && asks)
+		rc = (s = calloc(1, sizeof(*s))) ? VG_OK : VG_E_NOMEM;
+	if (s == NULL) {
 		vg_buf_fini(&items);
 		return rc;
-	}
-	if ((s = calloc(1, sizeof(*s))) == NULL) {
-		vg_buf_fini(&items);
-		return VG_E_NOMEM;
 	}
 	s->p = p;
 	s->rule = rule;
@@ -436,8 +537,12 @@ vg_sieve_new(const struct vg_program *p, uint32_t rule, struct vg_regexes *re, c
 	s->item = (uint32_t *)(void *)items.p;
 	s->nitem = (uint32_t)(items.n / sizeof(uint32_t));
 	vg_arena_init(&s->arena, ARENA_BYTES);
-	*out = s;
-	return VG_OK;
+	vg_arena_init(&s->need_arena, ARENA_BYTES);
+	if ((rc = make_needs(s)) == VG_OK)
+		*out = s;
+	else
+		vg_sieve_free(s);
+	return rc;
 }
 
 void
@@ -447,6 +552,7 @@ vg_sieve_free(struct vg_sieve *s)
 		return;
 	close_segment(s);
 	vg_arena_fini(&s->arena);
+	vg_arena_fini(&s->need_arena);
 	free(s->item);
 	free(s);
 }
