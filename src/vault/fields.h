@@ -44,9 +44,12 @@ void vg_fields_builder_free(struct vg_fields_builder *b);
  * VG_E_NOMEM: it is not in the group. */
 vg_rc vg_fields_add(struct vg_fields_builder *b, uint64_t at, const struct vg_block_head *h, vg_str payload) VG_MUST;
 unsigned vg_fields_blocks(const struct vg_fields_builder *b);
-/* Of the block added last: a number a record, and the text that a number stands for (vg_fields_label). */
+/* Of the block added last, a record each: its label, and its class as it is now, of which the names never change.  @n: records. */
 const uint32_t *vg_fields_labels(const struct vg_fields_builder *b, uint32_t *n);
+const uint32_t *vg_fields_classes(const struct vg_fields_builder *b);
 vg_str vg_fields_label_text(const struct vg_fields_builder *b, uint32_t label);
+/* The names of a class, each once, into @out; how many. */
+uint32_t vg_fields_class_names(const struct vg_fields_builder *b, uint32_t class, vg_str out[VG_FIELDS_CLASS_MAX]);
 /* Append the group to @out, and begin the next one.  @key: of its blocks; NULL when they have none. */
 vg_rc vg_fields_finish(struct vg_fields_builder *b, const uint8_t *key, struct vg_buf *out) VG_MUST;
 

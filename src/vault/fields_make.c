@@ -164,6 +164,24 @@ vg_fields_labels(const struct vg_fields_builder *b, uint32_t *n)
 	return (const uint32_t *)(const void *)b->labelled.p;
 }
 
+const uint32_t *
+vg_fields_classes(const struct vg_fields_builder *b)
+{
+	return b->nblock ? (const uint32_t *)(const void *)b->of[b->nblock - 1].p : NULL;
+}
+
+uint32_t
+vg_fields_class_names(const struct vg_fields_builder *b, uint32_t class, vg_str out[VG_FIELDS_CLASS_MAX])
+{
+	const struct class *c = &b->class[class];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; class && i < c->n; i++)
+		if (i == 0 || c->el[i] >> 16 != c->el[i - 1] >> 16)
+			out[n++] = b->name[c->el[i] >> 16].text;
+	return n;
+}
+
 vg_str
 vg_fields_label_text(const struct vg_fields_builder *b, uint32_t label)
 {
