@@ -18,6 +18,7 @@
 #include "net/loop.h"
 #include "proc/pool.h"
 #include "rule/selection.h"
+#include "vault/fields.h"
 #include "vault/intake.h"
 #include "vault/search.h"
 #include "vault/store.h"
@@ -50,6 +51,7 @@ struct search {
 	size_t n;
 	struct vg_keyring *keys;
 	struct vg_names names;
+	uint8_t stamp[VG_FIELDS_STAMP]; /* of the packs */
 	uint32_t tenant;
 	const char *tenant_name;
 	bool jsonl, tty;
@@ -177,7 +179,7 @@ run(void *ctx)
 /* ---- what is searched ---- */
 
 static vg_rc
-add_segment(struct search *x, int fd, int index_fd, const char *name)
+add_segment(struct search *x, int fd, int index_fd, int fields_fd, const char *name)
 {
 	if (x->n % 64 == 0) {
 		void *p = realloc(x->segment, (x->n + 64) * sizeof(*x->segment)), *q;
@@ -189,7 +191,7 @@ add_segment(struct search *x, int fd, int index_fd, const char *name)
 			return VG_E_NOMEM;
 		x->name = q;
 	}
-	x->segment[x->n] = (struct vg_search_segment){ fd, index_fd };
+	x->segment[x->n] = (struct vg_search_segment){ fd, index_fd, fields_fd };
 	snprintf(x->name[x->n++], VG_DISK_NAME_MAX, "%.60s", name);
 	return VG_OK;
 }
@@ -238,6 +240,16 @@ by_first(const void *a, const void *b)
 	return (x->first > y->first) - (x->first < y->first);
 }
 
+/* What is kept beside a segment; -1: there is none. */
+static int
+open_beside(struct vg_disk *d, const char *segment, const char *suffix)
+{
+	char name[VG_DISK_NAME_MAX];
+
+	snprintf(name, sizeof(name), "%.*s%s", (int)(strlen(segment) - strlen(VG_SEGMENT_SUFFIX)), segment, suffix);
+	return openat(d->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
 static vg_rc
 open_segments(struct search *x, struct vg_disk *d)
 {
@@ -247,11 +259,10 @@ open_segments(struct search *x, struct vg_disk *d)
 	if (l.n > 1)
 		qsort(l.at, l.n, sizeof(*l.at), by_first);
 	for (size_t i = 0; rc == VG_OK && i < l.n; i++) {
-		char index[VG_DISK_NAME_MAX];
 		int fd = openat(d->dir, l.at[i].name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-		snprintf(index, sizeof(index), "%.*s" VG_TOKENS_SUFFIX, (int)(strlen(l.at[i].name) - strlen(VG_SEGMENT_SUFFIX)), l.at[i].name);
-		rc = fd < 0 ? (errno == ENOENT ? VG_OK : VG_E_SYS) : add_segment(x, fd, openat(d->dir, index, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), l.at[i].name);
+		rc = fd < 0 ? (errno == ENOENT ? VG_OK : VG_E_SYS) :
+			      add_segment(x, fd, open_beside(d, l.at[i].name, VG_TOKENS_SUFFIX), open_beside(d, l.at[i].name, VG_FIELDS_SUFFIX), l.at[i].name);
 	}
 	free(l.at);
 	return rc;
@@ -335,7 +346,7 @@ add_tail(struct search *x, struct vg_house *h, struct vg_disk *d)
 	rc = VG_E_SYS;
 	if ((t.fd = memfd_create("vigie-tail", MFD_CLOEXEC)) >= 0 && (rc = vg_intake_walk(j, &c, SIZE_MAX, on_tail, &t)) == VG_OK && (rc = end_block(&t)) == VG_OK &&
 	    t.bytes)
-		rc = add_segment(x, t.fd, -1, "intake");
+		rc = add_segment(x, t.fd, -1, -1, "intake");
 out:
 	if (rc == VG_E_FORMAT || rc == VG_E_NOTFOUND) { /* damage, or a file that went while we looked: the segments have it by now, or `verify` tells */
 		vg_log(VG_LOG_WARNING, "vault search: the intake journal cannot be read; what came in the last seconds is not searched");
@@ -399,10 +410,8 @@ static int
 compile(struct search *x, const char *selection, struct vg_buf *blob, struct vg_buf *packs, struct vg_program *program)
 {
 	struct vg_selection_error err;
-	struct vg_pack_texts texts;
 	struct vg_packs *loaded;
 	struct vg_keys *keys = vg_keys_new();
-	char why[400];
 
 	if (vg_selection_compile(vg_str_of(selection), blob, &err) != VG_OK) {
 		vg_log(VG_LOG_ERROR, "selection, character %zu: %s", err.at + 1, err.text);
@@ -410,13 +419,10 @@ compile(struct search *x, const char *selection, struct vg_buf *blob, struct vg_
 	}
 	if (keys == NULL || vg_program_load(vg_buf_str(blob), keys, program) != VG_OK)
 		return VG_EXIT_FAILED;
-	if (vg_pack_texts_read(&texts, why) != VG_OK) {
-		vg_log(VG_LOG_ERROR, "%s", why);
+	if (vg_packs_find(keys, packs, &loaded) != VG_OK)
 		return VG_EXIT_FAILED;
-	}
-	if (vg_packs_compile(texts.text, texts.n, packs, NULL, NULL) != VG_OK || vg_packs_load(vg_buf_str(packs), keys, &loaded) != VG_OK)
-		return VG_EXIT_FAILED;
-	vg_pack_texts_free(&texts);
+	vg_fields_stamp(vg_buf_str(packs), x->s.zone_s, x->stamp);
+	x->s.fields_stamp = x->stamp;
 	x->s.program = program;
 	x->s.keys = keys;
 	x->s.packs = loaded;
@@ -452,6 +458,8 @@ say_result(const struct search *x)
 
 	if (s->no_key)
 		vg_log(VG_LOG_WARNING, "%llu blocks cannot be read any more: the keys of their days were destroyed", (unsigned long long)s->no_key);
+	if (s->bad_fields)
+		vg_log(VG_LOG_WARNING, "%llu parts of the field cache are damaged: records were decoded instead (`vigie vault redecode` makes it anew)", (unsigned long long)s->bad_fields);
 	if (s->bad_blocks)
 		vg_log(VG_LOG_ERROR, "%llu blocks are damaged and were not searched (`vigie vault verify` names them)", (unsigned long long)s->bad_blocks);
 	if (x->shared->end == VG_SEARCH_PAGE && !x->jsonl)
@@ -509,6 +517,8 @@ search_tenant(struct search *x, struct vg_house *h, const struct vg_name *t)
 		close(x->segment[i].fd);
 		if (x->segment[i].index_fd >= 0)
 			close(x->segment[i].index_fd);
+		if (x->segment[i].fields_fd >= 0)
+			close(x->segment[i].fields_fd);
 	}
 	vg_keyring_free(x->keys);
 	x->keys = NULL;
@@ -560,7 +570,7 @@ vg_cmd_vault_search(const struct vg_args *a)
 	sqlite3 *db;
 	int code;
 
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* two a segment */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* three a segment */
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}

@@ -126,6 +126,7 @@ struct vg_settings {
 		vg_str retention_reason;
 		uint64_t keep_free_bytes;
 		uint64_t share; /* percent of the disk that one source may fill */
+		uint64_t field_cache; /* percent of a tenant's segments */
 	} vault;
 	struct {
 		uint64_t processes; /* 0: vg_settings_processes() */
