@@ -243,6 +243,13 @@ struct block_at {
 	struct vg_block_head head;
 };
 
+/* Can the block be read at all? */
+static bool
+has_key(const struct run *x, const struct vg_block_head *h)
+{
+	return h->key == 0 || (x->o->key && x->o->key(x->o->key_ctx, h->key));
+}
+
 static vg_rc
 list_blocks(struct run *x, struct vg_buf *out)
 {
@@ -262,6 +269,7 @@ list_blocks(struct run *x, struct vg_buf *out)
 		if (b.head.stored > size - b.at - VG_BLOCK_HEAD)
 			break; /* it is being written */
 		vg_buf_mem(out, &b, sizeof(b));
+		x->out->no_key += !has_key(x, &b.head);
 		b.at += VG_BLOCK_HEAD + b.head.stored;
 		rc = out->rc;
 	}
@@ -315,13 +323,6 @@ static bool
 is_kept(const struct run *x, uint64_t at)
 {
 	return x->kept.n && bsearch(&at, x->kept.p, x->kept.n / sizeof(at), sizeof(at), by_at);
-}
-
-/* May the block go into a cache at all? */
-static bool
-has_key(const struct run *x, const struct vg_block_head *h)
-{
-	return h->key == 0 || (x->o->key && x->o->key(x->o->key_ctx, h->key));
 }
 
 static vg_rc
@@ -383,13 +384,10 @@ static bool
 open_block(struct run *x, const struct block_at *b, vg_rc *rc)
 {
 	size_t n = (size_t)(VG_BLOCK_HEAD + b->head.stored);
-	const uint8_t *key = NULL;
 	vg_str head, stored;
 
-	if (b->head.key && (key = x->o->key ? x->o->key(x->o->key_ctx, b->head.key) : NULL) == NULL) {
-		x->out->no_key++;
+	if (!has_key(x, &b->head))
 		return false;
-	}
 	vg_buf_clear(&x->stored);
 	if (!vg_buf_reserve(&x->stored, n)) {
 		*rc = x->stored.rc;
@@ -401,7 +399,7 @@ open_block(struct run *x, const struct block_at *b, vg_rc *rc)
 	if (*rc == VG_OK && !vg_block_is_sound(&b->head, stored))
 		*rc = VG_E_FORMAT;
 	if (*rc == VG_OK)
-		*rc = vg_block_opener_open(&x->opener, &b->head, head, stored, key, &x->payload);
+		*rc = vg_block_opener_open(&x->opener, &b->head, head, stored, b->head.key ? x->o->key(x->o->key_ctx, b->head.key) : NULL, &x->payload);
 	if (*rc == VG_OK || *rc == VG_E_NOMEM || *rc == VG_E_SYS)
 		return *rc == VG_OK;
 	x->out->bad_blocks++;

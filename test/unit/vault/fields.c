@@ -14,6 +14,7 @@
 #include "base/ip.h"
 #include "base/utf.h"
 #include "rule/selection.h"
+#include "vault/redecode.h"
 #include "vault/search.h"
 
 static uint8_t the_key[2][VG_BLOCK_KEY] = { { 9, 8, 7 }, { 1, 2 } };
@@ -738,6 +739,119 @@ a_destroyed_key_takes_it_along(void **ctx)
 	free(p);
 }
 
+/* ---- made anew ---- */
+
+static struct vg_redecoded
+redecode(int segment_fd, int old, int *out, const uint8_t *of, vg_block_key_fn *key)
+{
+	static struct vg_redecoded r;
+	struct vg_redecode o = { .segment_fd = segment_fd, .old_fd = old, .packs = packs, .keys = pack_keys, .stamp = of, .key = key };
+
+	r = (struct vg_redecoded){ .blocks = 0 };
+	*out = o.out_fd = memfd_create("cache", MFD_CLOEXEC);
+	assert_int_equal(vg_redecode_run(&o, &r), VG_OK);
+	assert_int_equal(lseek(*out, 0, SEEK_END), r.current ? 0 : (off_t)r.bytes);
+	return r;
+}
+
+/* Each block of the segment once, and no other. */
+static void
+assert_covers(int fd, unsigned blocks)
+{
+	struct vg_fields *f;
+	unsigned n = 0;
+	uint64_t bad;
+
+	assert_int_equal(vg_fields_check(fd, &bad), VG_OK);
+	assert_int_equal(vg_fields_open(fd, key_of, NULL, &f), VG_OK);
+	assert_false(f->damaged);
+	for (size_t g = 0; g < f->ngroup; g++)
+		for (uint32_t i = 0; i < f->group[g].nblock; i++, n++)
+			for (size_t h = 0; h <= g; h++)
+				for (uint32_t k = 0; k < f->group[h].nblock; k++)
+					assert_true((h == g && k == i) || f->group[h].row[k].at != f->group[g].row[i].at);
+	assert_int_equal(n, blocks);
+	vg_fields_close(f);
+}
+
+static void
+what_stands_is_kept_and_what_is_new_is_added(void **ctx)
+{
+	struct vg_buf file = { 0 }, payload = { 0 };
+	struct vg_block_head h;
+	struct vg_redecoded r;
+	int fd, one, two, three;
+	char flipped;
+
+	(void)ctx;
+	for (unsigned i = 0; i < 300; i++) {
+		if (i == 280) {
+			fd = memory(&file);
+			r = redecode(fd, -1, &one, stamp, key_of);
+			assert_true(r.blocks == 280 && r.kept == 0 && r.records == 280 * 8 && r.known > 500 && r.compared == 0 && !r.current);
+			assert_covers(one, 280);
+			close(fd);
+		}
+		put_block(8 * i, 8 * i + 8, 3 + (i % 90 == 89), &file, &h, &payload);
+	}
+	fd = memory(&file);
+	assert_int_equal(ftruncate(fd, (off_t)file.n - 5), 0); /* the last one is being written */
+	r = redecode(fd, one, &two, stamp, key_of);
+	assert_true(r.blocks == 299 && r.kept == 256 && r.records == 43 * 8 && r.compared > 20 * 8 && r.nchange == 0 && !r.current);
+	assert_covers(two, 299);
+	r = redecode(fd, two, &three, stamp, key_of);
+	assert_true(r.current && r.kept == 299 && r.blocks == 299 && r.records == 0);
+	close(three);
+	r = redecode(fd, one, &three, stamp, no_key);
+	assert_true(r.no_key == 296 && r.blocks == 299 && r.kept == 3 && r.current); /* those that can be read are there */
+	close(three);
+	assert_int_equal(pread(two, &flipped, 1, 5000), 1);
+	flipped ^= 1;
+	assert_int_equal(pwrite(two, &flipped, 1, 5000), 1);
+	r = redecode(fd, two, &three, stamp, key_of);
+	assert_true(!r.current && r.kept == 0 && r.records == 299 * 8);
+	assert_covers(three, 299);
+	close(three);
+	close(two);
+	close(one);
+	close(fd);
+	vg_buf_fini(&file);
+	vg_buf_fini(&payload);
+}
+
+/* Against a cache that no packs made: what each pack knows is told, and the fields that came. */
+static void
+what_packs_gain_is_told(void **ctx)
+{
+	uint8_t none[VG_FIELDS_STAMP];
+	struct vg_packs *mine = packs;
+	struct vg_redecoded r;
+	uint64_t known = 0;
+	int without, with;
+
+	(void)ctx;
+	vg_fields_stamp(VG_NIL, 0, none);
+	packs = NULL;
+	r = redecode(segment.fd, -1, &without, none, key_of);
+	packs = mine;
+	assert_true(r.records == RECORDS && r.known == 0);
+	r = redecode(segment.fd, without, &with, stamp, key_of);
+	assert_true(r.kept == 0 && r.records == RECORDS && r.known > RECORDS / 2 && r.compared > RECORDS / 2 && r.known_before == 0);
+	for (uint32_t i = 0; i < r.nchange; i++)
+		known += r.change[i].what == VG_REDECODED_KNOWN ? r.change[i].records : 0;
+	assert_true(known <= r.known && known + RECORDS - r.compared >= r.known);
+	close(without);
+	packs = NULL;
+	r = redecode(segment.fd, with, &without, none, key_of);
+	packs = mine;
+	known = 0;
+	for (uint32_t i = 0; i < r.nchange; i++)
+		known += r.change[i].what == VG_REDECODED_LOST ? r.change[i].records : 0;
+	assert_true(known == r.known_before && r.known == 0);
+	close(without);
+	close(with);
+}
+
 /* ---- what somebody may send on purpose ---- */
 
 /* Records of @n, as one group; how many are of class 0. */
@@ -860,6 +974,8 @@ main(void)
 		cmocka_unit_test(other_packs_or_another_zone_make_another_stamp),
 		cmocka_unit_test(damage_is_seen_and_changes_no_answer),
 		cmocka_unit_test(a_destroyed_key_takes_it_along),
+		cmocka_unit_test(what_stands_is_kept_and_what_is_new_is_added),
+		cmocka_unit_test(what_packs_gain_is_told),
 		cmocka_unit_test(hostile_records_stay_within_the_limits),
 		cmocka_unit_test(the_decoders_number_is_that_of_what_they_say),
 	};
