@@ -343,7 +343,7 @@ static void
 print_totals(struct redecode *x)
 {
 	const struct vg_redecoded *r = &x->all;
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, removed = x->evicted + x->dropped;
 
 	for (size_t i = 0; i < x->n; i++)
 		bytes += x->at[i].bytes;
@@ -352,7 +352,7 @@ print_totals(struct redecode *x)
 		vg_buf_json_str(&x->out, vg_str_of(x->tenant));
 		vg_buf_printf(&x->out, ",\"segments\":%zu,\"made\":%llu,\"current\":%llu,\"failed\":%llu,\"removed\":%llu,\"records\":%llu,\"known\":%llu,\"compared\":%llu,\"known_before\":%llu,"
 				       "\"cache_bytes\":%llu,\"segment_bytes\":%llu,\"full\":%s}\n",
-			      x->n, (unsigned long long)x->made, (unsigned long long)x->current, (unsigned long long)x->failed, (unsigned long long)(x->evicted + x->dropped),
+			      x->n, (unsigned long long)x->made, (unsigned long long)x->current, (unsigned long long)x->failed, (unsigned long long)removed,
 			      (unsigned long long)r->records, (unsigned long long)r->known, (unsigned long long)r->compared, (unsigned long long)r->known_before,
 			      (unsigned long long)taken(x, 0), (unsigned long long)bytes, x->full ? "true" : "false");
 		return;

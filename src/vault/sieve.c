@@ -444,12 +444,13 @@ vg_sieve_block(struct vg_sieve *s, uint64_t at, uint64_t stored, uint64_t first_
 }
 
 uint32_t
-vg_sieve_unmark(const struct vg_sieve *s, uint8_t *mark, uint32_t n)
+vg_sieve_unmark(struct vg_sieve *s, uint8_t *mark, uint32_t n)
 {
 	uint32_t left = 0;
 
+	s->active = s->active && n == s->block.records;
 	for (uint32_t i = 0; i < n; i++) {
-		if (s->active && n == s->block.records && s->verdict[vg_fields_class_of(&s->block, i)] == MATCHES_NOT)
+		if (s->active && s->verdict[vg_fields_class_of(&s->block, i)] == MATCHES_NOT)
 			mark[i] = 0;
 		left += mark[i] != 0;
 	}

@@ -26,7 +26,7 @@ uint32_t vg_sieve_items(const struct vg_sieve *s);
 vg_rc vg_sieve_block(struct vg_sieve *s, uint64_t at, uint64_t stored, uint64_t first_seq, uint64_t last_seq, const struct vg_sieve_text *text,
 		     bool *skip) VG_MUST;
 /* Of the @n records of that block, take the marks of those that cannot match; how many of them had one. */
-uint32_t vg_sieve_unmark(const struct vg_sieve *s, uint8_t *mark, uint32_t n);
+uint32_t vg_sieve_unmark(struct vg_sieve *s, uint8_t *mark, uint32_t n);
 /* Can record @i of that block match, whose bytes are @text? */
 bool vg_sieve_record(const struct vg_sieve *s, uint32_t i, const struct vg_sieve_text *text);
 /* So far: groups and parts that are damaged; groups of another stamp; bytes read. */
