@@ -226,7 +226,7 @@ on_match(void *ctx, const struct vg_search_match *m)
 static void
 ask(const char *dir, const char *selection)
 {
-	struct vg_search_segment g = { open_in(dir, "day.vs", O_RDONLY), open_in(dir, "day.vi", O_RDONLY) };
+	struct vg_search_segment g = { .fd = open_in(dir, "day.vs", O_RDONLY), .index_fd = open_in(dir, "day.vi", O_RDONLY) };
 	struct vg_keys *keys = vg_keys_new();
 	struct vg_buf blob = { 0 };
 	struct vg_selection_error err;

@@ -33,6 +33,10 @@ const struct vg_command vg_commands[] = {
 	{ "vault search", "[OPTIONS] SELECTION", "find records in the evidence",
 	  "SELECTION is a Sigma selection on one line: a word is looked for in the text of records; \"User: bob\" and \"Image|endswith: .exe\" ask a "
 	  "field; and, or, not and parentheses join them.  It needs no running watch.", vg_vault_search_opts, 1, vg_cmd_vault_search },
+	{ "vault redecode", "[OPTIONS]", "keep of decoded fields what makes searches by field fast, with today's packs",
+	  "Records are decoded with the packs as they are now, and a small cache is made beside each segment, the newest first; it says what the packs know now that "
+	  "they did not.  The cache is no evidence.  vault.field-cache in vigie.yaml(5) is how large it may become.  It works beside a running watch and without "
+	  "one, and may be ended at any moment.", vg_vault_redecode_opts, 0, vg_cmd_vault_redecode },
 	{ "vault restore", "--from URL [OPTIONS]", "make a new watch from what a witness kept", NULL, vg_vault_restore_opts, 0, vg_cmd_vault_restore },
 	{ "vault recovery-key", "[OPTIONS]", "show the recovery key, to be printed for the director; then remove it here", NULL, vg_recovery_key_opts, 0,
 	  vg_cmd_recovery_key },

@@ -14,42 +14,12 @@
 
 const struct vg_opt vg_serve_opts[] = {
 	VG_STATE_OPTION,
-	{ "--settings", VG_OPT_TEXT, "FILE", "the settings (default: vigie.yaml in the state folder, else /etc/vigie/vigie.yaml)" },
+	VG_SETTINGS_OPTION,
 	{ "--listen", VG_OPT_LIST, "NAME=ADDRESS:PORT", "over the settings; NAME is syslog, syslog-tls, https, witness or metrics; \"off\" for none" },
 	{ "--check", VG_OPT_FLAG, NULL, "read the settings and the rules, say what is wrong with them, and end" },
 	{ "--quiet", VG_OPT_FLAG, NULL, "print nothing but warnings and \"ready\"" },
 	{ NULL, VG_OPT_FLAG, NULL, NULL },
 };
-
-static void
-tell(void *ctx, const struct vg_settings_problem *p)
-{
-	(void)ctx;
-	vg_log(VG_LOG_ERROR, "%s", p->text);
-}
-
-/* @path: the file that they are from, or empty. */
-static vg_rc
-read_settings(const struct vg_args *a, const char *state, char path[PATH_MAX], struct vg_settings *out)
-{
-	const char *named = vg_arg(a, "--settings");
-	vg_rc rc;
-
-	if (named) {
-		snprintf(path, PATH_MAX, "%s", named);
-		if ((rc = vg_settings_read(named, tell, NULL, out)) == VG_E_NOTFOUND)
-			vg_log(VG_LOG_ERROR, "serve: --settings %s: there is no such file", named);
-		return rc;
-	}
-	snprintf(path, PATH_MAX, "%s/vigie.yaml", state);
-	if ((rc = vg_settings_read(path, tell, NULL, out)) != VG_E_NOTFOUND)
-		return rc;
-	snprintf(path, PATH_MAX, "/etc/vigie/vigie.yaml");
-	if ((rc = vg_settings_read(path, tell, NULL, out)) != VG_E_NOTFOUND)
-		return rc;
-	path[0] = 0;
-	return vg_settings_load(VG_STR(""), "defaults", NULL, tell, NULL, out);
-}
 
 static int
 check(const char *state, struct vg_settings *s)
@@ -105,7 +75,7 @@ vg_cmd_serve(const struct vg_args *a)
 	const char *state = vg_state_path(a);
 	char why[VG_SETTINGS_WHY_MAX], path[PATH_MAX];
 	struct vg_settings s;
-	vg_rc rc = read_settings(a, state, path, &s);
+	vg_rc rc = vg_settings_find(a, state, path, &s);
 	int code;
 
 	if (rc != VG_OK)

@@ -18,6 +18,7 @@
 #include "net/loop.h"
 #include "proc/pool.h"
 #include "rule/selection.h"
+#include "vault/fields.h"
 #include "vault/intake.h"
 #include "vault/search.h"
 #include "vault/store.h"
@@ -50,6 +51,7 @@ struct search {
 	size_t n;
 	struct vg_keyring *keys;
 	struct vg_names names;
+	uint8_t stamp[VG_FIELDS_STAMP]; /* of the packs */
 	uint32_t tenant;
 	const char *tenant_name;
 	bool jsonl, tty;
@@ -177,7 +179,7 @@ run(void *ctx)
 /* ---- what is searched ---- */
 
 static vg_rc
-add_segment(struct search *x, int fd, int index_fd, const char *name)
+add_segment(struct search *x, int fd, int index_fd, int fields_fd, const char *name)
 {
 	if (x->n % 64 == 0) {
 		void *p = realloc(x->segment, (x->n + 64) * sizeof(*x->segment)), *q;
@@ -189,7 +191,7 @@ add_segment(struct search *x, int fd, int index_fd, const char *name)
 			return VG_E_NOMEM;
 		x->name = q;
 	}
-	x->segment[x->n] = (struct vg_search_segment){ fd, index_fd };
+	x->segment[x->n] = (struct vg_search_segment){ fd, index_fd, fields_fd };
 	snprintf(x->name[x->n++], VG_DISK_NAME_MAX, "%.60s", name);
 	return VG_OK;
 }
@@ -224,7 +226,7 @@ on_name(void *ctx, const char *name)
 		return rc;
 	if (vg_file_read(&f, head, sizeof(head), 0) == VG_OK && vg_block_head_take(vg_str_mem(head, sizeof(head)), &h) == VG_OK) {
 		snprintf(l->at[l->n].name, VG_DISK_NAME_MAX, "%.60s", name);
-		l->at[l->n++].first = h.first_seq;
+		l->at[l->n++].first = h.leaf;
 	}
 	vg_file_close(&f);
 	return VG_OK;
@@ -238,19 +240,27 @@ by_first(const void *a, const void *b)
 	return (x->first > y->first) - (x->first < y->first);
 }
 
+/* What is kept beside a segment; -1: there is none. */
+static int
+open_beside(struct vg_disk *d, const char *segment, const char *suffix)
+{
+	char name[VG_DISK_NAME_MAX];
+
+	snprintf(name, sizeof(name), "%.*s%s", (int)(strlen(segment) - strlen(VG_SEGMENT_SUFFIX)), segment, suffix);
+	return openat(d->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
 static vg_rc
 open_segment(struct search *x, struct vg_disk *d, const char *name)
 {
-	char index[VG_DISK_NAME_MAX];
 	int fd = openat(d->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), index_fd;
 
 	if (fd < 0)
 		return errno == ENOENT ? VG_OK : VG_E_SYS;
-	snprintf(index, sizeof(index), "%.*s" VG_TOKENS_SUFFIX, (int)(strlen(name) - strlen(VG_SEGMENT_SUFFIX)), name);
-	index_fd = openat(d->dir, index, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	index_fd = open_beside(d, name, VG_TOKENS_SUFFIX);
 	if (index_fd >= 0) /* a page here and there: what stands behind them need not be read ahead */
 		(void)posix_fadvise(index_fd, 0, 0, POSIX_FADV_RANDOM);
-	return add_segment(x, fd, index_fd, name);
+	return add_segment(x, fd, index_fd, open_beside(d, name, VG_FIELDS_SUFFIX), name);
 }
 
 static vg_rc
@@ -273,7 +283,8 @@ struct tail {
 	struct search *x;
 	struct vg_block_writer w;
 	struct vg_buf out;
-	uint64_t from, bytes;
+	uint64_t next[VG_CLASSES_MAX]; /* behind the last record of each class of retention that stands in a segment */
+	uint64_t leaf, bytes;
 	int fd;
 	bool any;
 };
@@ -286,6 +297,7 @@ end_block(struct tail *t)
 	if (!t->any)
 		return VG_OK;
 	vg_buf_clear(&t->out);
+	t->w.head.leaf = t->leaf++;
 	if ((rc = vg_block_finish(&t->w, NULL, 0, &t->out)) == VG_OK)
 		rc = vg_write_all(t->fd, vg_buf_str(&t->out));
 	t->bytes += t->out.n;
@@ -297,34 +309,41 @@ static vg_rc
 on_tail(void *ctx, uint32_t tenant, const struct vg_record *r)
 {
 	struct tail *t = ctx;
+	struct vg_record any = *r;
 	vg_rc rc;
 
-	if (tenant != t->x->tenant || r->seq < t->from)
+	if (tenant != t->x->tenant || r->seq < t->next[r->class])
 		return VG_OK;
+	any.class = 0; /* here they lie together */
 	if (t->bytes > TAIL_BYTES)
 		return VG_E_STOP;
 	if (!t->any)
 		vg_block_begin(&t->w);
-	if ((rc = vg_block_add(&t->w, r)) != VG_OK)
+	if ((rc = vg_block_add(&t->w, &any)) != VG_OK)
 		return rc;
 	t->any = true;
 	return vg_block_is_full(&t->w) ? end_block(t) : VG_OK;
 }
 
-/* The number behind the last record of the segments that were opened. */
-static uint64_t
-next_of(const struct search *x, struct vg_disk *d)
+/* What stands in the last two of the segments that were opened: every few seconds all that waits is cut, so that no class is further behind. */
+static void
+look_at_last(struct tail *t, struct vg_disk *d)
 {
+	const struct search *x = t->x;
 	struct vg_segment_damage bad;
 	struct vg_segment *s;
-	uint64_t next = 1;
 
-	if (x->n && vg_segment_open(d, x->name[x->n - 1], 0, &bad, &s) == VG_OK) {
-		if (vg_segment_count(s))
-			next = vg_segment_at(s, vg_segment_count(s) - 1)->head.last_seq + 1;
+	for (size_t i = x->n > 2 ? x->n - 2 : 0; i < x->n; i++) {
+		if (vg_segment_open(d, x->name[i], 0, &bad, &s) != VG_OK)
+			continue;
+		for (size_t b = 0; b < vg_segment_count(s); b++) {
+			const struct vg_block_head *h = &vg_segment_at(s, b)->head;
+
+			t->next[h->class] = h->last_seq + 1;
+			t->leaf = h->leaf + 1;
+		}
 		vg_segment_free(s);
 	}
-	return next;
 }
 
 static vg_rc
@@ -340,12 +359,14 @@ add_tail(struct search *x, struct vg_house *h, struct vg_disk *d)
 
 	if ((rc = vg_disk_folder(&vault, "intake", &intake)) != VG_OK || (rc = vg_intake_open(&intake, &o, &damage, &j)) != VG_OK)
 		goto out;
-	t.from = next_of(x, d);
-	c = (struct vg_intake_cursor){ .seq = vg_intake_first(j) > t.from ? vg_intake_first(j) : t.from };
+	look_at_last(&t, d);
+	c = (struct vg_intake_cursor){ .seq = vg_store_outside(d) };
+	if (c.seq < vg_intake_first(j))
+		c.seq = vg_intake_first(j);
 	rc = VG_E_SYS;
 	if ((t.fd = memfd_create("vigie-tail", MFD_CLOEXEC)) >= 0 && (rc = vg_intake_walk(j, &c, SIZE_MAX, on_tail, &t)) == VG_OK && (rc = end_block(&t)) == VG_OK &&
 	    t.bytes)
-		rc = add_segment(x, t.fd, -1, "intake");
+		rc = add_segment(x, t.fd, -1, -1, "intake");
 out:
 	if (rc == VG_E_FORMAT || rc == VG_E_NOTFOUND) { /* damage, or a file that went while we looked: the segments have it by now, or `verify` tells */
 		vg_log(VG_LOG_WARNING, "vault search: the intake journal cannot be read; what came in the last seconds is not searched");
@@ -409,10 +430,8 @@ static int
 compile(struct search *x, const char *selection, struct vg_buf *blob, struct vg_buf *packs, struct vg_program *program)
 {
 	struct vg_selection_error err;
-	struct vg_pack_texts texts;
 	struct vg_packs *loaded;
 	struct vg_keys *keys = vg_keys_new();
-	char why[400];
 
 	if (vg_selection_compile(vg_str_of(selection), blob, &err) != VG_OK) {
 		vg_log(VG_LOG_ERROR, "selection, character %zu: %s", err.at + 1, err.text);
@@ -420,13 +439,10 @@ compile(struct search *x, const char *selection, struct vg_buf *blob, struct vg_
 	}
 	if (keys == NULL || vg_program_load(vg_buf_str(blob), keys, program) != VG_OK)
 		return VG_EXIT_FAILED;
-	if (vg_pack_texts_read(&texts, why) != VG_OK) {
-		vg_log(VG_LOG_ERROR, "%s", why);
+	if (vg_packs_find(keys, packs, &loaded) != VG_OK)
 		return VG_EXIT_FAILED;
-	}
-	if (vg_packs_compile(texts.text, texts.n, packs, NULL, NULL) != VG_OK || vg_packs_load(vg_buf_str(packs), keys, &loaded) != VG_OK)
-		return VG_EXIT_FAILED;
-	vg_pack_texts_free(&texts);
+	vg_fields_stamp(vg_buf_str(packs), x->s.zone_s, x->stamp);
+	x->s.fields_stamp = x->stamp;
 	x->s.program = program;
 	x->s.keys = keys;
 	x->s.packs = loaded;
@@ -462,6 +478,8 @@ say_result(const struct search *x)
 
 	if (s->no_key)
 		vg_log(VG_LOG_WARNING, "%llu blocks cannot be read any more: the keys of their days were destroyed", (unsigned long long)s->no_key);
+	if (s->bad_fields)
+		vg_log(VG_LOG_WARNING, "%llu parts of the field cache are damaged: records were decoded instead (`vigie vault redecode` makes it anew)", (unsigned long long)s->bad_fields);
 	if (s->bad_blocks)
 		vg_log(VG_LOG_ERROR, "%llu blocks are damaged and were not searched (`vigie vault verify` names them)", (unsigned long long)s->bad_blocks);
 	if (x->shared->end == VG_SEARCH_PAGE && !x->jsonl)
@@ -519,6 +537,8 @@ search_tenant(struct search *x, struct vg_house *h, const struct vg_name *t)
 		close(x->segment[i].fd);
 		if (x->segment[i].index_fd >= 0)
 			close(x->segment[i].index_fd);
+		if (x->segment[i].fields_fd >= 0)
+			close(x->segment[i].fields_fd);
 	}
 	vg_keyring_free(x->keys);
 	x->keys = NULL;
@@ -570,7 +590,7 @@ vg_cmd_vault_search(const struct vg_args *a)
 	sqlite3 *db;
 	int code;
 
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* two a segment */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* three a segment */
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}

@@ -1,12 +1,14 @@
 #include "cmd/watch.h"
 
 #include <errno.h>
-#include <sodium.h>
+#include <limits.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "knowledge/knowledge.h"
 #include "net/loop.h"
 #include "state/signals.h"
 #include "vault/disk.h"
@@ -149,6 +151,54 @@ int
 vg_state_signals(struct vg_house *h, sqlite3 **out)
 {
 	return open_db(h, "trace/signals.db", true, vg_signals_open, out);
+}
+
+static void
+tell(void *ctx, const struct vg_settings_problem *p)
+{
+	(void)ctx;
+	vg_log(VG_LOG_ERROR, "%s", p->text);
+}
+
+vg_rc
+vg_settings_find(const struct vg_args *a, const char *state, char path[PATH_MAX], struct vg_settings *out)
+{
+	const char *named = vg_arg(a, "--settings");
+	char own[PATH_MAX];
+	vg_rc rc;
+
+	path = path ? path : own;
+	if (named) {
+		snprintf(path, PATH_MAX, "%s", named);
+		if ((rc = vg_settings_read(named, tell, NULL, out)) == VG_E_NOTFOUND)
+			vg_log(VG_LOG_ERROR, "--settings %s: there is no such file", named);
+		return rc;
+	}
+	snprintf(path, PATH_MAX, "%s/vigie.yaml", state);
+	if ((rc = vg_settings_read(path, tell, NULL, out)) != VG_E_NOTFOUND)
+		return rc;
+	snprintf(path, PATH_MAX, "/etc/vigie/vigie.yaml");
+	if ((rc = vg_settings_read(path, tell, NULL, out)) != VG_E_NOTFOUND)
+		return rc;
+	path[0] = 0;
+	return vg_settings_load(VG_STR(""), "defaults", NULL, tell, NULL, out);
+}
+
+vg_rc
+vg_packs_find(struct vg_keys *keys, struct vg_buf *blob, struct vg_packs **out)
+{
+	struct vg_pack_texts texts;
+	char why[400];
+	vg_rc rc = vg_pack_texts_read(&texts, why);
+
+	if (rc != VG_OK) {
+		vg_log(VG_LOG_ERROR, "%s", why);
+		return rc;
+	}
+	if ((rc = vg_packs_compile(texts.text, texts.n, blob, NULL, NULL)) == VG_OK)
+		rc = vg_packs_load(vg_buf_str(blob), keys, out);
+	vg_pack_texts_free(&texts);
+	return rc;
 }
 
 static bool

@@ -2,9 +2,12 @@
 #ifndef VG_CMD_WATCH_H
 #define VG_CMD_WATCH_H
 
+#include <limits.h>
+
 #include "base/buf.h"
 #include "cmd/cmd.h"
 #include "role/house.h"
+#include "source/pack.h"
 #include "state/catalogue.h"
 
 #define VG_STATE_OPTION \
@@ -12,9 +15,16 @@
 #define VG_FORMAT_OPTION \
 	{ "--format", VG_OPT_TEXT, "FORMAT", "text or jsonl (default: text)" }
 
+#define VG_SETTINGS_OPTION \
+	{ "--settings", VG_OPT_TEXT, "FILE", "the settings (default: vigie.yaml in the state folder, else /etc/vigie/vigie.yaml)" }
+
 const char *vg_state_path(const struct vg_args *a);
 /* Open the state folder; VG_EXIT_OK, or another exit code when it was told why not. */
 int vg_state_open(const struct vg_args *a, struct vg_house *out);
+/* Those of --settings, of the folder @state, of /etc, or the defaults.  What is wrong is told. */
+vg_rc vg_settings_find(const struct vg_args *a, const char *state, char path[PATH_MAX], struct vg_settings *out) VG_MUST;
+/* The packs of our own folder, compiled into @blob (which outlives them) and loaded; what is wrong is told. */
+vg_rc vg_packs_find(struct vg_keys *keys, struct vg_buf *blob, struct vg_packs **out) VG_MUST;
 /* --format: true for jsonl.  false: it is none of both, which was told. */
 bool vg_take_format(const struct vg_args *a, bool *jsonl);
 /* What the watch wrote last of how it is ("NAME VALUE" lines), at the end of @out, and its process.  false: no watch runs. */

@@ -20,6 +20,7 @@
 #include "vault/intake.h"
 #include "vault/keyring.h"
 #include "vault/lookback.h"
+#include "vault/store.h"
 
 #define SLICE_NS (20 * (VG_SEC / 1000)) /* of work between two looks at messages */
 #define SEND_BYTES ((size_t)256 << 10)
@@ -226,8 +227,12 @@ open_tail(struct look *l)
 
 	if (rc == VG_OK)
 		rc = vg_intake_open(&l->intake_dir, &o, &damage, &l->intake);
-	if (rc == VG_OK)
-		l->tail = (struct vg_intake_cursor){ .seq = l->next > vg_intake_first(l->intake) ? l->next : vg_intake_first(l->intake) };
+	if (rc == VG_OK) { /* all below the checkpoint's number stands in segments; above it some does, whatever l->next says */
+		uint64_t from = vg_store_outside(&l->dir);
+
+		from = from < l->next ? from : l->next;
+		l->tail = (struct vg_intake_cursor){ .seq = from > vg_intake_first(l->intake) ? from : vg_intake_first(l->intake) };
+	}
 	return rc;
 }
 
@@ -237,7 +242,7 @@ on_tail(void *ctx, uint32_t tenant, const struct vg_record *r)
 	struct look *l = ctx;
 	vg_rc rc = VG_OK;
 
-	if (tenant == l->tenant[l->at].id && r->seq >= l->next && (rc = vg_lookback_record(l->back, r)) == VG_OK)
+	if (tenant == l->tenant[l->at].id && (rc = vg_lookback_record(l->back, r)) == VG_OK && r->seq >= l->next)
 		set_next(l, r->seq + 1);
 	return rc;
 }

@@ -561,12 +561,12 @@ tell_look(struct trace *t)
 
 /* One hit of look's; VG_E_FORMAT ends its channel. */
 static vg_rc
-looked_at(struct trace *t, uint32_t tenant, uint64_t next, struct vg_cur *c)
+looked_at(struct trace *t, uint32_t tenant, struct vg_cur *c)
 {
 	struct vg_cur w;
 	vg_rc rc = vg_found_take(c, &t->found);
 
-	if (rc != VG_OK || t->found.tenant != tenant || t->found.nrule || t->found.seq >= next)
+	if (rc != VG_OK || t->found.tenant != tenant || t->found.nrule)
 		return VG_E_FORMAT;
 	vg_arena_reset(&t->arena);
 	w = vg_cur_of(t->found.wire.p, t->found.wire.n);
@@ -591,7 +591,7 @@ on_looked(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 		return VG_E_FORMAT;
 	fail(t, begin_transaction(t));
 	while (t->rc == VG_OK && rc == VG_OK && vg_cur_left(body))
-		rc = looked_at(t, tenant, next, body);
+		rc = looked_at(t, tenant, body);
 	if (rc == VG_E_FORMAT)
 		return rc;
 	fail(t, rc);

@@ -128,6 +128,7 @@ struct vg_settings {
 		int64_t notice_ns; /* between announcement and destruction */
 		uint64_t keep_free_bytes;
 		uint64_t share; /* percent of the disk that one source may fill */
+		uint64_t field_cache; /* percent of a tenant's segments */
 	} vault;
 	struct {
 		uint64_t processes; /* 0: vg_settings_processes() */

@@ -145,6 +145,9 @@ const struct vg_setting vg_setting_rows[] = {
 	VALUE("vault.share", VG_SET_PERCENT, 0, 1, 100, NULL, "25 %", AT(vault.share),
 	      "How much of the disk one source may fill; over it a flood displaces its own newest records.",
 	      "Quelle part du disque une source peut remplir ; au-delà, un flot remplace ses propres enregistrements récents."),
+	VALUE("vault.field-cache", VG_SET_PERCENT, 0, 0, 100, NULL, "2 %", AT(vault.field_cache),
+	      "How much of a tenant's records in bytes `vigie vault redecode` may keep of decoded fields, which makes searches by field faster. 0: nothing.",
+	      "Ce que `vigie vault redecode` peut garder des champs décodés, en part des octets d’un locataire ; les recherches par champ en sont plus rapides. 0 : rien."),
 
 	GROUP("detect", "Rules over events.", "Les règles sur les événements."),
 	VALUE("detect.processes", VG_SET_INTEGER, VG_SET_AUTO, 1, 256, NULL, "auto", AT(detect.processes),

@@ -16,14 +16,15 @@
 
 struct listed {
 	char name[VG_DISK_NAME_MAX];
-	uint64_t first, bytes;
+	uint64_t leaf, first, bytes; /* of its first block: which leaf, its first record's number */
 };
 struct vg_lookback {
 	struct vg_lookback_options o;
 	struct vg_lookback_stats n;
-	struct listed *list; /* owned; by first number */
+	struct listed *list; /* owned; in the order of the tree */
 	size_t nlist, cap, at; /* at: the segment at hand */
-	uint64_t next;
+	uint64_t next, resumed; /* behind the highest number gone through; that of a run before this one */
+	uint64_t done[VG_CLASSES_MAX]; /* behind the last record of each class of retention that was gone through in this run */
 	bool listing, any; /* the list is of this pass; some block was gone through in it */
 
 	struct vg_segment *segment; /* at hand; NULL: none */
@@ -72,6 +73,7 @@ on_name(void *ctx, const char *name)
 	    vg_block_head_take(vg_str_mem(head, sizeof(head)), &h) == VG_OK) {
 		snprintf(l->list[l->nlist].name, VG_DISK_NAME_MAX, "%.60s", name);
 		l->list[l->nlist].bytes = bytes;
+		l->list[l->nlist].leaf = h.leaf;
 		l->list[l->nlist++].first = h.first_seq;
 	}
 	vg_file_close(&f);
@@ -83,10 +85,10 @@ by_first(const void *a, const void *b)
 {
 	const struct listed *x = a, *y = b;
 
-	return (x->first > y->first) - (x->first < y->first);
+	return (x->leaf > y->leaf) - (x->leaf < y->leaf);
 }
 
-/* Begin at the last segment that may hold the next number. */
+/* Begin one before the last segment that may hold the next number: blocks of several classes are open at a time. */
 static vg_rc
 list_segments(struct vg_lookback *l)
 {
@@ -101,7 +103,7 @@ list_segments(struct vg_lookback *l)
 		qsort(l->list, l->nlist, sizeof(*l->list), by_first);
 	for (size_t i = 0; i < l->nlist; i++)
 		l->n.all_bytes += l->list[i].bytes;
-	while (l->at + 1 < l->nlist && l->list[l->at + 1].first <= l->next)
+	while (l->at + 2 < l->nlist && l->list[l->at + 2].first <= l->next)
 		l->n.bytes += l->list[l->at++].bytes;
 	l->listing = true;
 	return VG_OK;
@@ -185,6 +187,23 @@ ask_group(struct vg_lookback *l)
 	return rc;
 }
 
+/* The row that the block at @at is in; rows ascend.  NULL: none. */
+static const struct vg_tokens_row *
+row_of(const struct vg_tokens_group *g, uint64_t at)
+{
+	uint32_t low = 0, high = g->nblock;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (g->row[mid].at <= at)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low && at < g->row[low - 1].at + VG_BLOCK_HEAD + g->row[low - 1].stored ? &g->row[low - 1] : NULL;
+}
+
 /* Does the index say that the block at @at holds nothing that is wanted? */
 static vg_rc
 ask_index(struct vg_lookback *l, uint64_t at, bool *skip)
@@ -193,21 +212,18 @@ ask_index(struct vg_lookback *l, uint64_t at, bool *skip)
 	vg_rc rc;
 
 	*skip = false;
-	if (l->index == NULL)
-		return VG_OK;
-	while (l->group < l->index->ngroup && (l->index->group[l->group].nblock == 0 || l->index->group[l->group].row[l->index->group[l->group].nblock - 1].at < at))
-		l->group++;
-	if (l->group == l->index->ngroup)
-		return VG_OK;
-	g = &l->index->group[l->group];
-	for (uint32_t i = 0; i < g->nblock; i++) {
-		if (g->row[i].at != at)
+	for (size_t n = l->index ? l->index->ngroup : 0; n > 0; n--, l->group = (l->group + 1) % l->index->ngroup) {
+		const struct vg_tokens_row *r;
+
+		g = &l->index->group[l->group];
+		if ((r = row_of(g, at)) == NULL)
 			continue;
-		if (g->row[i].flags & (VG_TOKENS_HIDES | VG_TOKENS_AUDIT))
+		if (r->flags & (VG_TOKENS_HIDES | VG_TOKENS_AUDIT))
 			return VG_OK;
 		if (l->asked != l->group && (rc = ask_group(l)) != VG_OK)
 			return rc;
-		*skip = !vg_tokens_has(&l->may, i);
+		*skip = !vg_tokens_has(&l->may, (unsigned)(r - g->row));
+		return VG_OK;
 	}
 	return VG_OK;
 }
@@ -284,9 +300,24 @@ look_at_block(struct vg_lookback *l, size_t i)
 	vg_rc rc = read_block(l, i, &n);
 
 	for (uint32_t k = 0; rc == VG_OK && k < n; k++)
-		if (l->record[k].seq >= l->next)
-			rc = vg_lookback_record(l, &l->record[k]);
+		rc = vg_lookback_record(l, &l->record[k]);
 	return rc;
+}
+
+/* Was the block at hand gone through, in this run or in the one before?  That one knew the highest number alone; but what waits is cut all at
+ * once, so the blocks that it left lie behind, or among the last few before, the first one that reaches that number. */
+static bool
+is_done(const struct vg_lookback *l)
+{
+	size_t n = vg_segment_count(l->segment);
+	const struct vg_block_head *h = &vg_segment_at(l->segment, l->block)->head;
+
+	if (h->last_seq < l->done[h->class])
+		return true;
+	for (size_t i = l->block; i < n && i <= l->block + VG_CLASSES_MAX; i++)
+		if (vg_segment_at(l->segment, i)->head.last_seq >= l->resumed)
+			return false;
+	return l->block + VG_CLASSES_MAX < n || (l->at + 1 < l->nlist && l->list[l->at + 1].first > l->resumed);
 }
 
 /* The next blocks of the segment at hand; @read: one was read.  VG_E_STOP: it has no more. */
@@ -301,14 +332,16 @@ go_on(struct vg_lookback *l, bool *read)
 
 		if (l->block >= vg_segment_count(l->segment))
 			return VG_E_STOP;
-		if (b->head.last_seq >= l->next) {
+		if (!is_done(l)) {
 			if ((rc = ask_index(l, b->at, &skip)) != VG_OK || (!skip && (rc = look_at_block(l, l->block)) != VG_OK))
 				return rc;
 			*read = !skip;
 			l->any = true;
 			l->n.blocks++;
 			l->n.by_index += skip;
-			l->next = b->head.last_seq + 1;
+			l->done[b->head.class] = b->head.last_seq + 1;
+			if (b->head.last_seq >= l->next)
+				l->next = b->head.last_seq + 1;
 		}
 		l->n.bytes += VG_BLOCK_HEAD + b->head.stored;
 		l->block++;
@@ -345,7 +378,7 @@ vg_lookback_new(const struct vg_lookback_options *o, struct vg_lookback **out)
 	if (l == NULL)
 		return VG_E_NOMEM;
 	l->o = *o;
-	l->next = o->next;
+	l->next = l->resumed = o->next;
 	l->index_fd = -1;
 	vg_decoder_init(&l->decoder, o->packs, o->keys, 0);
 	*out = l;

@@ -204,10 +204,19 @@ of_value(struct builder *b, const struct vg_value *v, bool keyword)
 }
 
 static struct vg_need *
+of_values(struct builder *b, const struct vg_item *it, bool keyword)
+{
+	struct vg_need *n = branch(b, it->flags & VG_ITEM_ALL ? VG_NEED_AND : VG_NEED_OR, it->nvalue);
+
+	for (uint32_t i = 0; n && i < it->nvalue; i++)
+		add(b, n, of_value(b, &b->p->value[it->value + i], keyword));
+	return n;
+}
+
+static struct vg_need *
 of_item(struct builder *b, const struct vg_item *it)
 {
 	bool keyword = it->kind == VG_ITEM_KEYWORDS;
-	struct vg_need *n;
 
 	if (it->kind != VG_ITEM_VALUES && !keyword)
 		return leaf(b, VG_NEED_UNKNOWN, VG_NIL);
@@ -217,10 +226,7 @@ of_item(struct builder *b, const struct vg_item *it)
 		if (vg_str_eq(name, VG_STR("facility")) || vg_str_eq(name, VG_STR("severity")) || (b->packs && !vg_packs_copies(b->packs, it->key)))
 			return leaf(b, VG_NEED_UNKNOWN, VG_NIL);
 	}
-	n = branch(b, it->flags & VG_ITEM_ALL ? VG_NEED_AND : VG_NEED_OR, it->nvalue);
-	for (uint32_t i = 0; n && i < it->nvalue; i++)
-		add(b, n, of_value(b, &b->p->value[it->value + i], keyword));
-	return n;
+	return of_values(b, it, keyword);
 }
 
 static struct vg_need *
@@ -256,6 +262,16 @@ vg_need_of(const struct vg_program *p, uint32_t rule, const struct vg_packs *pac
 	struct builder b = { .p = p, .packs = packs, .a = a };
 
 	*out = of_node(&b, p->rule[rule].root, 0);
+	return b.failed || *out == NULL ? VG_E_NOMEM : VG_OK;
+}
+
+vg_rc
+vg_need_of_item(const struct vg_program *p, uint32_t item, struct vg_arena *a, struct vg_need **out)
+{
+	struct builder b = { .p = p, .a = a };
+	const struct vg_item *it = &p->item[item];
+
+	*out = it->kind == VG_ITEM_VALUES ? of_values(&b, it, false) : leaf(&b, VG_NEED_UNKNOWN, VG_NIL);
 	return b.failed || *out == NULL ? VG_E_NOMEM : VG_OK;
 }
 

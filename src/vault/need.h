@@ -24,6 +24,8 @@ struct vg_need {
 };
 /* Lives in @a.  @packs: those that events are decoded with; may be NULL.  VG_E_NOMEM. */
 vg_rc vg_need_of(const struct vg_program *p, uint32_t rule, const struct vg_packs *packs, struct vg_arena *a, struct vg_need **out) VG_MUST;
+/* The same of one of the program's items, of a field whose value stands in the raw bytes as it is, whatever packs say. */
+vg_rc vg_need_of_item(const struct vg_program *p, uint32_t item, struct vg_arena *a, struct vg_need **out) VG_MUST;
 /* Does @raw, in lower case, hold what is needed?  Expressions are not tried. */
 bool vg_need_holds(const struct vg_need *n, vg_str raw);
 /* The cheapest patterns of which any record that matches has at least one: PIECE or RE each, at most @max; with @exact expressions rather

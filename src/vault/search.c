@@ -9,6 +9,7 @@
 #include "source/decode.h"
 #include "vault/disk.h"
 #include "vault/need.h"
+#include "vault/sieve.h"
 #include "vault/words.h"
 
 #define COVER_MAX 64
@@ -34,6 +35,12 @@ struct scanner {
 	size_t piece;             /* bytes of the one literal, when finding it is all that the rule asks for */
 };
 
+/* Which blocks of a group of the index can meet a need. */
+struct asked {
+	uint32_t group; /* UNINDEXED: not asked yet */
+	struct vg_tokens_set may;
+};
+
 struct run {
 	const struct vg_search *s;
 	struct vg_search_result *out;
@@ -50,6 +57,8 @@ struct run {
 	bool of_keywords, raw_decides, has_pieces;
 	struct vg_regexes *re;
 	struct vg_decoder decoder;
+	struct vg_sieve *sieve;    /* NULL: field caches are of no use */
+	struct asked *asked_field; /* owned; one an item of the sieve */
 
 	/* of the segment at hand */
 	size_t segment;
@@ -57,8 +66,7 @@ struct run {
 	struct vg_buf rows;            /* struct row */
 	uint64_t first_leaf;           /* of its first block: which leaf of the tree */
 	struct vg_buf inner;           /* the same, of the blocks of a row */
-	uint32_t group_asked;          /* whose blocks are in may */
-	struct vg_tokens_set may;
+	struct asked asked;            /* of need */
 
 	/* of the block at hand */
 	const struct row *row;
@@ -73,6 +81,7 @@ struct run {
 	const struct vg_record *r;
 	uint32_t at;
 	bool matched, special; /* special: its raw bytes do not tell all */
+	bool lowered;          /* they are in lower, in lower case */
 
 	uint64_t (*given)[2]; /* hashes of identities; owned, open addressing */
 	size_t ngiven, given_cap;
@@ -295,14 +304,32 @@ by_raw(struct run *x)
 	return x->raw_decides && !x->special && vg_text_escape(bare.raw, 0) == VG_NPOS ? MATCHES_NOT : UNDECIDED;
 }
 
+/* Do the record's bytes hold what is needed? */
+static bool
+raw_holds(void *ctx, uint32_t item, const struct vg_need *n)
+{
+	struct run *x = ctx;
+
+	(void)item;
+	if (!x->lowered) {
+		vg_buf_clear(&x->lower);
+		if (!vg_buf_reserve(&x->lower, x->r->raw.n + 1))
+			return true;
+		vg_lower(x->r->raw, x->lower.p);
+		x->lowered = true;
+	}
+	return vg_need_holds(n, vg_str_mem(x->lower.p, x->r->raw.n));
+}
+
 static bool
 may_match(struct run *x)
 {
-	vg_buf_clear(&x->lower);
-	if (!x->has_pieces || x->special || x->s->exhaustive || !vg_buf_reserve(&x->lower, x->r->raw.n + 1))
+	struct vg_sieve_text text = { raw_holds, x, x->r->raw };
+
+	x->lowered = false;
+	if (x->special || x->s->exhaustive)
 		return true;
-	vg_lower(x->r->raw, x->lower.p);
-	return vg_need_holds(x->need, vg_str_mem(x->lower.p, x->r->raw.n));
+	return (!x->has_pieces || raw_holds(x, 0, x->need)) && (x->sieve == NULL || vg_sieve_record(x->sieve, x->at, &text));
 }
 
 static vg_rc
@@ -485,9 +512,9 @@ choose_scanner(struct run *x)
 		x->scanned_by = 1;
 }
 
-/* The candidates among the block's records. */
+/* The candidates among the block's records, by their bytes. */
 static vg_rc
-find_candidates(struct run *x, struct vg_block_reader *b)
+find_by_bytes(struct run *x, struct vg_block_reader *b)
 {
 	const struct scanner *c = &x->scan[x->scanned_by];
 	vg_str raw = b->raw;
@@ -516,6 +543,17 @@ find_candidates(struct run *x, struct vg_block_reader *b)
 			mark_escapes(x, raw);
 	}
 	return mark_special(x, raw, flags);
+}
+
+/* Those that can match by their fields too. */
+static vg_rc
+find_candidates(struct run *x, struct vg_block_reader *b)
+{
+	vg_rc rc = find_by_bytes(x, b);
+
+	if (rc == VG_OK && x->sieve && vg_sieve_unmark(x->sieve, x->mark, x->count) == 0)
+		x->count = 0;
+	return rc;
 }
 
 static vg_rc
@@ -653,9 +691,13 @@ open_segment(struct run *x)
 	vg_rc rc;
 
 	vg_buf_clear(&x->rows);
-	x->group_asked = UNINDEXED;
+	x->asked.group = UNINDEXED;
+	for (uint32_t i = 0; x->sieve && i < vg_sieve_items(x->sieve); i++)
+		x->asked_field[i].group = UNINDEXED;
 	vg_tokens_close(x->index);
 	x->index = NULL;
+	if (x->sieve && (rc = vg_sieve_segment(x->sieve, g->fields_fd)) != VG_OK)
+		return rc;
 	if (g->index_fd >= 0 && !x->s->exhaustive && (rc = vg_tokens_open(g->index_fd, x->s->key, x->s->key_ctx, &x->index)) != VG_OK)
 		return rc;
 	x->out->stats.bad_indexes += x->index && x->index->damaged;
@@ -684,9 +726,9 @@ need_blocks(struct run *x, size_t group, const struct vg_need *n, struct vg_toke
 	return rc;
 }
 
-/* Can the block at hand be skipped by what the index says? */
+/* Can the block at hand be skipped, because it does not have what @n needs, by what the index says? */
 static vg_rc
-ask_index(struct run *x, bool *skip)
+ask_index(struct run *x, const struct vg_need *n, struct asked *a, bool *skip)
 {
 	const struct row *r = x->row;
 	vg_rc rc = VG_OK;
@@ -694,20 +736,39 @@ ask_index(struct run *x, bool *skip)
 	*skip = false;
 	if (r->group == UNINDEXED)
 		return VG_OK;
-	if (x->group_asked != r->group) {
+	if (a->group != r->group) {
 		uint64_t before = x->index->read_bytes;
 
-		rc = need_blocks(x, r->group, x->need, &x->may);
+		rc = need_blocks(x, r->group, n, &a->may);
 		x->out->stats.index_bytes += x->index->read_bytes - before;
 		if (rc == VG_E_FORMAT) { /* it is damaged: all of its blocks are read */
 			x->out->stats.bad_indexes++;
-			memset(&x->may, 0xff, sizeof(x->may));
+			memset(&a->may, 0xff, sizeof(a->may));
 			rc = VG_OK;
 		}
-		x->group_asked = r->group;
+		a->group = r->group;
 	}
-	*skip = !vg_tokens_has(&x->may, r->block) && !(r->r.flags & VG_TOKENS_HIDES);
+	*skip = !vg_tokens_has(&a->may, r->block) && !(r->r.flags & VG_TOKENS_HIDES);
 	return rc;
+}
+
+static bool
+block_holds(void *ctx, uint32_t item, const struct vg_need *n)
+{
+	struct run *x = ctx;
+	bool skip;
+
+	return ask_index(x, n, &x->asked_field[item], &skip) != VG_OK || !skip;
+}
+
+/* Can it be skipped by what is kept of its records' fields? */
+static vg_rc
+ask_fields(struct run *x, bool *skip)
+{
+	const struct vg_tokens_row *r = &x->row->r;
+	struct vg_sieve_text text = { block_holds, x, VG_NIL };
+
+	return vg_sieve_block(x->sieve, r->at, r->stored, r->first_seq, r->last_seq, &text, skip);
 }
 
 static bool
@@ -744,8 +805,13 @@ check_limits(struct run *x)
 static vg_rc
 search_one(struct run *x)
 {
-	vg_rc rc = search_block(x);
+	bool skip = false;
+	vg_rc rc = x->sieve ? ask_fields(x, &skip) : VG_OK;
 
+	x->out->stats.by_fields += skip;
+	if (rc != VG_OK || skip)
+		return rc;
+	rc = search_block(x);
 	if (x->s->progress)
 		x->s->progress(x->s->ctx, &x->out->stats, x->segment);
 	return rc;
@@ -816,7 +882,7 @@ search_segment(struct run *x)
 			st->by_time += blocks;
 			continue;
 		}
-		if ((rc = ask_index(x, &skip)) == VG_OK && !skip)
+		if ((rc = ask_index(x, x->need, &x->asked, &skip)) == VG_OK && !skip)
 			rc = search_row(x);
 		st->by_index += skip ? blocks : 0;
 		if (rc == VG_OK && !x->ended)
@@ -881,6 +947,8 @@ fini(struct run *x)
 		vg_needle_free(x->scan[i].needle);
 	vg_needle_free(x->audit);
 	vg_tokens_close(x->index);
+	vg_sieve_free(x->sieve);
+	free(x->asked_field);
 	vg_block_opener_fini(&x->opener);
 	vg_buf_fini(&x->rows);
 	vg_buf_fini(&x->inner);
@@ -919,10 +987,16 @@ vg_search_run(const struct vg_search *s, struct vg_search_result *out)
 		x->has_pieces = has_pieces(x->need);
 		rc = make_scanners(x);
 	}
+	if (rc == VG_OK && s->fields_stamp && !s->exhaustive)
+		rc = vg_sieve_new(s->program, s->rule, x->re, s->fields_stamp, s->key, s->key_ctx, &x->sieve);
+	if (rc == VG_OK && x->sieve && (x->asked_field = calloc(vg_sieve_items(x->sieve), sizeof(*x->asked_field))) == NULL)
+		rc = VG_E_NOMEM;
 	for (size_t i = 0; i < s->nsegment && rc == VG_OK && !x->ended; i++) {
 		x->segment = s->newest_first ? s->nsegment - 1 - i : i;
 		rc = search_segment(x);
 	}
+	if (x->sieve)
+		vg_sieve_stats(x->sieve, &out->stats.bad_fields, &out->stats.old_fields, &out->stats.fields_bytes);
 	if (x->done_any) {
 		out->has_cursor = true;
 		out->cursor = x->done;

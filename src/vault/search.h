@@ -18,6 +18,7 @@
 struct vg_search_segment {
 	int fd;
 	int index_fd; /* of its index; -1: there is none */
+	int fields_fd; /* of its field cache; below 1: there is none */
 };
 struct vg_search_match {
 	const struct vg_record *record;
@@ -30,10 +31,11 @@ struct vg_search_match {
 };
 struct vg_search_stats {
 	uint64_t segments, blocks;                   /* gone through */
-	uint64_t by_time, by_index, by_scan;         /* blocks without a record to decode, told by that */
+	uint64_t by_time, by_index, by_fields, by_scan; /* blocks without a record to decode, told by that */
 	uint64_t candidates, decoded, matches, repeated;
 	uint64_t raw_bytes, read_bytes, index_bytes; /* scanned; read from segments, from indexes */
 	uint64_t bad_blocks, bad_indexes, no_key, unindexed; /* damaged; blocks under a key that is gone, without an index */
+	uint64_t bad_fields, old_fields, fields_bytes; /* parts of field caches that are damaged, groups that other packs made; read from them */
 	uint64_t tail_bytes;                         /* at ends of segments, of no whole block: one that is being written, or damage */
 	bool given_full;                             /* over VG_SEARCH_GIVEN_MAX */
 };
@@ -43,6 +45,7 @@ struct vg_search {
 	const struct vg_program *program;
 	uint32_t rule;                 /* a base rule; its log source is not asked */
 	const struct vg_packs *packs;  /* may be NULL */
+	const uint8_t *fields_stamp;   /* of these packs (vg_fields_stamp()); NULL: field caches are not used */
 	const struct vg_keys *keys;    /* of program and packs */
 	int zone_s;                    /* of times without a zone */
 	const struct vg_search_segment *segment; /* of one tenant, ascending */

@@ -525,6 +525,20 @@ vg_store_last(const struct vg_store *s)
 	return &s->checkpoint;
 }
 
+uint64_t
+vg_store_outside(struct vg_disk *d)
+{
+	struct vg_buf note = { 0 };
+	struct vg_checkpoint c;
+	vg_str text;
+	uint64_t seq = 1;
+
+	if (vg_disk_slurp(d, VG_CHECKPOINT_FILE, VG_NOTE_BYTES_MAX, &note) == VG_OK && vg_note_text(vg_buf_str(&note), &text) == VG_OK && vg_checkpoint_parse(text, &c) == VG_OK)
+		seq = c.seq;
+	vg_buf_fini(&note);
+	return seq;
+}
+
 /* ---- erasing ---- */
 
 typedef vg_rc under_fn(void *ctx, struct vg_file *f, const struct vg_segment_block *b);

@@ -72,6 +72,9 @@ vg_rc vg_store_under(struct vg_store *s, uint32_t number, struct vg_destroyed *o
  * again, when something ended it.  @last_of: called with each segment of which no block can be read any more; NULL. */
 vg_rc vg_store_erase(struct vg_store *s, uint32_t number, void (*last_of)(void *ctx, const char *segment), void *ctx) VG_MUST;
 
+/* What the last checkpoint in @d, a tenant's folder, says: below that number every record of the tenant stands in segments.  1: nobody says. */
+uint64_t vg_store_outside(struct vg_disk *d);
+
 /* How hard blocks are compressed: zstd's level; 0 is the writer's own choice. */
 void vg_store_set_level(struct vg_store *s, int level);
 /* Called behind each block that is on disk: what indexes it.  @key: NULL when it is not encrypted. */

@@ -9,13 +9,17 @@
 /* ---- parts: encrypted and authenticated, or with a digest ---- */
 
 void
+vg_part_secret(const char *what, const uint8_t *key, uint8_t out[VG_BLOCK_KEY])
+{
+	memset(out, 0, VG_BLOCK_KEY);
+	if (key) /* a key of its own: no nonce of a part can meet one of a block */
+		(void)crypto_generichash(out, VG_BLOCK_KEY, (const unsigned char *)what, strlen(what), key, VG_BLOCK_KEY);
+}
+
+void
 vg_tokens_secret(const uint8_t *key, uint8_t out[VG_BLOCK_KEY])
 {
-	static const char what[] = "vigie index";
-
-	memset(out, 0, VG_BLOCK_KEY);
-	if (key) /* a key of its own: no nonce of the index can meet one of a block */
-		(void)crypto_generichash(out, VG_BLOCK_KEY, (const unsigned char *)what, sizeof(what) - 1, key, VG_BLOCK_KEY);
+	vg_part_secret("vigie index", key, out);
 }
 
 static void
@@ -63,9 +67,8 @@ vg_part_seal(const uint8_t *preamble, const uint8_t *secret, uint32_t number, vg
 	return VG_OK;
 }
 
-/* In place; @s becomes what was sealed. */
-static bool
-part_open(const uint8_t *preamble, const uint8_t *secret, uint32_t number, char *p, vg_str *s)
+bool
+vg_part_open(const uint8_t *preamble, const uint8_t *secret, uint32_t number, char *p, vg_str *s)
 {
 	uint8_t nonce[24], d[VG_TOKENS_SEALED];
 	unsigned long long n = 0;
@@ -101,7 +104,7 @@ read_part(struct vg_tokens *t, const struct vg_tokens_group *g, uint32_t number,
 		return rc == VG_E_TRUNC ? VG_E_FORMAT : rc;
 	t->read_bytes += n;
 	*out = vg_str_mem(t->part.p, n);
-	return part_open(g->preamble, g->secret, number, t->part.p, out) ? VG_OK : VG_E_FORMAT;
+	return vg_part_open(g->preamble, g->secret, number, t->part.p, out) ? VG_OK : VG_E_FORMAT;
 }
 
 /* ---- the heads of groups ---- */
@@ -220,7 +223,7 @@ take_group(struct vg_tokens *t, uint64_t at, uint64_t size, vg_block_key_fn *key
 }
 
 vg_rc
-vg_tokens_check(int fd, uint64_t *bad)
+vg_groups_check(int fd, const char *magic, uint64_t *bad)
 {
 	struct vg_file f = { .fd = fd };
 	struct vg_buf b = { 0 };
@@ -248,13 +251,19 @@ vg_tokens_check(int fd, uint64_t *bad)
 			break;
 		memset(b.p + VG_PREAMBLE_SIZE, 0, VG_PREAMBLE_NONCE - VG_PREAMBLE_SIZE);
 		vg_hash_of(vg_str_mem(b.p, n), &h);
-		if (memcmp(preamble, VG_TOKENS_MAGIC, 8) != 0 || memcmp(h.b, preamble + VG_PREAMBLE_SUM, VG_PREAMBLE_NONCE - VG_PREAMBLE_SUM) != 0)
+		if (memcmp(preamble, magic, 8) != 0 || memcmp(h.b, preamble + VG_PREAMBLE_SUM, VG_PREAMBLE_NONCE - VG_PREAMBLE_SUM) != 0)
 			rc = VG_E_FORMAT;
 		else
 			*bad += n;
 	}
 	vg_buf_fini(&b);
 	return rc;
+}
+
+vg_rc
+vg_tokens_check(int fd, uint64_t *bad)
+{
+	return vg_groups_check(fd, VG_TOKENS_MAGIC, bad);
 }
 
 vg_rc

@@ -24,9 +24,17 @@ enum { VG_GROUP_DICTIONARY = 1, VG_GROUP_JOINTS = 2 };
 /* Numbers of the parts. */
 enum { VG_PART_HEAD, VG_PART_WORDS, VG_PART_PAGE };
 
+/* The key of parts, from that of the blocks; @what: whose parts. */
+void vg_part_secret(const char *what, const uint8_t *key, uint8_t out[VG_BLOCK_KEY]);
 void vg_tokens_secret(const uint8_t *key, uint8_t out[VG_BLOCK_KEY]);
 /* Append @part, sealed. */
 vg_rc vg_part_seal(const uint8_t *preamble, const uint8_t *secret, uint32_t number, vg_str part, struct vg_buf *out) VG_MUST;
+/* In place, @p being the bytes of @s; @s becomes what was sealed.  false: it is not that. */
+bool vg_part_open(const uint8_t *preamble, const uint8_t *secret, uint32_t number, char *p, vg_str *s);
+/* vg_tokens_check() of groups with another magic. */
+vg_rc vg_groups_check(int fd, const char *magic, uint64_t *bad) VG_MUST;
+/* Write the size and the sum of a group into its preamble: what tells a flipped bit without the key. */
+void vg_group_sum(char *group, uint32_t size);
 vg_rc vg_words_unpack(vg_str stored, size_t bytes, struct vg_buf *out) VG_MUST;
 
 /* A word's hash is 32 bits; scaled to 0..hashes-1 it is what pages are sorted by. */

@@ -623,9 +623,8 @@ put_head(struct group *g, const struct pages *p, const struct vg_buf *ends, uint
 	return rc;
 }
 
-/* What tells a flipped bit without the key. */
-static void
-put_sum(char *group, uint32_t size)
+void
+vg_group_sum(char *group, uint32_t size)
 {
 	struct vg_hash h;
 
@@ -661,7 +660,7 @@ vg_tokens_finish(struct vg_tokens_builder *b, const uint8_t *key, struct vg_buf 
 	if (rc == VG_OK && (rc = put_head(&g, &p, &ends, words_bytes, words_stored, out)) == VG_OK) {
 		vg_buf_put(out, vg_buf_str(&body));
 		if ((rc = out->rc) == VG_OK)
-			put_sum(out->p + begin, (uint32_t)(out->n - begin));
+			vg_group_sum(out->p + begin, (uint32_t)(out->n - begin));
 	}
 	sodium_memzero(g.secret, sizeof(g.secret));
 	free(pair);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vault/fields.h"
 #include "vault/store.h"
 #include "vault/tokens.h"
 
@@ -189,27 +190,39 @@ is_like(const char *name, const char *pattern)
 	return *name == 0;
 }
 
-/* An index is a cache, and yet no byte of it may change unseen: it says where a search does not look. */
+/* What stands beside a segment is a cache, and yet no byte of it may change unseen: it says where a search does not look. */
 static void
-check_index(struct vg_verify *v, const struct vg_verify_file *f)
+check_beside(struct vg_verify *v, const struct vg_verify_file *f, const char *what, bool live, vg_rc (*check)(int fd, uint64_t *bad))
 {
 	char segment[VG_VERIFY_NAME_MAX];
 	struct vg_file file;
 	uint64_t bad = 0;
 	vg_rc rc;
 
-	snprintf(segment, sizeof(segment), "%.*s" VG_SEGMENT_SUFFIX, (int)(strlen(f->name) - strlen(VG_TOKENS_SUFFIX)), f->name);
+	snprintf(segment, sizeof(segment), "%.*s" VG_SEGMENT_SUFFIX, (int)(strlen(f->name) - strlen(strrchr(f->name, '.'))), f->name);
 	if (vg_verify_find(v, segment) == NULL) {
-		vg_verify_tell(v, &(struct vg_finding){ .grade = VG_GRADE_WARNING, .file = f->name, .advice = "an index is no evidence: remove it" },
-			       "is the index of a segment that is not here");
+		vg_verify_tell(v, &(struct vg_finding){ .grade = VG_GRADE_WARNING, .file = f->name, .advice = "it is no evidence: remove it" },
+			       "is the %s of a segment that is not here", what);
 		return;
 	}
-	if (v->o->live || vg_file_open(&v->d, f->name, &file) != VG_OK)
+	if ((live && v->o->live) || vg_file_open(&v->d, f->name, &file) != VG_OK)
 		return; /* it is being written; or it went */
-	rc = vg_tokens_check(file.fd, &bad);
+	rc = check(file.fd, &bad);
 	vg_file_close(&file);
 	if (rc == VG_E_FORMAT || rc == VG_E_TRUNC)
-		(void)vg_verify_damage(v, f->name, bad, 0, "the index is not what was written from here on; it is no evidence: remove it, and it is made again");
+		(void)vg_verify_damage(v, f->name, bad, 0, "the %s is not what was written from here on; it is no evidence: remove it, and it is made again", what);
+}
+
+static void
+check_index(struct vg_verify *v, const struct vg_verify_file *f)
+{
+	check_beside(v, f, "index", true, vg_tokens_check);
+}
+
+static void
+check_fields(struct vg_verify *v, const struct vg_verify_file *f)
+{
+	check_beside(v, f, "field cache", false, vg_fields_check); /* it is written beside, and takes its name when it is whole */
 }
 
 static void
@@ -236,6 +249,7 @@ static const struct {
 	{ "stamps/+" VG_STAMP_SUFFIX, vg_verify_stamp },
 	{ "seen/####-##-##.notes", vg_verify_seen },
 	{ "####-##-##.####" VG_TOKENS_SUFFIX, check_index },
+	{ "####-##-##.####" VG_FIELDS_SUFFIX, check_fields },
 };
 static const char *const unfinished[] = { ".tmp", ".part", ".new" };
 
