@@ -203,8 +203,6 @@ ask_index(struct vg_lookback *l, uint64_t at, bool *skip)
 	for (uint32_t i = 0; i < g->nblock; i++) {
 		if (g->row[i].at != at)
 			continue;
-		if (g->row[i].flags & (VG_TOKENS_HIDES | VG_TOKENS_AUDIT))
-			return VG_OK;
 		if (l->asked != l->group && (rc = ask_group(l)) != VG_OK)
 			return rc;
 		*skip = !vg_tokens_has(&l->may, i);
