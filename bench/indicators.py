@@ -108,6 +108,7 @@ def main():
         with_, more = load(w)
         w.stop()
         w.start()
+        time.sleep(10)  # it has read all again, and given the memory back
         again = {role: pss(p) / 1024 for role, p in w.pids().items()}
         w.stop()
     print('%d entries: in use %.1f s behind the file; %d older records looked through in %.1f s (%.0f records/s)' % (entries, taken, records, back, records / back))

@@ -67,6 +67,7 @@ add_file(struct vg_indicator_build *b, const struct reading *r, size_t at)
 	struct vg_buf text = { 0 }, entries = { 0 }, texts = { 0 };
 	struct vg_learned l = { .nproblem = 0 };
 	const char *path = r->list->text[at];
+	uint64_t not_used;
 	vg_rc rc = slurp(r->fd[at], &text);
 
 	if (rc == VG_OK)
@@ -78,9 +79,10 @@ add_file(struct vg_indicator_build *b, const struct reading *r, size_t at)
 		vg_log(VG_LOG_ERROR, "hunt: --indicators %s: %s", path, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
 		rc = VG_E_REFUSED;
 	}
-	if (rc == VG_OK && l.n.bad + l.n.unknown && !r->quiet)
+	not_used = l.n.bad + l.n.unknown;
+	if (rc == VG_OK && not_used && !r->quiet)
 		vg_log(VG_LOG_WARNING, "hunt: --indicators %s: %llu used, %llu not (`vigie indicator add` shows which)", path, (unsigned long long)l.n.taken,
-		       (unsigned long long)(l.n.bad + l.n.unknown));
+		       (unsigned long long)not_used);
 	if (rc == VG_OK)
 		rc = add_entries(b, name_of(path), vg_buf_str(&entries));
 	vg_buf_fini(&text);

@@ -529,13 +529,13 @@ tick(struct vg_role_env *e)
 	struct look *l = e->ctx;
 	const struct vg_lookback_stats none = { 0 }, *n = l->back ? vg_lookback_stats(l->back) : &none;
 	double part = n->all_bytes ? (double)n->bytes / (double)n->all_bytes : 0, done = l->ntenant ? ((double)l->at + part) / (double)l->ntenant : 1;
+	uint64_t blocks = l->before.blocks + n->blocks, by_index = l->before.by_index + n->by_index, records = l->before.records + n->records;
+	uint64_t bad = l->before.bad_blocks + n->bad_blocks + n->bad_segments, keyless = l->before.no_key + n->no_key;
 	struct vg_buf b = { 0 };
 
 	vg_buf_printf(&b, "done_percent %.0f\nblocks %llu\nblocks_by_index %llu\nrecords %llu\nhits %llu\nlimited %llu\nunreadable_blocks %llu\nkeyless_blocks %llu\nskipped %llu\n",
-		      100 * (done > 1 ? 1 : done), (unsigned long long)(l->before.blocks + n->blocks), (unsigned long long)(l->before.by_index + n->by_index),
-		      (unsigned long long)(l->before.records + n->records), (unsigned long long)l->hits, (unsigned long long)l->limited,
-		      (unsigned long long)(l->before.bad_blocks + n->bad_blocks + n->bad_segments), (unsigned long long)(l->before.no_key + n->no_key),
-		      (unsigned long long)l->skipped);
+		      100 * (done > 1 ? 1 : done), (unsigned long long)blocks, (unsigned long long)by_index, (unsigned long long)records, (unsigned long long)l->hits,
+		      (unsigned long long)l->limited, (unsigned long long)bad, (unsigned long long)keyless, (unsigned long long)l->skipped);
 	if (b.rc == VG_OK)
 		vg_role_stats(e, &b);
 	vg_buf_fini(&b);
