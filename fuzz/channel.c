@@ -2,6 +2,7 @@
  * same however the stream is cut, and of which none stays open; g, the parent's messages, one behind the other; p, what a worker of proc/pool.h answers. */
 #include <assert.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -254,11 +255,13 @@ parent(vg_str s)
 
 /* ---- workers ---- */
 
-/* The worker is nobody. */
+/* The worker is nobody: no process has this number. */
+#define NOBODY INT_MAX
+
 int
 kill(pid_t pid, int sig)
 {
-	assert(pid == 0 && sig == SIGKILL);
+	assert(pid == NOBODY && sig == SIGKILL);
 	return 0;
 }
 
@@ -303,7 +306,7 @@ worker(vg_str s)
 	send_some(sv[1], s, null);
 	close(null);
 	close(sv[1]);
-	for (struct worker w = { .sock = sv[0], .token = 7 }; h.died == 0;)
+	for (struct worker w = { .pid = NOBODY, .sock = sv[0], .token = 7 }; h.died == 0;)
 		hear(&ops, &w, 0, &reply);
 	assert(h.bytes + 4 * (size_t)h.done <= s.n && fuzz_count_fds() == before);
 	vg_buf_fini(&reply);

@@ -111,6 +111,43 @@ folder_of(const char *name)
 	return openat(fuzz_folder(), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* Of a day without a record. */
+static void
+destroy_a_key(struct vg_disk *d)
+{
+	struct vg_disk k = { .dir = openat(d->dir, "keys", O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+	char bad[VG_DISK_NAME_MAX];
+	const struct vg_note_secret *by[1] = { &log_key };
+	const struct vg_day_key *day;
+	struct vg_buf note = { 0 };
+	struct vg_keyring *ring;
+
+	if (vg_note_sign(VG_STR("a certificate\n"), by, 1, &note) != VG_OK || vg_keyring_open(&k, tenant, bad, &ring) != VG_OK ||
+	    vg_keyring_of_day(ring, 9, &day) != VG_OK || vg_keyring_destroy(ring, 9, vg_buf_str(&note)) != VG_OK)
+		abort();
+	vg_buf_fini(&note);
+	vg_keyring_free(ring);
+	vg_disk_close(&k);
+}
+
+/* A stamp that is none, and checkpoints seen: only a witness's folder has them here. */
+static void
+for_a_witness(struct vg_disk *d)
+{
+	struct vg_buf note = { 0 }, b = { 0 };
+
+	if (mkdirat(d->dir, "stamps", 0700) < 0 || mkdirat(d->dir, "seen", 0700) < 0 || vg_disk_slurp(d, VG_CHECKPOINT_FILE, 1 << 16, &note) != VG_OK)
+		abort();
+	vg_stamp_put(vg_buf_str(&note), VG_STR("0\x03\x02\x01\x01"), &b);
+	fuzz_file(d->dir, "stamps/6.tsr", vg_buf_str(&b));
+	vg_buf_clear(&b);
+	vg_buf_printf(&b, "NOTE %zu\n", note.n);
+	vg_buf_put(&b, vg_buf_str(&note));
+	fuzz_file(d->dir, "seen/2026-04-05.notes", vg_buf_str(&b));
+	vg_buf_fini(&b);
+	vg_buf_fini(&note);
+}
+
 static void
 fill(void)
 {
@@ -146,6 +183,8 @@ fill(void)
 	if (vg_tenant_key_seal(tenant, log_key.key.public, &sealed) != VG_OK)
 		abort();
 	fuzz_file(d.dir, "keys/" VG_KEY_SEALED, vg_buf_str(&sealed));
+	destroy_a_key(&d);
+	for_a_witness(&d);
 	vg_buf_fini(&key);
 	vg_buf_fini(&sealed);
 	vg_disk_close(&d);
@@ -493,7 +532,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	for (size_t i = 0; i < all->n; i++) {
 		vg_buf_clear(&all->file[i].now);
 		vg_buf_put(&all->file[i].now, vg_buf_str(&all->file[i].sound));
-		all->file[i].there = true;
+		all->file[i].there = (what & 3) == 1 || (strncmp(all->file[i].name, "stamps/", 7) != 0 && strncmp(all->file[i].name, "seen/", 5) != 0);
 	}
 	for (int i = 0; i < CHANGES_MAX && vg_cur_left(&c); i++)
 		change(all, &c, &one_byte);

@@ -48,7 +48,7 @@ fuzz_knowledge(void)
 	static int fd = -1;
 	char path[128];
 	const char *const rules[] = { path };
-	struct vg_knowledge_options o = { .rules = rules, .nrules = 1, .no_default_rules = true, .no_cache = true, .portable = true };
+	struct vg_knowledge_options o = { .rules = rules, .nrules = 1, .no_default_rules = true, .no_cache = true };
 	struct vg_knowledge_summary s;
 	char why[400];
 

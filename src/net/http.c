@@ -384,6 +384,7 @@ vg_http_free(struct vg_http *h)
 	if (h == NULL)
 		return;
 	vg_watch_free(h->watch);
+	h->ending = true; /* also what stands behind a request that is answered now */
 	if (h->d) {
 		vg_http_lost(h);
 		for (struct conn *c = h->conns; c; c = c->next)

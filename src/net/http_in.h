@@ -76,6 +76,7 @@ struct vg_http {
 	struct request *wait_head, *wait_tail; /* in order of need */
 	uint64_t kept;
 	uint32_t lost;            /* how often */
+	bool ending;              /* no request waits any more */
 	struct vg_http_counts n;
 };
 

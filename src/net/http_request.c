@@ -194,7 +194,7 @@ hangs_up(const struct request *r, bool again)
 static enum MHD_Result
 hang_up(struct request *r)
 {
-	if (!r->ended) /* it has more to say: there is no time to hold it */
+	if (!r->ended || r->conn->h->ending) /* it has more to say, or nobody will resume it: there is no time to hold it */
 		return MHD_NO;
 	r->hangs_up = true;
 	vg_http_phase(r->conn, PHASE_HOLD);
@@ -436,7 +436,7 @@ finish(struct request *r)
 		return answer_refusal(r, r->status);
 	if (!r->records)
 		return answer_static(r);
-	r->lost |= r->bulk.count[VG_BULK_TAKEN] && r->epoch != h->lost;
+	r->lost |= r->bulk.count[VG_BULK_TAKEN] && (r->epoch != h->lost || h->ending);
 	if (r->bulk.count[VG_BULK_TAKEN] && !r->lost && r->need > h->kept) {
 		vg_http_phase(r->conn, PHASE_KEPT);
 		enqueue(r);
