@@ -35,7 +35,7 @@ put_name(const char *name, char *out)
 		memcpy(out, name, n);
 		return true;
 	}
-	slash = strchr(name + n - 101, '/');
+	slash = strchr(name + (n - 101), '/');
 	if (slash == NULL || slash == name || slash[1] == 0 || slash - name > 155)
 		return false;
 	memcpy(out, slash + 1, strlen(slash + 1));
