@@ -51,7 +51,7 @@ static const struct allowed table[] = {
 	PLAIN(futex, ALWAYS), PLAIN(recvmsg, ALWAYS), PLAIN(clock_gettime, ALWAYS), PLAIN(gettimeofday, ALWAYS), PLAIN(getrandom, ALWAYS),
 	PLAIN(rt_sigreturn, ALWAYS), PLAIN(rt_sigaction, ALWAYS), PLAIN(rt_sigprocmask, ALWAYS), PLAIN(sigaltstack, ALWAYS),
 	PLAIN(sched_yield, ALWAYS), PLAIN(poll, ALWAYS), PLAIN(ppoll, ALWAYS), PLAIN(restart_syscall, ALWAYS), PLAIN(getpid, ALWAYS),
-	PLAIN(gettid, ALWAYS), PLAIN(getrusage, ALWAYS), PLAIN(clock_nanosleep, ALWAYS),
+	PLAIN(gettid, ALWAYS), PLAIN(getrusage, ALWAYS), PLAIN(alarm, ALWAYS), PLAIN(clock_nanosleep, ALWAYS),
 	WHERE(sendmsg, ALWAYS, 2, FAST_OPEN, 0),
 	{ SCMP_SYS(tgkill), ALWAYS, 0, SELF, 0, 0, 0 }, /* abort(3) */
 	{ SCMP_SYS(sched_getaffinity), ALWAYS, 0, IS, 0, ALL, 0 }, { SCMP_SYS(sched_getaffinity), ALWAYS, 0, SELF, 0, 0, 0 },
@@ -93,6 +93,7 @@ static const struct allowed table[] = {
 	WHERE(sendmmsg, VG_MAY_CONNECT, 3, FAST_OPEN, 0), WHERE(socketpair, VG_MAY_CONNECT, 0, ALL, AF_UNIX), PLAIN(pipe2, VG_MAY_CONNECT),
 	WHERE(clone, VG_MAY_CONNECT, 0, CLONE_THREAD | NAMESPACES, CLONE_THREAD), PLAIN(set_robust_list, VG_MAY_CONNECT), PLAIN(rseq, VG_MAY_CONNECT),
 
+	PLAIN(memfd_create, VG_MAY_SCRATCH),
 	PLAIN(inotify_init1, VG_MAY_WATCH), PLAIN(inotify_add_watch, VG_MAY_WATCH), PLAIN(inotify_rm_watch, VG_MAY_WATCH),
 };
 
