@@ -123,7 +123,7 @@ destroy_a_key(struct vg_disk *d)
 	struct vg_keyring *ring;
 
 	if (vg_note_sign(VG_STR("a certificate\n"), by, 1, &note) != VG_OK || vg_keyring_open(&k, tenant, bad, &ring) != VG_OK ||
-	    vg_keyring_of_day(ring, 9, &day) != VG_OK || vg_keyring_destroy(ring, 9, vg_buf_str(&note)) != VG_OK)
+	    vg_keyring_of_day(ring, 9, 0, &day) != VG_OK || vg_keyring_destroy(ring, day->number, vg_buf_str(&note)) != VG_OK)
 		abort();
 	vg_buf_fini(&note);
 	vg_keyring_free(ring);

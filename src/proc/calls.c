@@ -51,7 +51,7 @@ static const struct allowed table[] = {
 	PLAIN(futex, ALWAYS), PLAIN(recvmsg, ALWAYS), PLAIN(clock_gettime, ALWAYS), PLAIN(gettimeofday, ALWAYS), PLAIN(getrandom, ALWAYS),
 	PLAIN(rt_sigreturn, ALWAYS), PLAIN(rt_sigaction, ALWAYS), PLAIN(rt_sigprocmask, ALWAYS), PLAIN(sigaltstack, ALWAYS),
 	PLAIN(sched_yield, ALWAYS), PLAIN(poll, ALWAYS), PLAIN(ppoll, ALWAYS), PLAIN(restart_syscall, ALWAYS), PLAIN(getpid, ALWAYS),
-	PLAIN(gettid, ALWAYS), PLAIN(getrusage, ALWAYS), PLAIN(clock_nanosleep, ALWAYS),
+	PLAIN(gettid, ALWAYS), PLAIN(getrusage, ALWAYS), PLAIN(alarm, ALWAYS), PLAIN(clock_nanosleep, ALWAYS),
 	WHERE(sendmsg, ALWAYS, 2, FAST_OPEN, 0),
 	{ SCMP_SYS(tgkill), ALWAYS, 0, SELF, 0, 0, 0 }, /* abort(3) */
 	{ SCMP_SYS(sched_getaffinity), ALWAYS, 0, IS, 0, ALL, 0 }, { SCMP_SYS(sched_getaffinity), ALWAYS, 0, SELF, 0, 0, 0 },

@@ -35,6 +35,8 @@ enum vg_sandbox_weakness {
 	VG_WEAK_ROOT = 2,     /* no other root folder could be entered: Landlock and the list of calls remain.  Without Landlock either, who may
 				 read or write at all may do so wherever its user may */
 };
+/* What resolvers and TLS clients read: for @see of one that connects; ends with NULL. */
+extern const char *const vg_sandbox_net_files[];
 /* What the last vg_sandbox_enter() of this process could not do. */
 unsigned vg_sandbox_weakness(void);
 /* Enter it, for good; with a folder, that is the working folder then.  VG_E_SYS when seccomp cannot be had; Landlock is used as far as the

@@ -255,16 +255,29 @@ turn_own(const struct view *v)
 	return ok;
 }
 
+/* The working folder's path is there, though nothing may be in it: paths may be relative. */
+static bool
+make_here(const struct view *v, const char *here)
+{
+	char path[2 * PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s%s/.", v->base, here);
+	return strlen(path) < PATH_MAX && make_above(path, strlen(v->base));
+}
+
 bool
 vg_view_enter(const struct vg_sandbox_limits *l)
 {
 	struct view v = { l, find_base(l) };
+	char here[PATH_MAX];
+	bool home = getcwd(here, sizeof(here)) != NULL && here[0] == '/';
 
 	if (v.base == NULL || !own_mounts() || mount("vigie", v.base, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=4m") < 0)
 		return false;
 	for (size_t i = 0; l->see[i]; i++)
 		if (!show(&v, l->see[i]))
 			return false;
+	home = home && make_here(&v, here);
 	return show_own(&v) && mount(NULL, v.base, NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 && chdir(v.base) == 0 && chroot(".") == 0 && chdir("/") == 0 &&
-	       turn_own(&v);
+	       turn_own(&v) && (!home || chdir(here) == 0);
 }

@@ -8,6 +8,8 @@
 #include "base/rc.h"
 #include "base/str.h"
 
+/* Open for reading, also where nothing can be written beside it, as sqlite3_open_v2(3); what it answers. */
+int vg_db_open_read(const char *path, sqlite3 **db);
 /* Open @path, and bring it up to date: @step[i] is the SQL that makes version i + 1 of version i (state/migrate.h).  @read_only: it must be
  * there; one of an older version is read from a copy in memory, which sees no later change.  VG_E_UNSUP: made by a later Vigie, or by another
  * program.  VG_E_NOTFOUND; VG_E_FORMAT: no database, or damaged.  Each told in @why; on VG_OK it says what was brought up to date, or is empty. */

@@ -34,6 +34,7 @@
 #define RESTART_MAX_NS VG_MIN
 #define STALE_NS (5 * VG_MIN) /* a puller to which nothing comes is begun anew */
 #define CODE_AGAIN 75
+#define SEE_MAX 32
 #define TELLERS_MAX 64
 #define TELL_TRIES 5
 #define LINE_MAX_BYTES 4096 /* PIPE_BUF: it is written as a whole */
@@ -104,11 +105,6 @@ be_child(const int *keep)
 	(void)close_range(from, ~0U, 0);
 }
 
-/* What resolvers and TLS read.  (Who signs for servers is in one of these.) */
-#define NET_FILES \
-	"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/host.conf", "/etc/services", "/etc/ssl", "/etc/pki", "/etc/ca-certificates", \
-		"/usr/lib/ssl", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"
-
 /* It closes its sandbox, or it is not. */
 static void
 enter(const struct vg_sandbox_limits *l)
@@ -127,8 +123,7 @@ enter(const struct vg_sandbox_limits *l)
 static void
 tell_for_sure(struct watcher *w, enum vg_channel c, const struct vg_alarm *a, int64_t now_ns)
 {
-	static const char *const see[] = { NET_FILES, NULL };
-	static const struct vg_sandbox_limits limits = { .name = "tell", .data_bytes = (size_t)256 << 20, .may = VG_MAY_READ | VG_MAY_CONNECT, .see = see };
+	static const struct vg_sandbox_limits limits = { .name = "tell", .data_bytes = (size_t)256 << 20, .may = VG_MAY_READ | VG_MAY_CONNECT, .see = vg_sandbox_net_files };
 	char why[VG_TELL_WHY] = "";
 
 	be_child((int[]){ -1 });
@@ -212,13 +207,16 @@ static void
 begin_pulling(struct watcher *w, int out, struct vg_pull_options *o)
 {
 	static char ca[PATH_MAX];
-	static const char *see[] = { NET_FILES, NULL, NULL };
+	static const char *see[SEE_MAX + 2];
+	size_t n;
 	struct vg_sandbox_limits limits = { .name = "pull", .data_bytes = (size_t)1 << 30, .may = VG_MAY_LOOP | VG_MAY_READ | VG_MAY_WRITE | VG_MAY_CONNECT, .dir = w->dir, .see = see };
 
 	be_child(w->dir < out ? (int[]){ w->dir, out, -1 } : (int[]){ out, w->dir, -1 });
 	*o = w->o->pull;
+	for (n = 0; vg_sandbox_net_files[n] && n < SEE_MAX; n++)
+		see[n] = vg_sandbox_net_files[n];
 	if (o->tls_ca && realpath(o->tls_ca, ca))
-		o->tls_ca = see[VG_COUNT(see) - 2] = ca; /* it has another root then */
+		o->tls_ca = see[n] = ca; /* it has another root then */
 	enter(&limits);
 	if (!open_folders(w))
 		_exit(1);

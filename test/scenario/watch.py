@@ -112,7 +112,7 @@ class Watch:
 
         if not until(ready, seconds):
             raise RuntimeError('the watch is not ready:\n' + self.said(begin))
-        for address, name in re.findall(r'listening on (\S+) \(([^,]+), (?:tcp|tls|https)\)', self.said(begin)):
+        for address, name in re.findall(r'listening on (\S+) \(([^,]+), (?:tcp|tls|https|witness|metrics)\)', self.said(begin)):
             self.addresses[name] = address
         return self
 
