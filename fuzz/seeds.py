@@ -133,7 +133,7 @@ def syslogd():
     seed("syslogd", "lines", say(0, 0, line * 3) + say(0, 1, line[:20]) + say(0, 1, line[20:] + b"no end") + do(3, 1) + do(3, 0))
     seed("syslogd", "counted", say(0, 0, counted[:50]) + say(0, 0, counted[50:], 0x80) + say(0, 2, b"99999999 x") + say(0, 3, b"12 torn") + do(3, 3))
     seed("syslogd", "full", do(4, 1) + say(0, 0, line * 4) + say(0, 1, counted) + say(1, 0, line) + say(1, 1, b"<1>x\0\n") + do(5, 0) + do(4, 0) + say(1, 0, b"two") + do(3, 0))
-    seed("syslogd", "datagrams", b"".join(say(1, i % 2, line + b"%d" % i, 0x80 * (i % 3 > 0)) for i in range(9)) + say(1, 0, b"\n\0") + say(1, 0, b"x" * 9000))
+    seed("syslogd", "datagrams", b"".join(say(1, i % 2, line + b"%d" % i, 0x80 * (i % 3 > 0)) for i in range(9)) + say(1, 0, b"\n\0") + say(1, 0, b"x" * 3000))
     seed("syslogd", "tls", say(2, 0, bytes.fromhex("160301002e0100002a0303") + bytes(32) + bytes.fromhex("000002130101000000")) + say(2, 0, b"GET / HTTP/1.1\r\n") + do(3, 7) +
          say(2, 0, b"\x16\3\1\0\5hello"))
 
