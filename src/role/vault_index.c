@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "role/vault_impl.h"
+#include "vault/fields.h"
 #include "vault/tokens.h"
 
 struct vault_index {
@@ -210,7 +211,11 @@ vault_index_drop(struct vault_tenant *t, const char *segment)
 {
 	char name[VG_DISK_NAME_MAX];
 
-	index_name(segment, name);
-	if (unlinkat(t->dir.dir, name, 0) < 0 && errno != ENOENT && t->index)
-		vg_role_say(t->index->v->env, VG_LOG_WARNING, "vault: the index %s cannot be removed: %s", name, strerror(errno));
+	for (int i = 0; i < 2; i++) {
+		size_t n = strlen(segment) - strlen(VG_SEGMENT_SUFFIX);
+
+		snprintf(name, sizeof(name), "%.*s%s", (int)n, segment, i ? VG_FIELDS_SUFFIX : VG_TOKENS_SUFFIX);
+		if (unlinkat(t->dir.dir, name, 0) < 0 && errno != ENOENT && t->index)
+			vg_role_say(t->index->v->env, VG_LOG_WARNING, "vault: %s cannot be removed: %s", name, strerror(errno));
+	}
 }

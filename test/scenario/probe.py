@@ -25,6 +25,9 @@ MAY = {'seal': OWN, 'vault': OWN, 'trace': OWN, 'local': OWN, 'publish': {'own_r
 # The witness's.  Who connects does so to the Internet's addresses, by name too, which takes threads; it reads a file of names and whom to trust.
 NET = {'socket_tcp', 'socket_tcp6', 'socket_udp', 'socket_pair', 'connect_tcp', 'connect_held', 'resolve', 'thread'}
 WITNESS = {'pull': OWN | NET, 'serve': {'own_read'}, 'tell': NET}
+# The commands that read evidence: what they are asked about.
+STATE = {'read_settings', 'read_catalogue', 'read_signals', 'read_signing_key'}
+COMMANDS = {'search': {'read_catalogue', 'memfd'}, 'verify': STATE, 'export': STATE | OWN}
 # Without a root of its own a process sees which names there are, which is not Landlock's to refuse.
 NAMES = {'stat_passwd'}
 MORE_NAMES = {'stat_passwd', 'access_passwd', 'readlink_exe', 'path_only'}
@@ -169,6 +172,23 @@ def witness(name, user, w, **how):
     return rows
 
 
+def commands(name, user, w, **how):
+    """What reads evidence, of a watch that has stopped."""
+    out = write(name + '-commands.probe', '')
+    os.chmod(out, 0o666)
+    os.environ.update(how, PROBE_TO=out, PROBE_STATE=w.state)
+    before = ['setpriv', '--reuid=%d' % user, '--regid=%d' % user, '--clear-groups'] if user != os.geteuid() else []
+    to = path(name + '-exports')
+    os.mkdir(to)
+    os.chown(to, user, user)
+    for words, codes, says in ((['search', 'needle42'], {0}, b'by syslog'), (['verify'], {3}, b'sound'), (['export', '--to', to + '/case'], {0}, b'records')):
+        r = subprocess.run(before + [PROBE, 'vault', *words, '--state', w.state], env=scenario.env(VIGIE_DATA=DATA), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+        check(r.returncode in codes and says in r.stdout, '%s: %s works: %d: %s' % (name, words[0], r.returncode, r.stdout))
+    for key in ('PROBE_TO', *how):
+        del os.environ[key]
+    return results(out)
+
+
 def all_of(user):
     who = 'root' if user == 0 else 'user'
     for landlock, held in (('as it is', {}), ('held to ABI 2', {'PROBE_LANDLOCK': '2'}), ('absent', {'PROBE_LANDLOCK': '0'})):
@@ -180,6 +200,7 @@ def all_of(user):
         check(('no Landlock' in said) == (held.get('PROBE_LANDLOCK') == '0'), '%s, Landlock %s: it is told what is weak' % (who, landlock))
         judge('%s, Landlock %s' % (who, landlock), rows, MAY)
         judge('%s, Landlock %s' % (who, landlock), witness(name, user, w, **held), WITNESS)
+        judge('%s, Landlock %s' % (who, landlock), commands(name, user, w, **held), COMMANDS)
 
 
 def no_spaces(user):
