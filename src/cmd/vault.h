@@ -48,7 +48,12 @@ vg_rc vg_check_log_key(struct vg_check *c, int tenant_dir); /* the log's key: of
 /* vault_node.c */
 void vg_node_key(struct vg_check *c);      /* the log's, of the seal */
 vg_rc vg_node_days(struct vg_check *c);    /* the days' */
-void vg_node_tenant(struct vg_check *c, const char *tenant, const struct vg_verified *v); /* what the seal knows of it */
+struct vg_node_last { /* what the seal signed last of a tenant, as it stood before the tenant's folder was looked at: a watch goes on meanwhile */
+	vg_rc rc;
+	struct vg_buf text;
+};
+void vg_node_last(struct vg_check *c, const char *tenant, struct vg_node_last *out); /* out->text is the caller's */
+void vg_node_tenant(struct vg_check *c, const char *tenant, const struct vg_node_last *l, const struct vg_verified *v); /* what the seal knows of it */
 bool vg_node_tenant_key(struct vg_check *c, const char *tenant, uint8_t key[32]);         /* false: it is not here */
 void vg_node_rest(struct vg_check *c);     /* intake journal, seal, databases; behind all tenants */
 /* vault_anchor.c */

@@ -244,6 +244,7 @@ check_tenant(struct vg_check *c, const char *tenant, int dir)
 	struct vg_verify_options o = { .days = c->has_days ? &c->days : NULL, .watch = c->watch, .live = is_live(c, dir), .deep = c->deep, .tsa_ca = vg_buf_str(&c->tsa_ca),
 				       .found = vg_check_found, .progress = progress, .ctx = c };
 	struct vg_anchor w = { .there = false };
+	struct vg_node_last last;
 	struct vg_note_key own;
 	struct vg_verified v;
 	uint8_t key[32];
@@ -259,11 +260,13 @@ check_tenant(struct vg_check *c, const char *tenant, int dir)
 		o.log_key = &own;
 	if (vg_node_tenant_key(c, tenant, key))
 		o.tenant_key = key;
+	vg_node_last(c, tenant, &last);
 	rc = vg_verify_tenant(dir, &o, &v);
 	sodium_memzero(key, sizeof(key));
 	if (rc != VG_OK) {
 		vg_log(VG_LOG_ERROR, "vault verify: %s%s: %s", c->prefix, tenant, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
 		c->unseen = true;
+		vg_buf_fini(&last.text);
 		vg_buf_fini(&w.note);
 		return rc;
 	}
@@ -277,7 +280,7 @@ check_tenant(struct vg_check *c, const char *tenant, int dir)
 		vg_check_say(c, "note", "%s: the signature of the day's key was not looked at: days.log is not here", tenant);
 	}
 	keep_torn(c, &v);
-	vg_node_tenant(c, tenant, &v);
+	vg_node_tenant(c, tenant, &last, &v);
 	if (!c->has_log && o.log_key) { /* for the witness's note */
 		c->log = own;
 		c->has_log = true;
@@ -286,6 +289,7 @@ check_tenant(struct vg_check *c, const char *tenant, int dir)
 	if (o.log_key == &own)
 		c->has_log = false;
 	vg_verified_fini(&v);
+	vg_buf_fini(&last.text);
 	vg_buf_fini(&w.note);
 	return VG_OK;
 }

@@ -47,12 +47,12 @@ def records(folder):
         for seq, count, part in batches(open(path, 'rb').read(), first):
             at = 0
             for i in range(count):
-                tenant, number, recv, source, size, _, n = struct.unpack_from('<IQqIIHH', part, at)
-                need(number == seq + i == following and size <= 1 << 20, 'record %d' % following)
-                raw = part[at + 32 + n:at + 32 + n + size]
+                tenant, kept_as, number, recv, source, size, _, n = struct.unpack_from('<IHQqIIHH', part, at)
+                need(number == seq + i == following and size <= 1 << 20 and kept_as < 16, 'record %d' % following)
+                raw = part[at + 34 + n:at + 34 + n + size]
                 need(len(raw) == size, 'record %d is cut' % number)
                 yield number, recv, source, tenant, raw
-                at += 32 + n + size
+                at += 34 + n + size
                 following += 1
             need(at == len(part), 'bytes behind the last record')
 
@@ -123,21 +123,22 @@ def is_signed(text, line, key):
 def tenant(state, name):
     """A tenant's folder: blocks, tree, tiles, checkpoint, and the keys that signed it."""
     read = lambda p: open(state + '/' + p, 'rb').read()
-    log, days, leaves, following = read('vault/%s/log.pub' % name).decode().strip(), [], [], 1
+    log, days, leaves, following = read('vault/%s/log.pub' % name).decode().strip(), [], [], [1] * 16
     certificates = read('seal/days.log').decode().split('\n\n')
     for text, lines in zip(certificates[::2], certificates[1::2]):
         by = [log] + days[-1:]
         need(all(is_signed(text + '\n', line, k) for line, k in zip(lines.split('\n'), by)) and len(lines.split('\n')) == len(by), 'day')
         days.append(text.split('\n')[3])
-    for data in sorted((open(p, 'rb').read() for p in glob.glob('%s/vault/%s/*.vs' % (state, name))), key=lambda data: struct.unpack_from('<Q', data, 16)):
+    for data in sorted((open(p, 'rb').read() for p in glob.glob('%s/vault/%s/*.vs' % (state, name))), key=lambda data: struct.unpack_from('<Q', data, 72)):
         at = 0
         while at < len(data):
             first, last, stored = *struct.unpack_from('<QQ', data, at + 16), struct.unpack_from('<Q', data, at + 56)[0]
-            need(data[at:at + 8] == b'VGBLOCK1' and first >= following and sha(data[at + 176:at + 176 + stored]) == data[at + 112:at + 144], 'block %d' % len(leaves))
+            kept_as, leaf = struct.unpack_from('<IQ', data, at + 68)
+            need(data[at:at + 8] == b'VGBLOCK1' and leaf == len(leaves) and first >= following[kept_as] and sha(data[at + 176:at + 176 + stored]) == data[at + 112:at + 144], 'block %d' % len(leaves))
             leaves.append(sha(b'\0', data[at:at + 176]))
-            at, following = at + 176 + stored, last + 1
+            at, following[kept_as] = at + 176 + stored, last + 1
     text, _, lines = read('vault/%s/checkpoint' % name).decode().rpartition('\n\n')
-    need(text.split('\n')[1:4] == [str(len(leaves)), base64.b64encode(root_of(leaves)).decode(), 'seq %d' % following], 'checkpoint')
+    need(text.split('\n')[1:4] == [str(len(leaves)), base64.b64encode(root_of(leaves)).decode(), 'seq %d' % max(following)], 'checkpoint')
     need([is_signed(text + '\n', line, key) for line, key in zip(lines.strip().split('\n'), (log, days[-1]))] == [True, True], 'signatures')
     need(read('vault/%s/tile/0/000.p/%d' % (name, len(leaves))) == b''.join(leaves), 'tile')
     return len(leaves)

@@ -59,7 +59,7 @@ keys(void **state)
 		{ "listen.syslog: 1.2.3.4:5\nlisten:\n  syslog: {address: 1.2.3.4:6}\n", "vigie.yaml:3: listen.syslog.address: stands twice: also in line 1\n" },
 		{ "vault: {retention: {a: 1 d}, retention.a: 2 d}\n", "vigie.yaml:1: vault.retention.a: stands twice: also in line 1\n" },
 		{ "vault: 5\n", "vigie.yaml:1: vault: is a group of settings, not a value; in it: checkpoint-every, checkpoint-records, sync-every, sync-size, "
-				"compression, retention, retention-reason, keep-free, share, field-cache\n" },
+				"compression, retention, retention-reason, notice, keep-free, share, field-cache\n" },
 		{ "listen: []\n", "vigie.yaml:1: listen: is a group of settings, not a value; in it: names of your choice\n" },
 	};
 
