@@ -213,7 +213,7 @@ begin_pulling(struct watcher *w, int out, struct vg_pull_options *o)
 
 	be_child(w->dir < out ? (int[]){ w->dir, out, -1 } : (int[]){ out, w->dir, -1 });
 	*o = w->o->pull;
-	for (n = 0; vg_sandbox_net_files[n] && n < SEE_MAX; n++)
+	for (n = 0; n < SEE_MAX && vg_sandbox_net_files[n]; n++)
 		see[n] = vg_sandbox_net_files[n];
 	if (o->tls_ca && realpath(o->tls_ca, ca))
 		o->tls_ca = see[n] = ca; /* it has another root then */

@@ -5,6 +5,7 @@ ever kept; behind each an honest client is served, within a second while others 
 (Every row of what net/http.c refuses is in unit/net/http.c: here whole programs meet.)"""
 import gzip
 import json
+import os
 import re
 import socket
 import ssl
@@ -80,6 +81,10 @@ class House:
             mb = int(re.search(r'VmRSS:\s+(\d+)', f.read()).group(1)) // 1024
         self.most = max(self.most, mb)
         return mb
+
+    def cpu(self):
+        with open('/proc/%d/stat' % self.pid) as f:
+            return sum(int(x) for x in f.read().rsplit(')', 1)[1].split()[11:13]) / os.sysconf('SC_CLK_TCK')
 
     def honest(self, what, seconds=SECOND):
         """A record from another address is kept, soon."""
@@ -320,6 +325,21 @@ def large_heads(h):
         h.honest('large heads over ' + name)
 
 
+def at_rest(h):
+    """What is no whole piece fills a buffer: nothing is done about it, over and over."""
+    for name in ('plain', 'https'):
+        peers = [Peer(h.w, name, timeout=2) for _ in range(10)]
+        for i, p in enumerate(peers):
+            p.say(head(h, b'Transfer-Encoding: chunked') + (b'5;' + b'x' * (1 << 17 if i % 2 else 1 << 16)))
+        time.sleep(0.5)
+        before = h.cpu()
+        time.sleep(3)
+        check(h.cpu() - before < 0.3, '%s: what cannot go on costs nothing: %.2f s of 3' % (name, h.cpu() - before))
+        for p in peers:
+            p.close()
+        h.honest('full buffers of ' + name)
+
+
 def short_bodies(h):
     """They promise more than they say, and go away: nothing of it is kept, or all of what was whole, and acknowledged to nobody."""
     for name in ('plain', 'https'):
@@ -335,6 +355,7 @@ house.honest('nothing yet', 5)
 for each in ('plain', 'https'):
     two_readers(house, each)
 large_heads(house)
+at_rest(house)
 short_bodies(house)
 bombs(house)
 slow_clients(house)

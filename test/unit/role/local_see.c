@@ -16,6 +16,7 @@
 static char root[] = "/tmp/test-see-XXXXXX";
 static int own;
 
+static void run(const char *fmt, ...) VG_PRINTF(1, 2);
 static void
 run(const char *fmt, ...)
 {
