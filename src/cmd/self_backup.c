@@ -556,6 +556,15 @@ note_last(struct backup *x, vg_str hex)
 }
 
 static int
+print_it(struct vg_buf *b)
+{
+	int code = vg_print(b);
+
+	vg_buf_fini(b);
+	return code;
+}
+
+static int
 print_done(struct backup *x, const char *hex, uint64_t size, bool jsonl)
 {
 	struct vg_buf b = { 0 };
@@ -570,7 +579,7 @@ print_done(struct backup *x, const char *hex, uint64_t size, bool jsonl)
 			vg_buf_json_str(&b, vg_str_of(x->m.left[i]));
 		}
 		vg_buf_puts(&b, "]}\n");
-		return vg_print(&b);
+		return print_it(&b);
 	}
 	vg_buf_safe(&b, vg_str_of(x->folder));
 	vg_buf_putc(&b, '/');
@@ -579,7 +588,7 @@ print_done(struct backup *x, const char *hex, uint64_t size, bool jsonl)
 	for (size_t i = 0; i < x->m.nleft; i++)
 		vg_buf_printf(&b, "%s%s%s", i ? ", " : "left out, to be set again after a restore: ", x->m.left[i], i + 1 == x->m.nleft ? "\n" : "");
 	vg_buf_printf(&b, "sha256 %s\n", hex);
-	return vg_print(&b);
+	return print_it(&b);
 }
 
 static int

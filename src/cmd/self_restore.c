@@ -372,6 +372,7 @@ say_done(const struct restore *r)
 	struct vg_buf b = { 0 };
 	char when[VG_TIME_MAX];
 	bool folders = false;
+	int code;
 
 	(void)vg_time_print(r->m.made_ns, 0, when);
 	vg_buf_printf(&b, "restored from %s of %s: names and states of sources, keys, signals, settings, and what people wrote\n", when, r->m.node);
@@ -390,7 +391,9 @@ say_done(const struct restore *r)
 	if (folders)
 		vg_buf_printf(&b, "the folders of rules and packs that the settings name are in %s/" VG_SELF_RESTORED ", numbered in their order: put them where the settings say\n", r->h.path);
 	vg_buf_printf(&b, "`vigie serve --state %s` goes on from here; its TLS key and its log's key are new\n", r->h.path);
-	return vg_print(&b);
+	code = vg_print(&b);
+	vg_buf_fini(&b);
+	return code;
 }
 
 /* ---- the command ---- */

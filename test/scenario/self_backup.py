@@ -178,14 +178,16 @@ def killed(w):
     folder = path('killed')
     os.makedirs(folder)
     target = folder + '/x.tar.zst'
+    stage = lambda: any(n.startswith('.vigie-self-backup.') for n in os.listdir(folder))
     seen = 0
-    for i in range(30):
+    for _ in range(40):
         before = read(target) if os.path.exists(target) else None
         p = subprocess.Popen([VIGIE, 'self-backup', '--state', w.state, '--to', target], env=env(VIGIE_DATA=DATA), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(dice.random() * 0.05 if i % 6 else 0.5)
+        until(lambda: stage() or p.poll() is not None, 10, 0.0002)
+        time.sleep(0.02 * dice.random() ** 2)
         p.kill()
         p.wait()
-        seen += any(n.startswith('.vigie-self-backup.') for n in os.listdir(folder))
+        seen += stage()
         if os.path.exists(target):
             check(read(target) == before or vigie('self-backup', 'check', target).returncode == 0, 'killed, and the file is whole')
     check(seen > 2, 'some were killed in the middle: %d' % seen)
