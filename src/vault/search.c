@@ -836,6 +836,13 @@ search_row(struct run *x)
 	if (row->r.more == 0)
 		return search_one(x);
 	vg_buf_clear(&x->inner);
+	vg_buf_clear(&x->stored);
+	if (!vg_buf_reserve(&x->stored, (size_t)(end - at)))
+		return x->stored.rc;
+	/* all of it at once: for small pieces one behind the other the kernel reads far ahead.  What is wrong with it is told by its blocks */
+	rc = vg_file_read(&(struct vg_file){ .fd = x->s->segment[x->segment].fd }, x->stored.p, (size_t)(end - at), at);
+	if (rc == VG_E_SYS)
+		return rc;
 	rc = walk_heads(x, &at, end, row, &x->inner);
 	if (rc == VG_OK && at < end)
 		x->out->stats.bad_blocks = bad + 1;
