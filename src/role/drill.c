@@ -158,6 +158,19 @@ vg_drill_new(struct vg_loop *l, const struct vg_gate *gate, int listen_fd, struc
 	return rc;
 }
 
+void
+vg_drill_free(struct vg_drill *d)
+{
+	if (d == NULL)
+		return;
+	for (size_t i = 0; i < VG_DRILL_CONNECTIONS; i++) {
+		vg_channel_free(d->conn[i].channel);
+		free(d->conn[i].rest);
+	}
+	vg_watch_free(d->watch);
+	free(d);
+}
+
 /* ---- the socket: a path of any length is reached by way of its folder ---- */
 
 static int

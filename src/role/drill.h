@@ -41,6 +41,7 @@ vg_drill_world(vg_str id, uint32_t *out)
 /* Collect's side.  @listen_fd stays the caller's. */
 struct vg_drill;
 vg_rc vg_drill_new(struct vg_loop *l, const struct vg_gate *gate, int listen_fd, struct vg_drill **out) VG_MUST;
+void vg_drill_free(struct vg_drill *d);
 void vg_drill_room(struct vg_drill *d);                /* the gate takes again */
 void vg_drill_kept(struct vg_drill *d, uint64_t taken); /* so many of those taken are on disk */
 

@@ -118,8 +118,8 @@ end(struct rig *r)
 {
 	vg_channel_free(r->client);
 	turn(r); /* the other end goes too */
+	vg_drill_free(r->drill);
 	vg_loop_free(r->loop);
-	free(r->drill);
 	close(r->listen);
 	unlinkat(r->dir, VG_DRILL_SOCKET, 0);
 	close(r->dir);
