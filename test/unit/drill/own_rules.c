@@ -126,7 +126,7 @@ every_rule_has_one_that_fires_and_one_that_does_not(void **state)
 		vg_str title = vg_program_str(&k.program, k.program.rule[i].title);
 
 		correlations += k.program.rule[i].kind == VG_RULE_CORRELATION;
-		if (has[i] == 3)
+		if (has[i] == 3 || vg_str_eq(title, VG_STR("Indicator met"))) /* no record feeds that one: an indicator does */
 			continue;
 		print_error("\"%.*s\" has no sample that %s\n", VG_STR_ARG(title), has[i] & 1 ? "must not fire" : "fires");
 		bad++;

@@ -391,7 +391,7 @@ every_row_has_its_own_place(void **state)
 static void
 what_is_not_done_yet_is_told(void **state)
 {
-	static const char text[] = "vault:\n  share: 25 %\n  compression: 9\nlimits:\n  query:\n    time: 5 min\nwitness:\n  urls: [https://a.example/]\n";
+	static const char text[] = "vault:\n  share: 25 %\n  compression: 9\nlimits:\n  query:\n    time: 5 min\nwitness:\n  token: 0123456789abcdef0123456789abcdef\n  urls: [https://a.example/]\n";
 	struct vg_settings asked;
 
 	(void)state;
