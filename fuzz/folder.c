@@ -111,20 +111,34 @@ folder_of(const char *name)
 	return openat(fuzz_folder(), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Of a day without a record. */
+/* Of a day without a record: announced, and destroyed two days later. */
 static void
 destroy_a_key(struct vg_disk *d)
 {
 	struct vg_disk k = { .dir = openat(d->dir, "keys", O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
-	char bad[VG_DISK_NAME_MAX];
-	const struct vg_note_secret *by[1] = { &log_key };
+	const struct vg_note_secret *first[2] = { &log_key, &day_key[0] }, *last[2] = { &log_key, &day_key[DAYS - 1] };
+	struct vg_destruction e = { .origin = "node/acme", .day = 9, .class_name = "default", .time_ns = DAY0 + VG_HOUR, .after_ns = DAY0 + VG_HOUR + VG_DAY, .why = "it was time" };
+	char bad[VG_DISK_NAME_MAX], name[VG_DISK_NAME_MAX];
 	const struct vg_day_key *day;
-	struct vg_buf note = { 0 };
+	struct vg_buf text = { 0 }, note = { 0 };
 	struct vg_keyring *ring;
 
-	if (vg_note_sign(VG_STR("a certificate\n"), by, 1, &note) != VG_OK || vg_keyring_open(&k, tenant, bad, &ring) != VG_OK ||
-	    vg_keyring_of_day(ring, 9, 0, &day) != VG_OK || vg_keyring_destroy(ring, day->number, vg_buf_str(&note)) != VG_OK)
+	if (vg_keyring_open(&k, tenant, bad, &ring) != VG_OK || vg_keyring_of_day(ring, e.day, 0, &day) != VG_OK)
 		abort();
+	e.key = day->number;
+	vg_hash_of(VG_NIL, &e.of.heads);
+	vg_destruction_print(&e, &text);
+	snprintf(name, sizeof(name), "%08u" VG_DESTRUCTION_DUE, e.key);
+	if (vg_note_sign(vg_buf_str(&text), first, 2, &note) != VG_OK || vg_disk_put(&k, name, vg_buf_str(&note)) != VG_OK)
+		abort();
+	vg_buf_clear(&text);
+	vg_buf_clear(&note);
+	e.kind = VG_DESTRUCTION_DONE;
+	e.time_ns += (DAYS - 1) * VG_DAY;
+	vg_destruction_print(&e, &text);
+	if (vg_note_sign(vg_buf_str(&text), last, 2, &note) != VG_OK || vg_keyring_destroy(ring, e.key, vg_buf_str(&note)) != VG_OK)
+		abort();
+	vg_buf_fini(&text);
 	vg_buf_fini(&note);
 	vg_keyring_free(ring);
 	vg_disk_close(&k);

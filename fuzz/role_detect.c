@@ -64,12 +64,18 @@ heard(struct fuzz_role *r, struct fuzz_peer *p, uint16_t type, vg_str body)
 		assert(type == VG_MSG_DONE && body.n % 20 == 8);
 		return;
 	}
+	if (type == VG_MSG_SEEN) {
+		static struct vg_seen_row row;
+
+		assert(vg_seen_take(&c, &row) == VG_OK);
+		return;
+	}
 	assert(type == VG_MSG_FOUND && body.n <= VG_FOUND_BYTES_MAX);
 	generation = vg_cur_le64(&c);
 	(void)vg_cur_bytes(&c, 24); /* first, next, newest */
 	assert(generation && c.rc == VG_OK);
 	while (vg_cur_left(&c))
-		assert(vg_found_take(&c, &f) == VG_OK && f.nrule);
+		assert(vg_found_take(&c, &f) == VG_OK && (f.nrule || f.nmet));
 }
 
 static void

@@ -201,6 +201,7 @@ begin(struct fuzz_role *r)
 	fuzz_give(r, "tenants", VG_STR(TENANT "\n"), -1);
 	fuzz_give(r, "tenant-key:" TENANT, VG_STR(TENANT_KEY), -1);
 	fuzz_give(r, "log-key", vg_buf_str(&key), -1);
+	fuzz_give(r, "source-sets", vg_str_mem("\0\0\0\0", 4), -1); /* none */
 	fuzz_give(r, "keep-free", VG_STR("0"), -1);
 	fuzz_give(r, "sync-every-ms", VG_STR("3600000"), -1); /* when a step says so */
 	fuzz_give(r, "compression", VG_STR("1"), -1);
