@@ -24,6 +24,7 @@ struct vg_lookback {
 	struct listed *list; /* owned; in the order of the tree */
 	size_t nlist, cap, at; /* at: the segment at hand */
 	uint64_t next, resumed; /* behind the highest number gone through; that of a run before this one */
+	uint64_t done_leaf; /* blocks before it were gone through by that run; 0: not known */
 	uint64_t done[VG_CLASSES_MAX]; /* behind the last record of each class of retention that was gone through in this run */
 	bool listing, any; /* the list is of this pass; some block was gone through in it */
 
@@ -88,6 +89,23 @@ by_first(const void *a, const void *b)
 	return (x->leaf > y->leaf) - (x->leaf < y->leaf);
 }
 
+/* The block that the run before this one was done with last, by its last record's number: no other block has that. */
+static void
+find_place(struct vg_lookback *l)
+{
+	struct vg_segment_damage bad;
+	struct vg_segment *s;
+
+	for (size_t i = l->at; l->resumed && l->done_leaf == 0 && i < l->nlist && i < l->at + 3; i++) {
+		if (vg_segment_open(l->o.dir, l->list[i].name, 0, &bad, &s) != VG_OK)
+			continue;
+		for (size_t b = 0; b < vg_segment_count(s); b++)
+			if (vg_segment_at(s, b)->head.last_seq == l->resumed - 1)
+				l->done_leaf = vg_segment_at(s, b)->head.leaf + 1;
+		vg_segment_free(s);
+	}
+}
+
 /* Begin one before the last segment that may hold the next number: blocks of several classes are open at a time. */
 static vg_rc
 list_segments(struct vg_lookback *l)
@@ -105,6 +123,7 @@ list_segments(struct vg_lookback *l)
 		l->n.all_bytes += l->list[i].bytes;
 	while (l->at + 2 < l->nlist && l->list[l->at + 2].first <= l->next)
 		l->n.bytes += l->list[l->at++].bytes;
+	find_place(l);
 	l->listing = true;
 	return VG_OK;
 }
@@ -304,16 +323,18 @@ look_at_block(struct vg_lookback *l, size_t i)
 	return rc;
 }
 
-/* Was the block at hand gone through, in this run or in the one before?  That one knew the highest number alone; but what waits is cut all at
- * once, so the blocks that it left lie behind, or among the last few before, the first one that reaches that number. */
+/* Was the block at hand gone through, in this run or in the one before?  Where that one's place is not known to the block, it knew the highest number
+ * alone; but what waits is cut all at once, so the blocks that it left lie behind, or among the last few before, the first one that reaches it. */
 static bool
 is_done(const struct vg_lookback *l)
 {
 	size_t n = vg_segment_count(l->segment);
 	const struct vg_block_head *h = &vg_segment_at(l->segment, l->block)->head;
 
-	if (h->last_seq < l->done[h->class])
+	if (h->last_seq < l->done[h->class] || h->leaf < l->done_leaf)
 		return true;
+	if (l->done_leaf) /* the place was found */
+		return false;
 	for (size_t i = l->block; i < n && i <= l->block + VG_CLASSES_MAX; i++)
 		if (vg_segment_at(l->segment, i)->head.last_seq >= l->resumed)
 			return false;

@@ -62,6 +62,7 @@ put_segment(const char *name, unsigned from, unsigned to, const uint8_t *key, bo
 	char text[1000], path[200];
 	FILE *f;
 
+	vg_tokens_set_row(t, 0); /* a row each */
 	for (unsigned i = from; i < to; i += PER_BLOCK) {
 		struct vg_block_writer w = { 0 };
 		struct vg_block_head h;
@@ -73,6 +74,7 @@ put_segment(const char *name, unsigned from, unsigned to, const uint8_t *key, bo
 
 			assert_int_equal(vg_block_add(&w, &(struct vg_record){ .seq = 10 + 2 * k, .recv_ns = BASE_NS + k * VG_SEC, .source = 1, .raw = vg_str_mem(text, n) }), VG_OK);
 		}
+		w.head.leaf = i / PER_BLOCK;
 		assert_int_equal(vg_block_finish(&w, key, key ? 3 : 0, &file), VG_OK);
 		vg_block_writer_fini(&w);
 		assert_int_equal(vg_block_head_take(vg_str_cut(vg_str_skip(vg_buf_str(&file), at), VG_BLOCK_HEAD), &h), VG_OK);
@@ -255,12 +257,17 @@ a_number_in_a_block_is_enough_to_begin_at(void **state)
 {
 	struct seen s = { .keys = vg_keys_new() };
 	struct vg_lookback *l = begin(&s, false, 10 + 2 * 1213);
+	bool first = false;
 
 	(void)state;
 	while (vg_lookback_step(l) == VG_OK)
 		;
-	assert_int_equal(vg_lookback_stats(l)->records, 2000 - 1213);
-	assert_int_equal(s.seq[0], 10 + 2 * 1262);
+	/* from the last few blocks before it on: one of another class of retention may lie there */
+	assert_in_range(vg_lookback_stats(l)->records, 2000 - 1213, 2000 - 1213 + (VG_CLASSES_MAX + 1) * PER_BLOCK);
+	assert_int_equal(vg_lookback_next(l), 10 + 2 * 1999 + 1);
+	for (size_t i = 0; i < s.n; i++)
+		first |= s.seq[i] == 10 + 2 * 1262;
+	assert_true(first);
 	vg_lookback_free(l);
 	vg_keys_free(s.keys);
 }
