@@ -119,6 +119,7 @@ static void
 connection(struct rig *r, vg_str s, size_t piece, unsigned place)
 {
 	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a000001 + place) };
+	bool gone;
 	int sv[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0 ||
@@ -130,8 +131,9 @@ connection(struct rig *r, vg_str s, size_t piece, unsigned place)
 
 		if (k > 0)
 			s = vg_str_skip(s, (size_t)k);
+		gone = k < 0 && errno != EAGAIN;
 		turn(r, sv[1]);
-		if (k < 0 && errno != EAGAIN)
+		if (gone)
 			break;
 	}
 	for (int i = 0; i < 8; i++)
