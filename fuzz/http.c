@@ -115,10 +115,21 @@ check_answers(struct rig *r)
 	vg_buf_clear(&r->answers);
 }
 
+/* What was taken is kept, or lost. */
+static void
+settle(struct rig *r)
+{
+	if (r->later == 2)
+		vg_http_lost(r->h);
+	vg_http_kept(r->h, r->taken);
+}
+
 static void
 connection(struct rig *r, vg_str s, size_t piece, unsigned place)
 {
 	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a000001 + place) };
+	unsigned full = 0;
+	bool gone;
 	int sv[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0 ||
@@ -130,15 +141,17 @@ connection(struct rig *r, vg_str s, size_t piece, unsigned place)
 
 		if (k > 0)
 			s = vg_str_skip(s, (size_t)k);
+		gone = k < 0 && errno != EAGAIN;
+		full = k < 0 && !gone ? full + 1 : 0;
+		if (full) /* it waits for what it has said before */
+			settle(r);
 		turn(r, sv[1]);
-		if (k < 0 && errno != EAGAIN)
+		if (gone || full > 1000)
 			break;
 	}
 	for (int i = 0; i < 8; i++)
 		turn(r, sv[1]);
-	if (r->later == 2)
-		vg_http_lost(r->h);
-	vg_http_kept(r->h, r->taken);
+	settle(r);
 	for (int i = 0; i < 8; i++)
 		turn(r, sv[1]);
 	shutdown(sv[1], SHUT_WR);

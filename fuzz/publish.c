@@ -57,6 +57,8 @@ static void
 talk(struct vg_loop *l, struct vg_publish *p, vg_str s, size_t piece, struct vg_buf *answers)
 {
 	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	unsigned full = 0;
+	bool gone;
 	int sv[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0 ||
@@ -67,9 +69,10 @@ talk(struct vg_loop *l, struct vg_publish *p, vg_str s, size_t piece, struct vg_
 
 		if (k > 0)
 			s = vg_str_skip(s, (size_t)k);
+		gone = k < 0 && (errno != EAGAIN || full++ > 1000);
 		turn(l, sv[1], answers);
 		run(p);
-		if (k < 0 && errno != EAGAIN)
+		if (gone)
 			break;
 	}
 	shutdown(sv[1], SHUT_WR);
