@@ -62,7 +62,7 @@ const struct vg_command vg_commands[] = {
 	{ "vault export", "--to FOLDER [OPTIONS]", "write a case folder: records with the proof that they stood in the vault",
 	  "Records, proofs, signed checkpoint, public keys, hashes and a chain-of-custody sheet (French and English, to be signed by hand).  `vigie vault verify "
 	  "--export` checks it on any machine.  It holds no private key.", vg_vault_export_opts, 0, vg_cmd_vault_export },
-	{ "vault destroy", "--from DAY --recovery-key FILE --reason TEXT [OPTIONS]", "let records go before their time, in every copy",
+	{ "vault destroy", "--from DAY [OPTIONS]", "let records go before their time, in every copy",
 	  "The day's key is destroyed, with a signed certificate; everything else stays, so that the vault still verifies.  The order is signed by the "
 	  "company's recovery key, and the watch carries it out; days that are held stay.  Signals that were made of the records are not touched.",
 	  vg_vault_destroy_opts, 0, vg_cmd_vault_destroy },
