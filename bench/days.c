@@ -2,9 +2,10 @@
  * once: each day in a folder of its own, and all under the same keys.
  *
  *	days keys DIR TENANT-KEY FIRST-DAY DAYS                        DIR/keys, a key a day
- *	days day DIR TENANT-KEY DAY EVENTS FIRST-SEQ SECONDS [USER COUNT]...   DIR/YYYY-MM-DD.0000.vs and .vi; a block is cut when it is full, and
+ *	days day DIR TENANT-KEY DAY EVENTS FIRST-SEQ FIRST-LEAF SECONDS [USER COUNT]...   DIR/YYYY-MM-DD.0000.vs and .vi; a block is cut when it is full, and
  *	                                                               every SECONDS, as a checkpoint does (0: never).  COUNT events are of USER,
  *	                                                               who has no others.  What was made, as JSON
+ *	days count ...                                                 the same, and nothing is made: how many leaves it would be
  * Days count from 1970.  TENANT-KEY is the file of a state folder. */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,12 +29,16 @@ struct planted {
 	uint64_t count, done;
 };
 struct day {
-	int dir;
-	struct vg_store *store;
+	struct vg_disk disk, keys_dir;
+	struct vg_keyring *keys;
+	const struct vg_day_key *key;
+	struct vg_segment *segment;
+	char name[VG_DISK_NAME_MAX];
+	struct vg_block_writer block;
+	bool any, count_only;
+	uint64_t leaf, leaves, at; /* of the next block: which leaf, how many before it, its place in the segment */
 	struct vg_tokens_builder *builder;
-	uint8_t key[VG_BLOCK_KEY];
-	char segment[VG_DISK_NAME_MAX];
-	struct vg_buf out;
+	struct vg_buf out, bytes;
 	uint64_t raw;
 	int64_t cut_every_ns; /* 0: only full blocks */
 };
@@ -83,25 +88,41 @@ finish_group(struct day *d)
 	if (vg_tokens_blocks(d->builder) == 0)
 		return;
 	vg_buf_clear(&d->out);
-	must(vg_tokens_finish(d->builder, d->key, &d->out), "index");
-	snprintf(name, sizeof(name), "%.*s" VG_TOKENS_SUFFIX, (int)strlen(d->segment) - 3, d->segment);
-	if ((fd = openat(d->dir, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0 || vg_write_all(fd, vg_buf_str(&d->out)) != VG_OK)
+	must(vg_tokens_finish(d->builder, d->key->key, &d->out), "index");
+	snprintf(name, sizeof(name), "%.*s" VG_TOKENS_SUFFIX, (int)strlen(d->name) - (int)strlen(VG_SEGMENT_SUFFIX), d->name);
+	if ((fd = openat(d->disk.dir, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0 || vg_write_all(fd, vg_buf_str(&d->out)) != VG_OK)
 		must(VG_E_SYS, name);
 	close(fd);
 }
 
 static void
-on_block(void *ctx, const struct vg_store_segment *g, const struct vg_segment_block *b, vg_str payload, const uint8_t *key)
+cut(struct day *d)
 {
-	struct day *d = ctx;
-
-	if (vg_tokens_blocks(d->builder) && strcmp(g->name, d->segment) != 0)
-		finish_group(d);
-	snprintf(d->segment, sizeof(d->segment), "%s", g->name);
-	memcpy(d->key, key, sizeof(d->key));
-	must(vg_tokens_add(d->builder, b->at, &b->head, payload), "index");
+	if (!d->any)
+		return;
+	d->any = false;
+	d->leaves++;
+	d->block.head.leaf = d->leaf++;
+	if (d->count_only)
+		return;
+	vg_buf_clear(&d->bytes);
+	must(vg_block_finish(&d->block, d->key->key, d->key->number, &d->bytes), "block");
+	must(vg_segment_add(d->segment, vg_buf_str(&d->bytes)), "segment");
+	must(vg_tokens_add(d->builder, d->at, &d->block.head, vg_buf_str(&d->block.payload)), "index");
+	d->at += d->bytes.n;
 	if (vg_tokens_blocks(d->builder) == VG_TOKENS_BLOCKS)
 		finish_group(d);
+}
+
+static void
+add(struct day *d, const struct vg_record *r)
+{
+	if (d->any && vg_block_is_full(&d->block))
+		cut(d);
+	if (!d->any)
+		vg_block_begin(&d->block);
+	must(vg_block_add(&d->block, r), "record");
+	d->any = true;
 }
 
 /* ---- a day ---- */
@@ -136,51 +157,70 @@ fill(struct day *d, uint32_t day, uint64_t n, uint64_t seq, struct planted *p, s
 		struct vg_record r = { .seq = seq + i, .recv_ns = l.time_ns + 3000000 + (int64_t)(l.state % 2000000), .source = 1 + (uint32_t)(l.state >> 20) % SOURCES };
 
 		if (d->cut_every_ns && r.recv_ns - cut_ns >= d->cut_every_ns) {
-			must(vg_store_cut(d->store), "block");
+			cut(d);
 			cut_ns = r.recv_ns;
 		}
 		next_line(&l, p, nplanted, i, n, step_ns, &line);
 		must(line.rc, "memory");
 		r.raw = vg_buf_str(&line);
 		d->raw += line.n;
-		must(vg_store_add(d->store, &r), "record");
+		add(d, &r);
 	}
-	must(vg_store_cut(d->store), "block");
-	finish_group(d);
+	cut(d);
+	if (!d->count_only)
+		finish_group(d);
 	for (size_t k = 0; k < nplanted; k++)
 		if (p[k].done != p[k].count)
 			must(VG_E_LIMIT, p[k].user);
 	vg_buf_fini(&line);
 }
 
+static void
+open_day(struct day *d, char **argv)
+{
+	uint32_t day = (uint32_t)atoi(argv[4]);
+	char bad[VG_DISK_NAME_MAX];
+	uint8_t key[32];
+
+	read_key(argv[3], key);
+	must(vg_disk_open(&d->disk, argv[2]), argv[2]);
+	must(vg_disk_folder(&d->disk, "keys", &d->keys_dir), "keys");
+	must(vg_keyring_open(&d->keys_dir, key, bad, &d->keys), "keys");
+	must(vg_keyring_of_day(d->keys, day, 0, &d->key), "key");
+	vg_segment_name((int64_t)day * VG_DAY, 0, d->name);
+	must(vg_segment_create(&d->disk, d->name, &d->segment), d->name);
+	if ((d->builder = vg_tokens_builder_new()) == NULL)
+		must(VG_E_NOMEM, "index");
+	d->block.level = LEVEL;
+}
+
 static int
 make_day(int argc, char **argv)
 {
-	struct day d = { .builder = vg_tokens_builder_new() };
+	struct day d = { .disk.dir = -1, .keys_dir.dir = -1, .count_only = strcmp(argv[1], "count") == 0 };
 	struct planted p[USERS_MAX];
-	struct vg_store_damage damage;
 	size_t nplanted = 0;
-	struct vg_disk disk;
-	uint8_t key[32];
 
-	for (int i = 8; i + 1 < argc && nplanted < USERS_MAX; i += 2)
+	for (int i = 9; i + 1 < argc && nplanted < USERS_MAX; i += 2)
 		p[nplanted++] = (struct planted){ argv[i], strtoull(argv[i + 1], NULL, 10), 0 };
-	read_key(argv[3], key);
-	must(vg_disk_open(&disk, argv[2]), argv[2]);
-	must(vg_store_open(&disk, ORIGIN, key, &damage, &d.store), "store");
-	if (d.builder == NULL)
-		must(VG_E_NOMEM, "index");
-	d.dir = disk.dir;
-	d.cut_every_ns = atoi(argv[7]) * VG_SEC;
-	vg_store_set_level(d.store, LEVEL);
-	vg_store_on_block(d.store, on_block, &d);
+	if (!d.count_only)
+		open_day(&d, argv);
+	d.leaf = strtoull(argv[7], NULL, 10);
+	d.cut_every_ns = atoi(argv[8]) * VG_SEC;
 	fill(&d, (uint32_t)atoi(argv[4]), strtoull(argv[5], NULL, 10), strtoull(argv[6], NULL, 10), p, nplanted);
-	printf("{\"events\": %s, \"raw\": %llu, \"segments\": %zu, \"stored\": %llu, \"leaves\": %llu}\n", argv[5], (unsigned long long)d.raw, vg_store_segments(d.store),
-	       (unsigned long long)vg_store_segment(d.store, 0)->bytes, (unsigned long long)vg_store_segment(d.store, 0)->leaves);
-	vg_store_free(d.store);
+	if (d.count_only)
+		printf("%llu\n", (unsigned long long)d.leaves);
+	else
+		printf("{\"events\": %s, \"raw\": %llu, \"segments\": 1, \"stored\": %llu, \"leaves\": %llu}\n", argv[5], (unsigned long long)d.raw, (unsigned long long)d.at,
+		       (unsigned long long)d.leaves);
+	vg_segment_free(d.segment);
+	vg_keyring_free(d.keys);
+	vg_block_writer_fini(&d.block);
 	vg_tokens_builder_free(d.builder);
 	vg_buf_fini(&d.out);
-	vg_disk_close(&disk);
+	vg_buf_fini(&d.bytes);
+	vg_disk_close(&d.keys_dir);
+	vg_disk_close(&d.disk);
 	return 0;
 }
 
@@ -209,8 +249,8 @@ main(int argc, char **argv)
 {
 	if (argc == 6 && strcmp(argv[1], "keys") == 0)
 		return make_keys(argv);
-	if (argc >= 8 && argc % 2 == 0 && strcmp(argv[1], "day") == 0)
+	if (argc >= 9 && argc % 2 == 1 && (strcmp(argv[1], "day") == 0 || strcmp(argv[1], "count") == 0))
 		return make_day(argc, argv);
-	fprintf(stderr, "usage: days keys DIR TENANT-KEY FIRST-DAY DAYS | day DIR TENANT-KEY DAY EVENTS FIRST-SEQ SECONDS [USER COUNT]...\n");
+	fprintf(stderr, "usage: days keys DIR TENANT-KEY FIRST-DAY DAYS | day|count DIR TENANT-KEY DAY EVENTS FIRST-SEQ FIRST-LEAF SECONDS [USER COUNT]...\n");
 	return 2;
 }

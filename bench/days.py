@@ -65,18 +65,31 @@ def planted(i, days):
     return [word for user, n in USERS for word in (user, str((i + 1) * n // days - i * n // days)) if word != '0']
 
 
-def make_one(o, i):
+def words_of(o, what, folder, i, leaf):
+    return [o.maker, what, folder, o.key, str(o.first_day + i), str(o.events // o.days), str(1 + i * (o.events // o.days)), str(leaf), str(o.checkpoint), *planted(i, o.days)]
+
+
+def first_leaves(o):
+    """A block says which leaf of the tree it is, so where each day begins must be known before."""
+    path = os.path.join(o.state, 'leaves.json')
+    if not os.path.exists(path):
+        with ThreadPoolExecutor(2) as pool:
+            n = list(pool.map(lambda i: int(subprocess.run(words_of(o, 'count', '-', i, 0), stdout=subprocess.PIPE, check=True).stdout), range(o.days)))
+        with open(path + '.tmp', 'w', encoding='utf-8') as f:
+            json.dump([sum(n[:i]) for i in range(o.days)], f)
+        os.rename(path + '.tmp', path)
+    with open(path, encoding='utf-8') as f:
+        return json.load(f)
+
+
+def make_one(o, i, leaf):
     folder = os.path.join(o.state, 'days', '%03d' % i)
     done = folder + '.json'
     if not os.path.exists(done):
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
         shutil.copytree(os.path.join(o.state, 'vault', 'default', 'keys'), os.path.join(folder, 'keys'))
-        words, n = [], planted(i, o.days)
-        for user, count in zip(n[::2], n[1::2]):
-            words += [user, count]
-        r = subprocess.run([o.maker, 'day', folder, o.key, str(o.first_day + i), str(o.events // o.days), str(1 + i * (o.events // o.days)), str(o.checkpoint), *words],
-                           stdout=subprocess.PIPE, check=True)
+        r = subprocess.run(words_of(o, 'day', folder, i, leaf), stdout=subprocess.PIPE, check=True)
         with open(done + '.tmp', 'wb') as f:
             f.write(r.stdout)
         os.rename(done + '.tmp', done)
@@ -110,8 +123,9 @@ def make(o):
     with open(plan, encoding='utf-8') as f:
         p = json.load(f)
     o.first_day, o.days, o.events, o.checkpoint = p['first_day'], p['days'], p['events'], p['checkpoint']
+    leaves = first_leaves(o)
     with ThreadPoolExecutor(2) as pool:
-        parts = list(pool.map(lambda i: make_one(o, i), range(o.days)))
+        parts = list(pool.map(lambda i: make_one(o, i, leaves[i]), range(o.days)))
     assemble(o)
     total = {k: sum(part[k] for part in parts) for k in parts[0]}
     total.update(days=o.days, checkpoint=o.checkpoint, seconds=time.monotonic() - begin, planted=USERS)
