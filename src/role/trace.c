@@ -701,8 +701,8 @@ load(struct trace *t)
 	uint64_t seq;
 	vg_rc rc;
 
-	if ((rc = vg_hits_open(t->db, &t->hits)) != VG_OK || (rc = vg_drilled_open(t->db, VG_DRILL_WORLDS)) != VG_OK ||
-	    (rc = vg_seen_open(t->db, vg_clock_ns())) != VG_OK)
+	if ((rc = vg_hits_open(t->db, &t->hits)) != VG_OK || (rc = vg_drilled_begin(t->db, VG_DRILL_WORLDS)) != VG_OK ||
+	    (rc = vg_seen_begin(t->db, vg_clock_ns())) != VG_OK)
 		return rc;
 	if ((rc = read_place(t)) != VG_OK)
 		return rc;

@@ -1,10 +1,9 @@
 #include "state/drilled.h"
 
 vg_rc
-vg_drilled_open(sqlite3 *db, uint32_t from)
+vg_drilled_begin(sqlite3 *db, uint32_t from)
 {
-	vg_rc rc = vg_db_run(db, "CREATE TABLE IF NOT EXISTS drilled (id BLOB NOT NULL PRIMARY KEY, world INTEGER NOT NULL, rule TEXT NOT NULL, made_ns INTEGER NOT NULL)"
-				 " STRICT, WITHOUT ROWID; CREATE INDEX IF NOT EXISTS drilled_world ON drilled (world); DELETE FROM drilled");
+	vg_rc rc = vg_db_run(db, "DELETE FROM drilled");
 
 	if (rc == VG_OK)
 		rc = vg_db_do(db, "DELETE FROM live_hit WHERE tenant >= ?", "i", (int64_t)from);

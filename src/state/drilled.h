@@ -12,8 +12,8 @@ struct vg_drilled {
 	vg_str rule; /* its id; the file where it has none */
 	int64_t made_ns;
 };
-/* Make the table; what drills left, here and among stored hits, is over: they do not outlive a start.  @from: numbers of their worlds. */
-vg_rc vg_drilled_open(sqlite3 *db, uint32_t from) VG_MUST;
+/* What drills left, here and among stored hits, is over: they do not outlive a start.  @from: numbers of their worlds. */
+vg_rc vg_drilled_begin(sqlite3 *db, uint32_t from) VG_MUST;
 /* Once an id. */
 vg_rc vg_drilled_put(sqlite3 *db, const struct vg_drilled *d, const uint8_t id[VG_DRILLED_ID]) VG_MUST;
 vg_rc vg_drilled_withdraw(sqlite3 *db, const uint8_t id[VG_DRILLED_ID]) VG_MUST;

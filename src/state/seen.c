@@ -1,15 +1,10 @@
 #include "state/seen.h"
 
 vg_rc
-vg_seen_open(sqlite3 *db, int64_t now_ns)
+vg_seen_begin(sqlite3 *db, int64_t now_ns)
 {
-	vg_rc rc = vg_db_run(db, "CREATE TABLE IF NOT EXISTS seen_log (source INTEGER NOT NULL, product TEXT NOT NULL, category TEXT NOT NULL, service TEXT NOT NULL,"
-				 " tenant INTEGER NOT NULL, last_ns INTEGER NOT NULL, PRIMARY KEY (source, product, category, service)) STRICT, WITHOUT ROWID;"
-				 "CREATE TABLE IF NOT EXISTS seen_field (product TEXT NOT NULL, category TEXT NOT NULL, service TEXT NOT NULL, field TEXT NOT NULL,"
-				 " last_ns INTEGER NOT NULL, PRIMARY KEY (product, category, service, field)) STRICT, WITHOUT ROWID");
+	vg_rc rc = vg_db_do(db, "DELETE FROM seen_log WHERE last_ns < ?", "i", now_ns - VG_SEEN_KEEP_NS);
 
-	if (rc == VG_OK)
-		rc = vg_db_do(db, "DELETE FROM seen_log WHERE last_ns < ?", "i", now_ns - VG_SEEN_KEEP_NS);
 	return rc == VG_OK ? vg_db_do(db, "DELETE FROM seen_field WHERE last_ns < ?", "i", now_ns - VG_SEEN_KEEP_NS) : rc;
 }
 

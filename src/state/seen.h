@@ -18,8 +18,8 @@ struct vg_seen_row { /* a kind of event of one source */
 	vg_str field[VG_SEEN_FIELDS_MAX];
 	uint32_t nfield;
 };
-/* Make the tables; what was last seen too long before @now_ns goes. */
-vg_rc vg_seen_open(sqlite3 *db, int64_t now_ns) VG_MUST;
+/* What was last seen too long before @now_ns goes. */
+vg_rc vg_seen_begin(sqlite3 *db, int64_t now_ns) VG_MUST;
 vg_rc vg_seen_put(sqlite3 *db, const struct vg_seen_row *r) VG_MUST;
 /* Log sources seen since @since_ns, and how many sources gave them; fields of them, in the same order of log sources. */
 vg_rc vg_seen_logs(sqlite3 *db, int64_t since_ns, vg_rc (*each)(void *ctx, const struct vg_logsource *ls, uint32_t sources), void *ctx) VG_MUST;

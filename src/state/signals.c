@@ -19,6 +19,13 @@ static const char *const steps[] = {
 	"CREATE TABLE IF NOT EXISTS live_known(tenant INTEGER NOT NULL, identity BLOB NOT NULL, time_ns INTEGER NOT NULL, seq INTEGER NOT NULL,"
 	" PRIMARY KEY(tenant, identity)) WITHOUT ROWID;"
 	"CREATE INDEX IF NOT EXISTS live_known_time ON live_known(tenant, time_ns);",
+	/* state/drilled.h, state/seen.h */
+	"CREATE TABLE drilled (id BLOB NOT NULL PRIMARY KEY, world INTEGER NOT NULL, rule TEXT NOT NULL, made_ns INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX drilled_world ON drilled (world);"
+	"CREATE TABLE seen_log (source INTEGER NOT NULL, product TEXT NOT NULL, category TEXT NOT NULL, service TEXT NOT NULL, tenant INTEGER NOT NULL,"
+	" last_ns INTEGER NOT NULL, PRIMARY KEY (source, product, category, service)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE seen_field (product TEXT NOT NULL, category TEXT NOT NULL, service TEXT NOT NULL, field TEXT NOT NULL, last_ns INTEGER NOT NULL,"
+	" PRIMARY KEY (product, category, service, field)) STRICT, WITHOUT ROWID;",
 };
 
 vg_rc
