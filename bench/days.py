@@ -62,7 +62,8 @@ def serve(o, last=None, seconds=120):
 
 def planted(i, days):
     """How many events each planted user has on day @i."""
-    return [word for user, n in USERS for word in (user, str((i + 1) * n // days - i * n // days)) if word != '0']
+    counts = [(user, (i + 1) * n // days - i * n // days) for user, n in USERS]
+    return [word for user, n in counts if n for word in (user, str(n))]
 
 
 def words_of(o, what, folder, i, leaf):
