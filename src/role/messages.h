@@ -5,6 +5,9 @@
  *   detect -> trace           FOUND                                  trace -> detect           BEGIN
  *   trace -> vault            CURSOR, AGAIN                          vault -> trace            BEGIN
  *   vault -> seal             SIGN                                   seal -> vault             SIGNED
+ *   trace, vault -> out       ALARMS                                 out -> trace, vault       ALARMS_KEPT
+ *   vault -> out              STAMP                                  out -> vault              STAMPED
+ *   respond -> vault          OWN                                    vault -> respond          OWN_KEPT
  *
  * What the vault gives to detect is of a generation, and a generation has no hole: each record from its first one on is given once, and trace
  * takes them in order.  Whenever something may be lost between the three, because one of them died or a channel ended, the vault begins a
@@ -33,6 +36,12 @@ enum vg_role_msg {
 	VG_MSG_AGAIN,       /* as CURSOR: findings may be lost, begin a new generation */
 	VG_MSG_SIGN,        /* string tenant, string checkpoint, u64 leaves and 32 bytes root of the one before, proof: u16 n, n times 32 bytes */
 	VG_MSG_SIGNED,      /* string tenant, string note (empty: refused), u64 leaves of what was signed last */
+	VG_MSG_ALARMS,      /* u64 number, then alarms (role/alarm.h) until the end */
+	VG_MSG_ALARMS_KEPT, /* u64 number: they are on disk, and will be told */
+	VG_MSG_STAMP,       /* u64 number, string tenant, string note: have it stamped */
+	VG_MSG_STAMPED,     /* u64 number, string response (RFC 3161; empty: there is none), string who signed it, or why there is none */
+	VG_MSG_OWN,         /* u64 number, string tenant, string JSON: a record of Vigie's own */
+	VG_MSG_OWN_KEPT,    /* u64 number: it is on disk */
 };
 
 #define VG_RECORDS_BYTES ((size_t)512 << 10) /* of one RECORDS or EVENTS, about; a single record may make it larger */
