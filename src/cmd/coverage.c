@@ -345,7 +345,7 @@ child(void *ctx)
 int
 vg_cmd_rule_coverage(const struct vg_args *a)
 {
-	static const struct vg_sandbox_limits limits = { .data_bytes = (size_t)1 << 30 };
+	static const struct vg_sandbox_limits limits = { .name = "coverage", .data_bytes = (size_t)1 << 30 };
 	struct coverage *c = calloc(1, sizeof(*c));
 	struct vg_file_list files = { 0 };
 	struct vg_knowledge k;

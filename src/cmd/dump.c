@@ -235,7 +235,7 @@ died(void *ctx, unsigned id, uint64_t token, const char *why)
 int
 vg_cmd_dump(const struct vg_args *a)
 {
-	static const struct vg_sandbox_limits limits = { .data_bytes = (size_t)512 << 20 };
+	static const struct vg_sandbox_limits limits = { .name = "dump", .data_bytes = (size_t)512 << 20 };
 	struct vg_file_list files = { 0 };
 	struct dump *d = calloc(1, sizeof(*d));
 	struct vg_pool_ops ops = { .ctx = d, .start = start, .work = work, .next = next, .done = done, .died = died };

@@ -433,7 +433,7 @@ open_event(struct explain *x, const char *event)
 int
 vg_cmd_rule_explain(const struct vg_args *a)
 {
-	static const struct vg_sandbox_limits limits = { .data_bytes = (size_t)512 << 20 };
+	static const struct vg_sandbox_limits limits = { .name = "explain", .data_bytes = (size_t)512 << 20 };
 	const char *event = a->operand[1];
 	struct vg_knowledge k;
 	struct explain x = { .k = &k, .name = vg_str_of(event) };

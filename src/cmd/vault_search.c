@@ -464,7 +464,7 @@ say_result(const struct search *x)
 static int
 search(struct search *x)
 {
-	struct vg_sandbox_limits limits = { .data_bytes = MEMORY_BYTES };
+	struct vg_sandbox_limits limits = { .name = "search", .data_bytes = MEMORY_BYTES };
 	char why[160] = "";
 	vg_rc rc;
 

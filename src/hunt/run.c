@@ -247,7 +247,7 @@ range_cmp(const void *a, const void *b)
 static vg_rc
 finish(struct run *r, struct vg_hunt_result *out, char why[400])
 {
-	static const struct vg_sandbox_limits limits = { .data_bytes = (size_t)768 << 20 };
+	static const struct vg_sandbox_limits limits = { .name = "hunt-order", .data_bytes = (size_t)768 << 20 };
 	struct vg_finish f = { .k = r->k, .o = r->o, .files = r->files, .report = r->report, .by_lines = r->by_lines,
 			       .range = r->range, .nrange = r->nrange, .spool = r->spool, .nspool = r->nspool, .carved = r->carved };
 	char died_why[160] = "";
@@ -278,7 +278,7 @@ vg_rc
 vg_hunt(const struct vg_file_list *l, const struct vg_knowledge *k, const struct vg_hunt_options *o,
 	struct vg_hunt_result *out, char why[400])
 {
-	static const struct vg_sandbox_limits limits = { .data_bytes = (size_t)512 << 20 };
+	static const struct vg_sandbox_limits limits = { .name = "hunt", .data_bytes = (size_t)512 << 20 };
 	struct run r = { .files = l, .k = k, .o = o };
 	struct vg_pool_ops ops = { .ctx = &r, .start = start, .work = work, .next = next, .done = done, .died = died,
 				   .tick = tick, .stop = o->stop };

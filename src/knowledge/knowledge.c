@@ -553,7 +553,7 @@ new_memory(char why[400])
 static vg_rc
 make_blob(struct compile *c, struct made *m, char why[400])
 {
-	static const struct vg_sandbox_limits limits = { .data_bytes = (size_t)1 << 30, .cpu_s = 120,
+	static const struct vg_sandbox_limits limits = { .name = "rules", .data_bytes = (size_t)1 << 30, .cpu_s = 120,
 							 .file_bytes = (size_t)1 << 30 };
 	char died[160] = "";
 	vg_rc rc;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "net/journald.h"
 #include "net/tail.h"
+#include "role/local_see.h"
 #include "role/roles.h"
 #include "role/sender.h"
 #include "vault/disk.h"
@@ -28,6 +29,7 @@ struct local {
 	char *globs; /* owned */
 	const char *glob[GLOBS_MAX + 1];
 	struct vg_buf places;
+	struct vg_see see;
 	bool changed; /* something was kept since the places were written */
 };
 
@@ -147,6 +149,7 @@ prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 	struct local *l = &the_local;
 	struct vg_sender_ops ops = { l, on_room, on_kept };
 	vg_str tenant = vg_role_text(e, "tenant"), host = vg_role_text(e, "host");
+	bool journal = vg_role_number(e, "journal", 1) != 0;
 	vg_rc rc;
 
 	l->env = e;
@@ -154,15 +157,16 @@ prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 	l->d = (struct vg_disk){ .dir = vg_role_fd(e, "folder") };
 	if (l->d.dir < 0)
 		return VG_E_NOTFOUND;
-	/* it opens logs wherever they are: no root of its own, no Landlock but for writing; it cannot connect, nor execute */
+	/* it opens logs wherever they are: no root of its own, but Landlock with the folders of its patterns; it cannot connect, nor execute */
 	limits->may = VG_MAY_LOOP | VG_MAY_READ | VG_MAY_WRITE | VG_MAY_WATCH;
 	limits->dir = l->d.dir;
-	limits->see_all = true;
+	limits->see = l->see.read.path;
+	limits->list = l->see.names.path;
 	limits->data_bytes = (size_t)256 << 20;
 	vg_journald_prepare();
-	if ((rc = split_globs(l)) != VG_OK || (rc = vg_sender_new(e, true, &ops, &l->sender)) != VG_OK || (rc = begin_tail(l, tenant, host)) != VG_OK)
+	if ((rc = split_globs(l)) != VG_OK || (rc = vg_see_of(l->glob, journal, l->d.dir, &l->see)) != VG_OK || (rc = vg_sender_new(e, true, &ops, &l->sender)) != VG_OK || (rc = begin_tail(l, tenant, host)) != VG_OK)
 		return rc;
-	return vg_role_number(e, "journal", 1) ? begin_journal(l, tenant, host) : VG_OK;
+	return journal ? begin_journal(l, tenant, host) : VG_OK;
 }
 
 static vg_rc

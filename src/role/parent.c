@@ -872,6 +872,8 @@ bind_one(const struct vg_address *a, int type, uint16_t port)
 		errno = keep;
 		return -1;
 	}
+	if (type == SOCK_DGRAM)
+		(void)shutdown(fd, SHUT_WR); /* it says ENOTCONN, and from then on nothing can be sent from it: who receives is no way out */
 	return fd;
 }
 
@@ -1064,6 +1066,7 @@ vg_serve(const struct vg_serve_options *o)
 	static struct parent p;
 	vg_rc rc;
 
+	vg_sandbox_hide();
 	p.o = o;
 	p.ndetect = vg_settings_processes(o->settings);
 	if (p.ndetect > VG_ROLE_INDEX_MAX)

@@ -74,8 +74,9 @@ ACCOUNT_MADE = event_rule('Account made', 4720, 'medium', 'account_made')
 
 
 class Watch:
-    def __init__(self, name='watch', rules=(), settings='', program=VIGIE, listen='', files=()):
+    def __init__(self, name='watch', rules=(), settings='', program=VIGIE, listen='', files=(), before=()):
         self.state, self.program, self.process, self.addresses = path(name), program, None, {}
+        self.before = list(before)  # what it is run by: a program that changes the user
         self.may_die = False  # its roles, and be started again
         self.log = path(name + '.log')
         os.makedirs(path(name + '-rules'), exist_ok=True)
@@ -94,7 +95,7 @@ class Watch:
     # ---- its life ----
 
     def start(self, seconds=30):
-        words = [self.program, 'serve', '--state', self.state]
+        words = self.before + [self.program, 'serve', '--state', self.state]
         for name in LISTENERS:
             words += ['--listen', '%s=%s' % (name, self.addresses.get(name, '127.0.0.1:0'))]
         with open(self.log, 'ab') as log:

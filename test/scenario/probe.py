@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""From inside each process of the watch everything is tried that it has no business to do: open, connect, resolve, execute, trace, signal,
+and some hundred more (scenario/probe.c); what it may do stands in the tables below, and all the rest is refused.  As root and as an
+ordinary user; with Landlock as the kernel has it, held to ABI 2, and absent; and without namespaces.  VIGIE_PROBE is the program that
+tries."""
+import os
+import shutil
+import socket
+import subprocess
+
+import scenario
+from scenario import check, end, path, write
+from watch import DATA, Watch, keyword_rule
+
+PROBE = os.environ['VIGIE_PROBE']
+NOBODY = 65534
+
+# What each may do by design.
+OWN = {'own_read', 'own_make'}
+MAY = {'seal': OWN, 'vault': OWN, 'trace': OWN, 'local': OWN, 'publish': {'own_read'}, 'collect': set(), 'detect': set(), 'rules': set()}
+# Without a root of its own a process sees which names there are, which is not Landlock's to refuse.
+NAMES = {'stat_passwd'}
+MORE_NAMES = {'stat_passwd', 'access_passwd', 'readlink_exe', 'path_only'}
+OWN_BY_PATH = {'vault': {'read_catalogue'}, 'publish': {'read_catalogue'}, 'seal': {'read_signing_key'}, 'trace': {'read_signals'}}
+# And without Landlock besides, who may open files may do so wherever its user may.
+READS = {'read_passwd', 'read_secret', 'read_settings', 'read_signing_key', 'read_catalogue', 'read_signals', 'read_above', 'read_environ', 'see_root',
+         'folder_up', 'parent_environ', 'read_tenant_key'}
+WRITES = {'make_tmp', 'make_above', 'make_in_state', 'write_secret', 'rename_secret', 'mkdir_tmp', 'self_mem'}
+
+# How a file may be out of reach; whatever else is tried is to be refused as such.
+FILES = {'read_passwd', 'read_secret', 'read_settings', 'read_tenant_key', 'read_signing_key', 'read_catalogue', 'read_signals', 'read_above', 'read_environ',
+         'stat_passwd', 'access_passwd', 'readlink_exe', 'path_only', 'parent_mem', 'parent_mem_write', 'parent_environ', 'self_mem', 'see_root', 'folder_up',
+         'folder_change_up', 'make_tmp', 'make_above', 'make_in_state', 'write_secret', 'rename_secret', 'mkdir_tmp', 'own_read', 'own_make', 'own_set_id',
+         'own_chown', 'watch_etc'}
+SENDING = {'datagram_out', 'datagram_message_out', 'datagram_many_out'}
+REFUSED = {'EPERM', 'ENOSYS', 'SIGSYS'}
+NO_FILE = REFUSED | {'ENOENT', 'EACCES', 'ENOTDIR', 'EXDEV', 'EROFS', 'ESRCH'}
+NO_SOCKET = REFUSED | {'ENOTSOCK', 'EPIPE'}
+
+# What the attempts come to where there is no sandbox: a test of the test.
+SUCCEED = set('''read_passwd read_secret read_settings read_signing_key read_catalogue read_above read_environ stat_passwd access_passwd
+readlink_exe path_only openat2_ self_mem see_root folder_up folder_change_up make_tmp make_above make_in_state write_secret truncate_secret
+chmod_secret chown_secret rename_secret unlink_secret mkdir_tmp own_read own_make own_set_id own_symlink own_fifo watch_etc socket_tcp socket_udp
+socket_unix socket_netlink socket_pair connect_tcp connect_unix connect_held bind_held datagram_out resolve socket_filter interfaces exec_true
+exec_self exec_held memfd map_exec map_exec_held protect_exec protect_key_exec fork_ clone_ clone_3 thread trace_me kill_parent tgkill_parent
+tkill_parent pidfd_open_ pidfd_signal signal_by_owner signal_by_ioctl limits_parent nice_parent affinity_parent undo_no_new dumpable rename_self
+new_group ioprio set_gid set_res_uid cap_set unshare_fs window adjust_time'''.split()) - {'undo_no_new', 'datagram_out'}
+
+
+def targets():
+    os.chmod(scenario.tmp, 0o711)
+    tcp = socket.create_server(('127.0.0.1', 0), backlog=64)
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(('127.0.0.1', 0))
+    unix = socket.socket(socket.AF_UNIX)
+    unix.bind(path('unix'))
+    unix.listen(64)
+    os.chmod(path('unix'), 0o777)
+    os.environ.update(PROBE_TCP=str(tcp.getsockname()[1]), PROBE_UDP=str(udp.getsockname()[1]), PROBE_UNIX=path('unix'), PROBE_SECRET=write('secret', 'x' * 1024))
+    return tcp, udp, unix
+
+
+def results(file):
+    rows = {}
+    with open(file) as f:
+        for line in f:
+            process, attempt, result = line.rstrip('\n').split('\t')
+            rows.setdefault(process, {})[attempt] = result
+    return rows
+
+
+def judge(what, rows, may):
+    """Nothing but what it may, and that."""
+    for process, row in sorted(rows.items()):
+        if process not in may:
+            check(False, '%s: %s has no row in the table' % (what, process))
+            continue
+        for attempt, result in row.items():
+            if attempt == 'threads':
+                check(result == '1', '%s: %s has one thread: %s' % (what, process, result))
+            elif attempt == 'weakness':
+                continue
+            elif attempt in may[process]:
+                check(result == 'done' or attempt not in OWN, '%s: %s may %s: %s' % (what, process, attempt, result))
+            else:
+                refused = NO_FILE if attempt in FILES else NO_SOCKET if attempt in SENDING else REFUSED
+                check(result in refused, '%s: %s is refused %s: %s' % (what, process, attempt, result))
+    check(set(may) == set(rows), '%s: each process was probed: %s' % (what, sorted(set(may) ^ set(rows))))
+
+
+def probed(name, user, **how):
+    """A watch that was probed while it began, and that works; what came of it."""
+    out = write(name + '.probe', '')
+    os.chmod(out, 0o666)
+    os.environ.update(how, PROBE_TO=out, PROBE_STATE=path(name))
+    log = write(name + '-logs/app.log', 'needle42 in a file\n')
+    before = ['setpriv', '--reuid=%d' % user, '--regid=%d' % user, '--clear-groups'] if user != os.geteuid() else []
+    w = Watch(name, [keyword_rule('Needle', 'needle42')], program=PROBE, before=before, files=[os.path.join(os.path.dirname(log), '*.log')],
+              settings='')
+    scenario.env()
+    if before:
+        for folder, folders, files in os.walk(scenario.tmp):
+            for each in [folder] + [os.path.join(folder, f) for f in files]:
+                os.chown(each, user, user)
+    w.start(120)
+    del os.environ['PROBE_TO']
+    with socket.create_connection(('127.0.0.1', w.port('syslog'))) as s:
+        s.sendall(b'<13>1 - host app - - - needle42 by syslog\n')
+    w.examined()
+    found = sorted(r['raw'].split(' ')[-1] for r in w.search('needle42'))
+    check(found == ['file', 'syslog'], '%s: it works, and reads its files: %s' % (name, found))
+    w.stop()
+    for key in how:
+        del os.environ[key]
+    return results(out), w.said()
+
+
+def without(rows, process):
+    return {k: v for k, v in rows.items() if k != process}
+
+
+def all_of(user):
+    who = 'root' if user == 0 else 'user'
+    for landlock, held in (('as it is', {}), ('held to ABI 2', {'PROBE_LANDLOCK': '2'}), ('absent', {'PROBE_LANDLOCK': '0'})):
+        rows, said = probed('%s-%s' % (who, landlock[-1]), user, **held)
+        weak = {row['weakness'] for row in rows.values()}
+        check(weak == ({'1'} if held.get('PROBE_LANDLOCK') == '0' else {'0'}), '%s, Landlock %s: nothing else is weak: %s' % (who, landlock, weak))
+        check(('no Landlock' in said) == (held.get('PROBE_LANDLOCK') == '0'), '%s, Landlock %s: it is told what is weak' % (who, landlock))
+        judge('%s, Landlock %s' % (who, landlock), rows, MAY)
+
+
+def no_spaces(user):
+    """Where an ordinary user gets no namespace, Landlock remains; and without that, calls alone."""
+    may = {p: m | (MORE_NAMES if m else NAMES) | ({'watch_etc'} if p == 'local' else set()) | OWN_BY_PATH.get(p, set()) for p, m in MAY.items()}
+    rows, said = probed('no-spaces', user, PROBE_NO_SPACES='1', PROBE_LANDLOCK='2')
+    check('no root folder of its own' in said, 'without namespaces: it is told')
+    judge('user, no namespaces', rows, may)
+    rows, said = probed('nothing', user, PROBE_NO_SPACES='1', PROBE_LANDLOCK='0')
+    judge('user, neither', rows, {p: m | (READS if 'own_read' in m else set()) | (WRITES if 'own_make' in m else set()) for p, m in may.items()})
+
+
+def control():
+    """Each attempt is one that an open process succeeds with."""
+    out = write('open.probe', '')
+    os.environ.update(PROBE_TO=out, PROBE_STATE=path('root-s'), PROBE_OPEN='1')
+    subprocess.run([PROBE, 'vault', 'search', 'needle42', '--state', path('root-s')], env=scenario.env(VIGIE_DATA=DATA), stdout=subprocess.DEVNULL, timeout=120)
+    rows = results(out)
+    del os.environ['PROBE_TO'], os.environ['PROBE_OPEN']
+    done = set.intersection(*[{a for a, r in row.items() if r == 'done'} for row in rows.values()])
+    check(SUCCEED - OWN - {'own_set_id', 'own_symlink', 'own_fifo', 'folder_up', 'folder_change_up'} <= done,
+          'outside a sandbox they succeed: not %s' % sorted(SUCCEED - done))
+
+
+held = targets()
+user = os.geteuid()
+all_of(user)
+if user == 0:
+    control()
+    if shutil.which('setpriv') is None or subprocess.run(['setpriv', '--reuid=%d' % NOBODY, '--regid=%d' % NOBODY, '--clear-groups', PROBE, 'version'],
+                                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+        print('skipped in part: the program cannot be run by another user here')
+        end()
+    all_of(NOBODY)
+    no_spaces(NOBODY)
+else:
+    print('only as this user: others need root')
+    no_spaces(user)
+end()
