@@ -69,6 +69,9 @@ int vg_cmd_recovery_key(const struct vg_args *a);
 int vg_cmd_status(const struct vg_args *a);
 int vg_cmd_signal_list(const struct vg_args *a);
 int vg_cmd_signal_show(const struct vg_args *a);
+int vg_cmd_alarm_list(const struct vg_args *a);
+int vg_cmd_alarm_test(const struct vg_args *a);
+int vg_cmd_vault_stamp(const struct vg_args *a);
 int vg_cmd_source_list(const struct vg_args *a);
 int vg_cmd_source_adopt(const struct vg_args *a);
 int vg_cmd_key_add(const struct vg_args *a);
@@ -85,6 +88,6 @@ int vg_cmd_version(const struct vg_args *a);
 extern const struct vg_opt vg_hunt_opts[], vg_dump_opts[], vg_rule_opts[], vg_explain_opts[], vg_coverage_opts[], vg_witness_opts[],
 	vg_witness_accept_opts[], vg_serve_opts[], vg_status_opts[], vg_signal_list_opts[],
 	vg_signal_show_opts[], vg_source_list_opts[], vg_source_opts[], vg_key_add_opts[], vg_vault_search_opts[], vg_vault_restore_opts[],
-	vg_recovery_key_opts[], vg_vault_verify_opts[], vg_vault_export_opts[], vg_no_opts[];
+	vg_recovery_key_opts[], vg_vault_verify_opts[], vg_vault_export_opts[], vg_alarm_list_opts[], vg_alarm_test_opts[], vg_vault_stamp_opts[], vg_no_opts[];
 
 #endif

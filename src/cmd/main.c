@@ -29,11 +29,17 @@ const struct vg_command vg_commands[] = {
 	{ "vault search", "[OPTIONS] SELECTION", "find records in the evidence",
 	  "SELECTION is a Sigma selection on one line: a word is looked for in the text of records; \"User: bob\" and \"Image|endswith: .exe\" ask a "
 	  "field; and, or, not and parentheses join them.  It needs no running watch.", vg_vault_search_opts, 1, vg_cmd_vault_search },
+	{ "vault stamp", "[OPTIONS]", "have a time-stamping authority vouch for the evidence now, through the watch that runs",
+	  "stamps.url of the settings names the authority.  Exits with 0 when each tenant has a time stamp, 1 when one has not, which is told, 3 when no watch "
+	  "runs.", vg_vault_stamp_opts, 0, vg_cmd_vault_stamp },
 	{ "vault restore", "--from URL [OPTIONS]", "make a new watch from what a witness kept", NULL, vg_vault_restore_opts, 0, vg_cmd_vault_restore },
 	{ "vault recovery-key", "[OPTIONS]", "show the recovery key, to be printed for the director; then remove it here", NULL, vg_recovery_key_opts, 0,
 	  vg_cmd_recovery_key },
 	{ "signal list", "[OPTIONS]", "what rules and correlations said, the newest last with --format jsonl", NULL, vg_signal_list_opts, 0, vg_cmd_signal_list },
 	{ "signal show", "ID", "one signal, and the records that prove it", NULL, vg_signal_show_opts, 1, vg_cmd_signal_show },
+	{ "alarm list", "[OPTIONS]", "what people were told, by which way, and what waits", NULL, vg_alarm_list_opts, 0, vg_cmd_alarm_list },
+	{ "alarm test", "[OPTIONS]", "tell a test alarm by each way that is set, through the watch that runs",
+	  "Exits with 0 when each way took it, 1 when one did not, which is told, 3 when no watch runs.", vg_alarm_test_opts, 0, vg_cmd_alarm_test },
 	{ "source list", "[OPTIONS]", "who sends, how the name is proved, how much was not understood", NULL, vg_source_list_opts, 0, vg_cmd_source_list },
 	{ "source adopt", "ID...", "take new senders among the known ones", NULL, vg_source_opts, 1, vg_cmd_source_adopt },
 	{ "key add", "NAME", "make a key that a source proves itself with over HTTPS", NULL, vg_key_add_opts, 1, vg_cmd_key_add },

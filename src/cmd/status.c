@@ -209,6 +209,7 @@ vg_cmd_status(const struct vg_args *a)
 		put_vault(&b, vg_buf_str(&file));
 		put_checkpoints(&b, vg_buf_str(&file), now_ns / VG_SEC);
 		put_sources(&b, &h);
+		vg_put_alarms(&b, &h, now_ns);
 	}
 	if (!jsonl)
 		code = vg_print(&b);

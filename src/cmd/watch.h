@@ -20,6 +20,10 @@ bool vg_take_format(const struct vg_args *a, bool *jsonl);
 /* Open vault/catalogue.db or trace/signals.db of it. */
 int vg_state_catalogue(struct vg_house *h, bool read_only, sqlite3 **out);
 int vg_state_signals(struct vg_house *h, sqlite3 **out);
+/* Ask the watch that runs for @verb (role/request.h), and print what it answers.  VG_EXIT_FOUND: it did not do it. */
+int vg_ask_watch(const struct vg_args *a, const char *verb, const char *argument);
+/* Lines of `vigie status` about alarms and time stamps. */
+void vg_put_alarms(struct vg_buf *b, const struct vg_house *h, int64_t now_ns);
 /* The names of tenants and sources, as the catalogue has them. */
 struct vg_names {
 	struct vg_name {

@@ -34,7 +34,7 @@ keep(struct out *o, const struct vg_role_alarm *a)
 static vg_rc
 keep_all(struct out *o, struct vg_cur *c)
 {
-	struct vg_role_alarm a;
+	struct vg_role_alarm a = { .kind = 0 };
 	vg_rc rc = vg_db_run(o->db, "BEGIN IMMEDIATE");
 
 	if (rc != VG_OK) {

@@ -48,6 +48,7 @@ add_way(struct out *o, enum out_way_kind kind, const char *url)
 {
 	struct out_way *w = &o->way[o->nway];
 	struct vg_hash h;
+	char host[49];
 
 	*w = (struct out_way){ .kind = kind, .url = url, .place = -1 };
 	if (url && (w->place = out_place_of(o, url)) < 0) {
@@ -56,7 +57,8 @@ add_way(struct out *o, enum out_way_kind kind, const char *url)
 	}
 	if (kind == OUT_WEBHOOK) { /* its path may be a secret: it is shown nowhere */
 		vg_hash_of(vg_str_of(url), &h);
-		snprintf(w->name, sizeof(w->name), "webhook %.48s %02x%02x%02x%02x", o->place[w->place].host, h.b[0], h.b[1], h.b[2], h.b[3]);
+		snprintf(host, sizeof(host), "%.48s", o->place[w->place].host);
+		snprintf(w->name, sizeof(w->name), "webhook %s %02x%02x%02x%02x", host, h.b[0], h.b[1], h.b[2], h.b[3]);
 	} else {
 		snprintf(w->name, sizeof(w->name), "%s", kind == OUT_MAIL ? "mail" : "command");
 	}

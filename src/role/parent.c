@@ -19,7 +19,11 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "proc/role.h"
+#include "role/alarm.h"
 #include "role/messages.h"
+#include "role/parent_alarm.h"
+#include "role/request.h"
+#include "rule/program.h"
 #include "state/catalogue.h"
 #include "vault/disk.h"
 
@@ -42,6 +46,7 @@ struct child {
 	bool asked; /* to end, and to begin with new rules */
 	int64_t began_ms, heard_ms, next_ms;
 	unsigned backoff_ms, restarts;
+	struct vg_deaths deaths;
 	struct vg_buf stats;
 	bool lost[CHILDREN_MAX];         /* it said that its channel to that child ended */
 	int64_t joined_ms[CHILDREN_MAX]; /* when such a one was last made anew */
@@ -61,9 +66,12 @@ struct parent {
 	size_t n;
 	struct bound bound[LISTENERS_MAX];
 	size_t nbound;
-	int knowledge, progress[VG_ROLE_INDEX_MAX], folder_vault, folder_trace, folder_seal, folder_local;
+	int knowledge, progress[VG_ROLE_INDEX_MAX], folder_vault, folder_trace, folder_seal, folder_local, folder_out;
 	unsigned ndetect;
-	struct vg_buf tenants, keys, cert, key, text;
+	struct vg_buf tenants, tenant_names, keys, cert, key, text;
+	struct vg_requests *requests;
+	struct vg_parent_alarms alarms;
+	int64_t began_s;
 	sqlite3 *db;
 	int64_t keys_version;
 	int signals;
@@ -86,7 +94,8 @@ static const struct edge {
 	unsigned a, b;
 } edges[] = {
 	{ VG_ROLE_COLLECT, VG_ROLE_VAULT }, { VG_ROLE_LOCAL, VG_ROLE_VAULT }, { VG_ROLE_VAULT, VG_ROLE_SEAL }, { VG_ROLE_VAULT, VG_ROLE_TRACE },
-	{ VG_ROLE_DETECT, VG_ROLE_TRACE }, { VG_ROLE_VAULT, VG_ROLE_DETECT },
+	{ VG_ROLE_DETECT, VG_ROLE_TRACE }, { VG_ROLE_VAULT, VG_ROLE_DETECT }, { VG_ROLE_TRACE, VG_ROLE_OUT }, { VG_ROLE_VAULT, VG_ROLE_OUT },
+	{ VG_ROLE_RESPOND, VG_ROLE_VAULT },
 };
 
 /* ---- giving ---- */
@@ -149,6 +158,8 @@ give_vault(struct parent *p, struct child *c)
 	give_number(c, "keep-free", s->vault.keep_free_bytes);
 	give_number(c, "compression", s->vault.compression);
 	give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_VAULT]);
+	if (s->stamps.url.n)
+		give_number(c, "stamp-every-s", (uint64_t)(s->stamps.every_ns / 1000000000));
 }
 
 static void
@@ -224,6 +235,74 @@ give_publish(struct parent *p, struct child *c)
 }
 
 static void
+give_texts(struct parent *p, struct child *c, const char *name, const struct vg_texts *t, char sep)
+{
+	vg_buf_clear(&p->text);
+	for (size_t i = 0; i < t->n; i++) {
+		if (i)
+			vg_buf_putc(&p->text, sep);
+		vg_buf_put(&p->text, t->item[i]);
+	}
+	if (t->n)
+		give(c, VG_MSG_GIVE, name, vg_buf_str(&p->text), -1);
+}
+
+static void
+give_file(struct child *c, const char *name, const char *key, vg_str path)
+{
+	struct vg_buf file = { 0 };
+	char text[4096];
+
+	snprintf(text, sizeof(text), "%.*s", VG_STR_ARG(path));
+	if (path.n && vg_house_read(text, &file) != VG_OK)
+		vg_log(VG_LOG_ERROR, "%s: %s: %s", key, text, strerror(errno));
+	else if (path.n)
+		give(c, VG_MSG_GIVE, name, vg_buf_str(&file), -1);
+	vg_buf_fini(&file);
+}
+
+/* The system's certificates, where nothing else is given: behind its sandbox out reads no file. */
+static void
+give_ca(struct parent *p, struct child *c)
+{
+	static const char *const known[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem" };
+
+	if (p->o->settings->outward.ca.n) {
+		give_file(c, "ca", "outward.ca", p->o->settings->outward.ca);
+		return;
+	}
+	for (size_t i = 0; i < VG_COUNT(known); i++)
+		if (access(known[i], R_OK) == 0) {
+			give_file(c, "ca", "outward.ca", vg_str_of(known[i]));
+			return;
+		}
+}
+
+static void
+give_out(struct parent *p, struct child *c)
+{
+	const struct vg_settings *s = p->o->settings;
+	const struct {
+		const char *name;
+		vg_str text;
+	} rows[] = { { "mail-from", s->alarm.mail.from }, { "mail-server", s->alarm.mail.server }, { "mail-user", s->alarm.mail.user }, { "mail-password", s->alarm.mail.password },
+		     { "proxy", s->outward.proxy }, { "stamp-url", s->stamps.url }, { "stamp-policy", s->stamps.policy } };
+
+	give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_out);
+	for (size_t i = 0; i < VG_COUNT(rows); i++)
+		if (rows[i].text.n)
+			give(c, VG_MSG_GIVE, rows[i].name, rows[i].text, -1);
+	give_texts(p, c, "mail-to", &s->alarm.mail.to, '\n');
+	give_texts(p, c, "webhooks", &s->alarm.webhooks, '\n');
+	give_texts(p, c, "command", &s->alarm.command, '\0');
+	give_file(c, "stamp-ca", "stamps.ca", s->stamps.ca);
+	give_ca(p, c);
+	give_number(c, "language", s->language);
+	give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_OUT]);
+	vg_parent_alarms_lost(&p->alarms);
+}
+
+static void
 give_all(struct parent *p, struct child *c)
 {
 	const struct vg_settings *s = p->o->settings;
@@ -244,6 +323,14 @@ give_all(struct parent *p, struct child *c)
 		break;
 	case VG_ROLE_SEAL:
 		give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_seal);
+		give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_SEAL]);
+		break;
+	case VG_ROLE_OUT:
+		give_out(p, c);
+		break;
+	case VG_ROLE_RESPOND:
+		give(c, VG_MSG_GIVE, "tenant", s->tenants.item[0].name, -1);
+		give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_RESPOND]);
 		break;
 	case VG_ROLE_DETECT:
 		give(c, VG_MSG_GIVE, "knowledge", VG_NIL, p->knowledge);
@@ -255,6 +342,8 @@ give_all(struct parent *p, struct child *c)
 		give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_trace);
 		give(c, VG_MSG_GIVE, "knowledge", VG_NIL, p->knowledge);
 		give_number(c, "late-wait-ms", (uint64_t)(s->trace.late_wait_ns / 1000000));
+		give(c, VG_MSG_GIVE, "tenant-names", vg_buf_str(&p->tenant_names), -1);
+		give_number(c, "alarm-level", s->alarm.level);
 		give_number(c, "keep-hits-s", (uint64_t)(s->trace.keep_hits_ns / 1000000000));
 		give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_TRACE]);
 		break;
@@ -343,6 +432,37 @@ on_gone(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	return VG_OK;
 }
 
+static vg_rc
+on_took(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct parent *p = ctx;
+	struct child *c = child_of(p, from);
+	uint32_t n = vg_cur_le32(body);
+	vg_str name = vg_cur_bytes(body, n);
+
+	if (fd >= 0 || body->rc != VG_OK || c == NULL || c->role != VG_ROLE_OUT || !vg_str_eq(name, VG_STR("alarms")))
+		return VG_E_FORMAT;
+	vg_parent_alarms_took(&p->alarms);
+	return VG_OK;
+}
+
+static vg_rc
+on_answer(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct parent *p = ctx;
+	uint32_t n = vg_cur_le32(body);
+	vg_str id = vg_cur_bytes(body, n), text;
+	bool done = vg_cur_u8(body) != 0;
+
+	(void)from;
+	n = vg_cur_le32(body);
+	text = vg_cur_bytes(body, n);
+	if (fd >= 0 || body->rc != VG_OK)
+		return VG_E_FORMAT;
+	vg_requests_answer(p->requests, id, done, text);
+	return VG_OK;
+}
+
 static void
 closed(void *ctx, struct vg_channel *c)
 {
@@ -388,6 +508,8 @@ reap(struct parent *p)
 				continue;
 			}
 			say_ended(c, status);
+			if (vg_deaths_add(&c->deaths, vg_monotonic_ns()))
+				vg_parent_alarm(&p->alarms, VG_ROLE_ALARM_ROLE, VG_LEVEL_HIGH, vg_role_name(c->role));
 			c->restarts++;
 			c->backoff_ms = now_ms() - c->began_ms > HEALTHY_MS || c->backoff_ms == 0 ? BACKOFF_MIN_MS :
 					c->backoff_ms * 2 > BACKOFF_MAX_MS	      ? BACKOFF_MAX_MS :
@@ -496,7 +618,7 @@ spawn(struct parent *p, struct child *c)
 {
 	static const struct vg_handler handlers[] = {
 		{ VG_MSG_READY, 0, on_ready }, { VG_MSG_STATS, STATS_MAX, on_stats }, { VG_MSG_SAY, 4096, on_say }, { VG_MSG_GONE, 0, on_gone },
-		{ VG_MSG_LOST, 4, on_lost }, { 0, 0, NULL },
+		{ VG_MSG_LOST, 4, on_lost }, { VG_MSG_TOOK, 64, on_took }, { VG_MSG_ANSWER, VG_REQUEST_ANSWER_MAX + 256, on_answer }, { 0, 0, NULL },
 	};
 	struct vg_channel_ops ops = { handlers, closed, p };
 	int sv[2];
@@ -568,7 +690,7 @@ static void
 on_stopping(void *ctx)
 {
 	static const unsigned order[][2] = { { VG_ROLE_COLLECT, VG_ROLE_LOCAL }, { VG_ROLE_VAULT, VG_ROLE_VAULT }, { VG_ROLE_TRACE, VG_ROLE_SEAL },
-					     { VG_ROLE_DETECT, VG_ROLE_PUBLISH } };
+					     { VG_ROLE_DETECT, VG_ROLE_PUBLISH }, { VG_ROLE_OUT, VG_ROLE_RESPOND } };
 	struct parent *p = ctx;
 
 	if (!p->stopping)
@@ -805,12 +927,70 @@ write_status(struct parent *p)
 	vg_buf_fini(&m);
 }
 
+/* ---- alarms of its own, and what commands ask ---- */
+
+static struct child *
+running(struct parent *p, unsigned role)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->child[i].role == role && p->child[i].channel && p->child[i].ready)
+			return &p->child[i];
+	return NULL;
+}
+
+static bool
+pass_request(void *ctx, unsigned role, const struct vg_request *r, char why[160])
+{
+	struct child *c = running(ctx, role);
+	struct vg_buf b = { 0 };
+
+	if (c == NULL) {
+		snprintf(why, 160, "the role %s is not ready; try again\n", vg_role_name(role));
+		return false;
+	}
+	vg_request_put(&b, r);
+	if (b.rc == VG_OK)
+		give(c, VG_MSG_NEW, "request", vg_buf_str(&b), -1);
+	vg_buf_fini(&b);
+	return true;
+}
+
+static void
+on_requests(void *ctx)
+{
+	struct parent *p = ctx;
+
+	if (!p->stopping)
+		vg_requests_turn(p->requests);
+}
+
+static void
+tell_alarms(struct parent *p)
+{
+	struct child *out = running(p, VG_ROLE_OUT), *publish = running(p, VG_ROLE_PUBLISH);
+	struct vg_buf b = { 0 };
+	int64_t seen_s = 0;
+
+	if (publish && p->o->settings->witness.token.n) { /* one is expected */
+		vg_str rest = vg_buf_str(&publish->stats), line;
+
+		while (vg_str_split(&rest, '\n', &line))
+			if (vg_str_starts(line, VG_STR("witness_seconds ")))
+				(void)vg_str_i64(vg_str_skip(line, 16), &seen_s);
+		vg_parent_witness(&p->alarms, seen_s, p->began_s, vg_clock_ns() / 1000000000);
+	}
+	if (out && vg_parent_alarms_due(&p->alarms, vg_monotonic_ns(), &b))
+		give(out, VG_MSG_NEW, "alarms", vg_buf_str(&b), -1);
+	vg_buf_fini(&b);
+}
+
 static void
 on_second(void *ctx)
 {
 	struct parent *p = ctx;
 
 	look_at_keys(p);
+	tell_alarms(p);
 	if (vg_clock_ns() >= p->valid_until_ns && !p->stopping)
 		reload(p);
 	write_status(p);
@@ -972,7 +1152,8 @@ prepare_folders(struct parent *p)
 	p->folder_trace = vg_house_folder(h, "trace");
 	p->folder_seal = vg_house_folder(h, "seal");
 	p->folder_local = vg_house_folder(h, "local");
-	if (p->folder_vault < 0 || p->folder_trace < 0 || p->folder_seal < 0 || p->folder_local < 0) {
+	p->folder_out = vg_house_folder(h, "out");
+	if (p->folder_out < 0 || vg_requests_new(h, pass_request, p, &p->requests) != VG_OK || p->folder_vault < 0 || p->folder_trace < 0 || p->folder_seal < 0 || p->folder_local < 0) {
 		vg_log(VG_LOG_ERROR, "%s: %s", h->path, strerror(errno));
 		return VG_E_SYS;
 	}
@@ -989,6 +1170,7 @@ prepare_folders(struct parent *p)
 static vg_rc
 open_catalogue(struct parent *p)
 {
+	const struct vg_settings *s = p->o->settings;
 	char path[4200], why[200];
 	vg_rc rc;
 
@@ -996,6 +1178,13 @@ open_catalogue(struct parent *p)
 	if ((rc = vg_catalogue_open(path, false, why, &p->db)) != VG_OK) {
 		vg_log(VG_LOG_ERROR, "%s", why);
 		return rc;
+	}
+	for (size_t i = 0; i < s->tenants.n; i++) {
+		uint32_t id;
+
+		if ((rc = vg_catalogue_tenant(p->db, s->tenants.item[i].name, &id)) != VG_OK)
+			return rc;
+		vg_buf_printf(&p->tenant_names, "%u %.*s\n", id, VG_STR_ARG(s->tenants.item[i].name));
 	}
 	p->keys_version = vg_catalogue_version(p->db);
 	return vg_catalogue_keys(p->db, put_key, &p->keys);
@@ -1037,7 +1226,8 @@ run(struct parent *p)
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || (p->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
 		return VG_E_SYS;
 	if ((rc = vg_watch_new(p->loop, p->signals, EPOLLIN, on_signal, p, &p->watch)) != VG_OK || (rc = vg_loop_every(p->loop, 50, on_supervise, p)) != VG_OK ||
-	    (rc = vg_loop_every(p->loop, 20, on_stopping, p)) != VG_OK || (rc = vg_loop_every(p->loop, 1000, on_second, p)) != VG_OK)
+	    (rc = vg_loop_every(p->loop, 20, on_stopping, p)) != VG_OK || (rc = vg_loop_every(p->loop, 1000, on_second, p)) != VG_OK ||
+	    (rc = vg_loop_every(p->loop, 250, on_requests, p)) != VG_OK)
 		return rc;
 	add_child(p, VG_ROLE_SEAL, 0, false);
 	add_child(p, VG_ROLE_VAULT, 0, false);
@@ -1047,6 +1237,8 @@ run(struct parent *p)
 	add_child(p, VG_ROLE_COLLECT, 0, false);
 	add_child(p, VG_ROLE_LOCAL, 0, false);
 	add_child(p, VG_ROLE_PUBLISH, 0, true);
+	add_child(p, VG_ROLE_OUT, 0, false);
+	add_child(p, VG_ROLE_RESPOND, 0, false);
 	for (size_t i = 0; i < p->n; i++)
 		spawn(p, &p->child[i]);
 	tell_listeners(p);
@@ -1068,6 +1260,7 @@ vg_serve(const struct vg_serve_options *o)
 
 	vg_sandbox_hide();
 	p.o = o;
+	p.began_s = vg_clock_ns() / 1000000000;
 	p.ndetect = vg_settings_processes(o->settings);
 	if (p.ndetect > VG_ROLE_INDEX_MAX)
 		p.ndetect = VG_ROLE_INDEX_MAX;

@@ -13,6 +13,7 @@
 #include "role/found.h"
 #include "role/messages.h"
 #include "role/roles.h"
+#include "role/trace_out.h"
 #include "state/hits.h"
 #include "state/signals.h"
 #include "trace/live.h"
@@ -42,6 +43,7 @@ struct trace {
 	struct vg_arena arena, scratch;
 	struct vg_event event;
 	struct vg_channel *vault;
+	struct vg_trace_out *out; /* alarms */
 	struct vg_channel *detect[VG_ROLE_INDEX_MAX];
 	uint64_t generation, next, sure; /* 0: none yet; next record; all before `sure` needs not come again */
 	struct ahead *ahead;             /* owned; by first */
@@ -99,6 +101,8 @@ put_signal(struct trace *t, struct vg_signal_row *s, uint32_t rule)
 	if ((rc = vg_signal_put(t->db, s, &new)) == VG_OK) {
 		t->signals += new;
 		t->copies += !new;
+		if (new)
+			rc = vg_trace_out_signal(t->out, s);
 	}
 	return rc;
 }
@@ -391,6 +395,7 @@ on_commit(void *ctx)
 	}
 	if (t->rc != VG_OK)
 		return;
+	fail(t, vg_trace_out_turn(t->out));
 	if (saving)
 		t->sure = t->next;
 	tell_vault(t, VG_MSG_CURSOR);
@@ -466,6 +471,8 @@ begin(struct vg_role_env *e)
 		vg_role_say(e, VG_LOG_ERROR, "trace: %s", why);
 		return rc;
 	}
+	if ((rc = vg_trace_out_new(e, t->db, &t->out)) != VG_OK)
+		return rc;
 	if ((rc = load(t)) != VG_OK) {
 		vg_role_say(e, VG_LOG_ERROR, "trace: the state cannot be loaded: %s", sqlite3_errmsg(t->db));
 		return rc;
@@ -517,6 +524,8 @@ peer(struct vg_role_env *e, unsigned role, unsigned index, int fd)
 	struct vg_channel **place = role == VG_ROLE_VAULT ? &t->vault : &t->detect[index];
 	vg_rc rc;
 
+	if (role == VG_ROLE_OUT)
+		return vg_trace_out_peer(t->out, fd);
 	if (role != VG_ROLE_VAULT && role != VG_ROLE_DETECT)
 		return VG_E_FORMAT;
 	if (*place) {

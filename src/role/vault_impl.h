@@ -65,6 +65,7 @@ struct vault {
 	uint32_t nsource, capsource;
 	struct vault_sender sender[VAULT_SENDERS_MAX];
 	struct vg_channel *trace, *seal;
+	struct vault_out *o; /* vault_out.c */
 	struct vault_detect detect[VAULT_DETECT_MAX];
 
 	struct vg_intake_cursor cut, feed; /* next for the stores; for detect */
@@ -107,6 +108,14 @@ void vault_drop(struct vault *v);      /* what stands in segments and was examin
 /* vault_index.c */
 vg_rc vault_index_begin(struct vault *v, struct vault_tenant *t);
 void vault_index_end(struct vault_tenant *t); /* what is not on disk yet goes there */
+/* vault_out.c */
+vg_rc vault_out_begin(struct vault *v);
+vg_rc vault_out_new(struct vault *v, unsigned role, int fd);
+void vault_out_turn(struct vault *v); /* once a second */
+void vault_news(struct vg_role_env *e, const char *name);
+/* Something that people are to be told (role/alarm.h): @kind, @level, names and figures. */
+void vault_alarm(struct vault *v, unsigned kind, unsigned level, const char *tenant, const char *text);
+void vault_lost(struct vault *v, uint64_t n); /* records that the kernel had no room for */
 /* vault_feed.c */
 vg_rc vault_detect_new(struct vault *v, unsigned index, int fd);
 vg_rc vault_trace_new(struct vault *v, int fd);

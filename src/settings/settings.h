@@ -152,6 +152,9 @@ struct vg_settings {
 		struct vg_texts command; /* argv */
 	} alarm;
 	struct {
+		vg_str ca, proxy;
+	} outward;
+	struct {
 		uint64_t memory_bytes[VG_MEMORY_ROLES];
 		struct {
 			int64_t time_ns;

@@ -187,6 +187,13 @@ const struct vg_setting vg_setting_rows[] = {
 	     "Program (absolute path) and its arguments, as a list; it gets the alarm as JSON on standard input. No shell is used.",
 	     "Programme (chemin absolu) et ses arguments, en liste ; il reçoit l’alarme en JSON sur son entrée. Sans shell."),
 
+	GROUP("outward", "How Vigie reaches others: webhooks, mail servers, the time-stamping authority.",
+	      "Comment Vigie atteint les autres : webhooks, serveurs de courriel, autorité d’horodatage."),
+	TEXT("outward.ca", VG_SET_PATH, 0, "", AT(outward.ca), "CA certificates, PEM, that their certificates must chain to. Empty: the system's.",
+	     "Certificats d’AC, PEM, auxquels leurs certificats doivent remonter. Vide : ceux du système."),
+	VALUE("outward.proxy", VG_SET_URL, 0, 0, VG_SETTINGS_TEXT_MAX, "http:// https://", "", AT(outward.proxy),
+	      "Proxy for http and https. Empty: none; the environment is not asked.", "Mandataire pour http et https. Vide : aucun ; l’environnement n’est pas consulté."),
+
 	GROUP("limits", "What processes and searches may take.", "Ce que peuvent prendre les processus et les recherches."),
 	GROUP("limits.memory", "Memory of the roles; one that goes over it is started anew.", "Mémoire des rôles ; celui qui la dépasse est relancé."),
 	MEMORY("net", NET, "256 MiB"),
@@ -250,9 +257,8 @@ vg_setting_short(const struct vg_setting *map)
 
 /* Rows whose part of the watch is not built: those, and what stands under them. */
 static const char *const later[] = {
-	"language", "packs", "sources", "rules.indicators", "vault.retention", "vault.retention-reason", "vault.share", "tenants.*.retention",
-	"tenants.*.retention-reason", "tenants.*.recovery-key", "stamps", "witness.urls", "alarm", "limits.query", "limits.memory.seal", "limits.memory.out",
-	"limits.memory.respond",
+	"packs", "sources", "rules.indicators", "vault.retention", "vault.retention-reason", "vault.share", "tenants.*.retention",
+	"tenants.*.retention-reason", "tenants.*.recovery-key", "witness.urls", "limits.query",
 };
 
 bool
