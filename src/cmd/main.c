@@ -29,8 +29,8 @@ const struct vg_command vg_commands[] = {
 	{ "vault search", "[OPTIONS] SELECTION", "find records in the evidence",
 	  "SELECTION is a Sigma selection on one line: a word is looked for in the text of records; \"User: bob\" and \"Image|endswith: .exe\" ask a "
 	  "field; and, or, not and parentheses join them.  It needs no running watch.", vg_vault_search_opts, 1, vg_cmd_vault_search },
-	{ "vault stamp", "[OPTIONS]", "have a time-stamping authority vouch for the evidence now, through the watch that runs",
-	  "stamps.url of the settings names the authority.  Exits with 0 when each tenant has a time stamp, 1 when one has not, which is told, 3 when no watch "
+	{ "vault stamp", "[OPTIONS]", "have an authority vouch for the time of the evidence, now",
+	  "The watch that runs asks the one that stamps.url of the settings names (RFC 3161).  Exits with 0 when each tenant has a time stamp, 1 when one has not, which is told, 3 when no watch "
 	  "runs.", vg_vault_stamp_opts, 0, vg_cmd_vault_stamp },
 	{ "vault restore", "--from URL [OPTIONS]", "make a new watch from what a witness kept", NULL, vg_vault_restore_opts, 0, vg_cmd_vault_restore },
 	{ "vault recovery-key", "[OPTIONS]", "show the recovery key, to be printed for the director; then remove it here", NULL, vg_recovery_key_opts, 0,

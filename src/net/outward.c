@@ -94,6 +94,8 @@ judge(struct transfer *t, CURLcode code, char why[VG_OUTWARD_WHY])
 	(void)curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (t->long_answer)
 		snprintf(why, VG_OUTWARD_WHY, "its answer is longer than %zu bytes", t->job.answer_bytes);
+	else if (t->job.nto && code != CURLE_OK && code != CURLE_LOGIN_DENIED && status >= 400)
+		snprintf(why, VG_OUTWARD_WHY, "the mail server refuses it: %.180s", t->error[0] ? t->error : curl_easy_strerror(code));
 	else if (code != CURLE_OK)
 		snprintf(why, VG_OUTWARD_WHY, "%s%s%.180s", words_of(code), t->error[0] ? ": " : "", t->error);
 	else if (t->job.nto == 0 && status / 100 == 3)

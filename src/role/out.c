@@ -131,6 +131,7 @@ prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 	o->env = e;
 	e->ctx = o;
 	o->lang = vg_role_number(e, "language", VG_LANG_EN) == VG_LANG_FR ? VG_LANG_FR : VG_LANG_EN;
+	o->pause_ns = (int64_t)vg_role_number(e, "pause-s", 60) * VG_SEC;
 	snprintf(o->node, sizeof(o->node), "%.*s", VG_STR_ARG(vg_role_text(e, "node")));
 	limits->may = VG_MAY_LOOP | VG_MAY_READ | VG_MAY_WRITE | VG_MAY_CONNECT;
 	limits->dir = vg_role_fd(e, "folder");

@@ -58,6 +58,7 @@ struct out {
 	struct vg_role_env *env;
 	sqlite3 *db;
 	enum vg_lang lang;
+	int64_t pause_ns;
 	char node[65];
 	struct vg_channel *vault, *trace;
 	struct vg_outward *outward;

@@ -178,9 +178,9 @@ out_ways_turn(struct out *o)
 	struct vg_outbox_way w;
 
 	for (size_t i = 0; i < o->nway; i++)
-		if (!o->way[i].busy && vg_outbox_way(o->db, o->way[i].name, &w) == VG_OK && vg_outbox_when(&w, now_ns) <= now_ns)
+		if (!o->way[i].busy && vg_outbox_way(o->db, o->way[i].name, &w) == VG_OK && vg_outbox_when(&w, o->pause_ns, now_ns) <= now_ns)
 			tell(o, i);
-	if (o->nway == 0 && vg_outbox_way(o->db, NOBODY, &w) == VG_OK && vg_outbox_when(&w, now_ns) <= now_ns) {
+	if (o->nway == 0 && vg_outbox_way(o->db, NOBODY, &w) == VG_OK && vg_outbox_when(&w, o->pause_ns, now_ns) <= now_ns) {
 		struct vg_alarm_message m;
 
 		vg_alarm_begin(&m, o->lang, o->node, false);

@@ -298,6 +298,7 @@ give_out(struct parent *p, struct child *c)
 	give_file(c, "stamp-ca", "stamps.ca", s->stamps.ca);
 	give_ca(p, c);
 	give_number(c, "language", s->language);
+	give_number(c, "pause-s", (uint64_t)(s->alarm.pause_ns / 1000000000));
 	give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_OUT]);
 	vg_parent_alarms_lost(&p->alarms);
 }

@@ -144,6 +144,7 @@ struct vg_settings {
 	} witness;
 	struct {
 		uint32_t level; /* enum vg_level */
+		int64_t pause_ns;
 		struct {
 			struct vg_texts to;
 			vg_str from, server, user, password; /* the last is secret */

@@ -138,9 +138,9 @@ vg_outbox_each_way(sqlite3 *db, vg_rc (*each)(void *ctx, const struct vg_outbox_
 }
 
 int64_t
-vg_outbox_when(const struct vg_outbox_way *w, int64_t now_ns)
+vg_outbox_when(const struct vg_outbox_way *w, int64_t pause_ns, int64_t now_ns)
 {
-	int64_t gathered = w->since_ns + VG_OUTBOX_GATHER_NS, rested = w->level > w->sent_level ? 0 : w->sent_ns + VG_OUTBOX_PAUSE_NS;
+	int64_t gathered = w->since_ns + VG_OUTBOX_GATHER_NS, rested = w->level > w->sent_level ? 0 : w->sent_ns + pause_ns;
 	int64_t when = gathered > rested ? gathered : rested;
 
 	if (w->alarms == 0)
@@ -148,7 +148,7 @@ vg_outbox_when(const struct vg_outbox_way *w, int64_t now_ns)
 	if (w->tries)
 		when = w->next_ns;
 	/* a clock that was set back makes nothing wait */
-	return when > now_ns + VG_OUTBOX_RETRY_MAX_NS ? now_ns : when;
+	return when > now_ns + VG_OUTBOX_RETRY_MAX_NS + pause_ns ? now_ns : when;
 }
 
 /* ---- taking ---- */

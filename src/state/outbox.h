@@ -16,7 +16,6 @@
 #define VG_OUTBOX_TOLD_MAX 20000       /* rows of what was told */
 #define VG_OUTBOX_TEXT_MAX 300         /* bytes of a title or a text */
 #define VG_OUTBOX_GATHER_NS (5 * VG_SEC) /* the first one waits so long for others */
-#define VG_OUTBOX_PAUSE_NS VG_MIN      /* between two messages, unless one is graver than all in the last message */
 #define VG_OUTBOX_RETRY_NS (10 * VG_SEC) /* after a failure; then twice that ... */
 #define VG_OUTBOX_RETRY_MAX_NS (10 * VG_MIN)
 #define VG_OUTBOX_GIVE_UP_NS (3 * VG_DAY)
@@ -48,8 +47,8 @@ struct vg_outbox_way {
 };
 vg_rc vg_outbox_way(sqlite3 *db, const char *way, struct vg_outbox_way *out) VG_MUST; /* VG_E_NOTFOUND */
 vg_rc vg_outbox_each_way(sqlite3 *db, vg_rc (*each)(void *ctx, const struct vg_outbox_way *w), void *ctx) VG_MUST;
-/* When what waits is to be told; INT64_MAX: nothing waits. */
-int64_t vg_outbox_when(const struct vg_outbox_way *w, int64_t now_ns);
+/* When what waits is to be told; INT64_MAX: nothing waits.  @pause_ns: between two messages, unless an alarm is graver than all in the last one. */
+int64_t vg_outbox_when(const struct vg_outbox_way *w, int64_t pause_ns, int64_t now_ns);
 
 struct vg_outbox_group { /* strings are good until the callback returns */
 	vg_str way, tenant, title, text;
