@@ -118,6 +118,7 @@ on_kept(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 {
 	struct vg_trace_out *o = ctx;
 	uint64_t number = vg_cur_le64(body);
+	bool own = sqlite3_get_autocommit(o->db) != 0; /* else it is in the transaction at hand */
 	vg_rc rc = VG_OK;
 
 	(void)from;
@@ -125,10 +126,14 @@ on_kept(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 		return VG_E_FORMAT;
 	if (number != o->number)
 		return VG_OK; /* of an earlier try */
+	if (own && vg_db_run(o->db, "BEGIN") != VG_OK)
+		return VG_OK;
 	for (size_t i = 0; i < o->nsent && rc == VG_OK; i++)
 		rc = vg_alarm_gone(o->db, o->sent[i]);
+	if (own && (rc != VG_OK || vg_db_run(o->db, "COMMIT") != VG_OK))
+		vg_db_rollback(o->db);
 	o->nsent = 0;
-	return VG_OK; /* one that could not be removed is brought again */
+	return own ? vg_trace_out_turn(o) : VG_OK; /* one that could not be removed is brought again */
 }
 
 static void

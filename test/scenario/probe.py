@@ -16,8 +16,9 @@ PROBE = os.environ['VIGIE_PROBE']
 NOBODY = 65534
 
 # What each may do by design.
+OUTWARD = {'socket_tcp', 'socket_udp', 'socket_tcp6', 'connect_tcp', 'connect_held', 'socket_pair', 'resolve'}
 OWN = {'own_read', 'own_make'}
-MAY = {'seal': OWN, 'vault': OWN, 'trace': OWN, 'local': OWN, 'publish': {'own_read'}, 'collect': set(), 'detect': set(), 'rules': set()}
+MAY = {'seal': OWN, 'vault': OWN, 'trace': OWN, 'local': OWN, 'publish': {'own_read'}, 'collect': set(), 'detect': set(), 'rules': set(), 'respond': set(), 'out': OWN | OUTWARD}
 # Without a root of its own a process sees which names there are, which is not Landlock's to refuse.
 NAMES = {'stat_passwd'}
 MORE_NAMES = {'stat_passwd', 'access_passwd', 'readlink_exe', 'path_only'}
