@@ -73,6 +73,8 @@ be(const struct vg_helper_options *o, int fd, pid_t maker)
 	(void)prctl(PR_SET_NAME, o->name);
 	if (getppid() != maker || dup2(fd, 3) < 0 || close_range(4, ~0U, 0) < 0)
 		_exit(1);
+	if (o->first)
+		o->first(o->ctx);
 	if (o->limits && vg_sandbox_enter(o->limits) != VG_OK)
 		_exit(1);
 	while (serve(3, o, &ask, &answer))

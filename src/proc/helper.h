@@ -12,6 +12,7 @@
 struct vg_helper;
 struct vg_helper_options {
 	const char *name; /* of the process */
+	void (*first)(void *ctx); /* in the helper, before its sandbox closes: forget what it needs not know; NULL: nothing */
 	/* In the helper, with a copy of @ctx.  It may take its time. */
 	void (*work)(void *ctx, vg_str ask, struct vg_buf *answer);
 	const struct vg_sandbox_limits *limits; /* NULL: its work is what a sandbox refuses */

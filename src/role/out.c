@@ -35,9 +35,11 @@ static vg_rc
 keep_all(struct out *o, struct vg_cur *c)
 {
 	struct vg_role_alarm a = { .kind = 0 };
-	vg_rc rc = vg_db_run(o->db, "BEGIN IMMEDIATE");
+	vg_rc rc;
 
-	if (rc != VG_OK) {
+	if (o->db == NULL)
+		return VG_E_SYS;
+	if ((rc = vg_db_run(o->db, "BEGIN IMMEDIATE")) != VG_OK) {
 		vg_role_say(o->env, VG_LOG_ERROR, "out: alarms cannot be kept: %s; they are brought again", sqlite3_errmsg(o->db));
 		return VG_E_SYS;
 	}
@@ -77,7 +79,7 @@ on_request(struct out *o)
 {
 	struct vg_request r;
 
-	if (vg_request_take(vg_role_text(o->env, "request"), &r) == VG_OK && vg_str_eq(r.verb, VG_STR("alarm-test")))
+	if (o->db && vg_request_take(vg_role_text(o->env, "request"), &r) == VG_OK && vg_str_eq(r.verb, VG_STR("alarm-test")))
 		out_ways_test(o, &r);
 }
 
@@ -104,6 +106,8 @@ on_turn(void *ctx)
 {
 	struct out *o = ctx;
 
+	if (o->db == NULL)
+		return;
 	out_ways_turn(o);
 	out_errand_turn(o);
 }
@@ -228,6 +232,8 @@ tick(struct vg_role_env *e)
 	struct vg_buf b = { 0 };
 	uint64_t n[3] = { 0 };
 
+	if (o->db == NULL)
+		return;
 	(void)!vg_outbox_each_way(o->db, count_way, n);
 	vg_buf_printf(&b, "alarms %llu\nagain %llu\nwaiting %llu\ntold %llu\ngiven_up %llu\nfailures %llu\nstamps %llu\nstamps_failed %llu\n", (unsigned long long)o->alarms,
 		      (unsigned long long)o->again, (unsigned long long)n[0], (unsigned long long)n[1], (unsigned long long)n[2], (unsigned long long)o->failures,
@@ -244,6 +250,7 @@ stop(struct vg_role_env *e)
 	struct out *o = e->ctx;
 
 	vg_db_close(o->db);
+	o->db = NULL; /* the rest of this turn has nothing to do */
 	vg_role_done(e);
 }
 

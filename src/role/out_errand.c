@@ -89,7 +89,8 @@ finish(struct out_errand *e, vg_rc rc, vg_str answer, const char *why)
 {
 	struct out *o = e->o;
 
-	e->done(o, e, rc, answer, why);
+	if (o->db) /* else it is told again */
+		e->done(o, e, rc, answer, why);
 	vg_buf_fini(&e->body);
 	*e = (struct out_errand){ .state = OUT_FREE };
 }
@@ -196,11 +197,26 @@ static const char *const resolver_reads[] = {
 	"/run/NetworkManager", NULL,
 };
 
+/* The settings' secrets: the copies in a helper's memory. */
+static void
+forget(void *ctx)
+{
+	struct out *o = ctx;
+
+	for (size_t i = 0; i < o->env->ngiven; i++)
+		if (o->env->given[i].text.n)
+			explicit_bzero((void *)(uintptr_t)o->env->given[i].text.p, o->env->given[i].text.n);
+	for (size_t i = 0; i < o->nway; i++)
+		if (o->way[i].kind == OUT_WEBHOOK)
+			explicit_bzero((void *)(uintptr_t)o->way[i].url, strlen(o->way[i].url));
+}
+
 vg_rc
 out_begin_helpers(struct out *o)
 {
 	struct vg_sandbox_limits limits = { .data_bytes = NAMES_MEMORY, .may = VG_MAY_LOOP | VG_MAY_READ | VG_MAY_CONNECT, .see = resolver_reads };
-	struct vg_helper_options names = { "out-names", look_up, &limits, on_name, on_ended, o }, command = { "out-command", run_command, NULL, on_run, on_ended, o };
+	struct vg_helper_options names = { "out-names", forget, look_up, &limits, on_name, on_ended, o };
+	struct vg_helper_options command = { "out-command", forget, run_command, NULL, on_run, on_ended, o };
 	bool asks = false;
 	vg_rc rc = VG_OK;
 

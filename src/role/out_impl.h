@@ -56,7 +56,7 @@ struct out_way {
 };
 struct out {
 	struct vg_role_env *env;
-	sqlite3 *db;
+	sqlite3 *db; /* NULL: it is over */
 	enum vg_lang lang;
 	int64_t pause_ns;
 	char node[65];

@@ -20,7 +20,7 @@ text_of(struct out *o, const char *name)
 	return s.n ? s.p : NULL;
 }
 
-/* The items of what was given, in place of whose separators NULs are put. */
+/* The items of what was given, in place of whose separators NULs are put.  Too many are none, which is told. */
 static size_t
 items_of(struct out *o, const char *name, char sep, char **item, size_t max)
 {
@@ -39,6 +39,10 @@ items_of(struct out *o, const char *name, char sep, char **item, size_t max)
 		if (one.n || sep == 0) /* an argument may be empty */
 			item[n++] = p;
 		p += one.n + 1;
+	}
+	if (s.p) {
+		vg_role_say(o->env, VG_LOG_ERROR, "out: alarm: %s has more than %zu items, and is not used", name, max);
+		return 0;
 	}
 	return n; /* they live as long as the process */
 }
@@ -62,6 +66,9 @@ add_way(struct out *o, enum out_way_kind kind, const char *url)
 	} else {
 		snprintf(w->name, sizeof(w->name), "%s", kind == OUT_MAIL ? "mail" : "command");
 	}
+	for (size_t i = 0; i < o->nway; i++)
+		if (strcmp(o->way[i].name, w->name) == 0)
+			return VG_OK; /* named twice */
 	if (o->proxy >= 0 && kind == OUT_WEBHOOK)
 		w->place = o->proxy;
 	o->nway++;

@@ -569,6 +569,7 @@ stop(struct vg_role_env *e)
 			fail(t, vg_db_run(t->db, "COMMIT"));
 	}
 	vg_db_close(t->db);
+	t->rc = VG_E_STOP; /* the timers of this turn have nothing to do */
 	vg_role_done(e);
 }
 

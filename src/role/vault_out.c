@@ -487,7 +487,7 @@ vault_out_begin(struct vault *v)
 	o->began_ns = vg_clock_ns();
 	o->number = (uint64_t)o->began_ns; /* an answer to the one before this is none to us */
 	o->every_ns = (int64_t)vg_role_number(v->env, "stamp-every-s", 0) * VG_SEC;
-	for (size_t i = 0; i < v->ntenant; i++)
+	for (size_t i = 0; i < v->ntenant && o->every_ns; i++)
 		if ((rc = find_newest(v, i)) != VG_OK)
 			return rc;
 	return VG_OK;

@@ -214,6 +214,22 @@ def without_a_watch(w):
     check(any(x['state'] == 'told' for x in w.rows('alarm', 'list')), 'the list needs none')
 
 
+def the_watch_itself(mail):
+    """A disk that is too full, and evidence that is not signed: a seal whose key is gone."""
+    w = Watch('ill', RULES, settings(mail, []) + 'vault: {keep-free: 1 TiB, checkpoint-every: 1 s}\n')
+    w.may_die = True
+    w.start()
+    check(until(lambda: any(a['kind'] == 'disk-full' for d in said() for a in d['alarms']), 40), 'a disk that is full is told')
+    key = os.path.join(w.state, 'seal/log.secret')
+    os.rename(key, key + '.away')
+    os.kill(children(w.process.pid)[('seal', 0)], signal.SIGKILL)
+    check(until(lambda: any(a['kind'] == 'checkpoint-late' and a['tenant'] == 'default' for d in said() for a in d['alarms']), 120), 'a tree that is not signed is told')
+    check(any(a['kind'] == 'role-dies' and 'seal' in a['text'] for d in said() for a in d['alarms']), 'and why')
+    os.rename(key + '.away', key)
+    check(until(lambda: any(a['kind'] == 'checkpoint-late-over' for d in said() for a in d['alarms']), 90), 'and that it is over')
+    w.stop()
+
+
 os.environ.update(https_proxy='http://127.0.0.1:1', http_proxy='http://127.0.0.1:1', ALL_PROXY='socks5h://127.0.0.1:1', SSL_CERT_FILE='/nowhere')
 make_ca('outside')
 make_ca('stranger')
@@ -250,4 +266,5 @@ sent = Web(misbehave, make_cert('sent', 'outside')).start()
 outside_misbehaves(mail, other, sent)
 secure = Smtp(make_cert('mail', 'outside')).start()
 over_tls(secure)
+the_watch_itself(mail)
 end()

@@ -121,7 +121,7 @@ a_helper_answers_until_it_ends(void **state)
 {
 	struct vg_sandbox_limits limits = { .may = VG_MAY_LOOP };
 	struct rig r = { .answers = 0 };
-	struct vg_helper_options o = { "test", work, &limits, answered, ended, &r };
+	struct vg_helper_options o = { "test", NULL, work, &limits, answered, ended, &r };
 
 	(void)state;
 	assert_int_equal(vg_loop_new(&r.l), VG_OK);
