@@ -209,7 +209,9 @@ on_way(void *ctx, const struct vg_outbox_way *w)
 
 	vg_buf_puts(b, s->n++ ? "                  " : "alarms            ");
 	if (strcmp(w->name, NOBODY) == 0) {
-		vg_buf_printf(b, "nobody is told: set alarm.mail, alarm.webhooks or alarm.command; %llu so far (`vigie alarm list`)\n", (unsigned long long)(w->sent + w->alarms));
+		vg_buf_puts(b, "nobody is told: set alarm.mail, alarm.webhooks or alarm.command; ");
+		vg_buf_u64(b, w->sent + w->alarms);
+		vg_buf_puts(b, " so far (`vigie alarm list`)\n");
 		return b->rc;
 	}
 	vg_buf_safe(b, vg_str_of(w->name));

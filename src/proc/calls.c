@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -40,6 +41,7 @@ struct allowed {
 #define FAST_OPEN 0x20000000
 #define SET_ID 06000 /* a program that runs as its owner */
 #define MAKES (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
+#define NAMESPACES (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_PTRACE)
 
 static const struct allowed table[] = {
 	/* what a parser needs: its descriptors, memory, the clock, its own end */
@@ -86,9 +88,10 @@ static const struct allowed table[] = {
 	PLAIN(fdatasync, VG_MAY_WRITE), PLAIN(fallocate, VG_MAY_WRITE), PLAIN(pwritev, VG_MAY_WRITE), PLAIN(sync_file_range, VG_MAY_WRITE),
 	PLAIN(utimensat, VG_MAY_WRITE), PLAIN(msync, VG_MAY_WRITE),
 
-	/* what resolvers and TLS clients need; no socket of this machine's, no packet of one's own making, no thread */
+	/* what resolvers and TLS clients need; no socket of this machine's, no packet of one's own making, no process but threads */
 	WHERE(socket, VG_MAY_CONNECT, 0, ALL, AF_INET), WHERE(socket, VG_MAY_CONNECT, 0, ALL, AF_INET6), PLAIN(connect, VG_MAY_CONNECT),
 	WHERE(sendmmsg, VG_MAY_CONNECT, 3, FAST_OPEN, 0), WHERE(socketpair, VG_MAY_CONNECT, 0, ALL, AF_UNIX), PLAIN(pipe2, VG_MAY_CONNECT),
+	WHERE(clone, VG_MAY_CONNECT, 0, CLONE_THREAD | NAMESPACES, CLONE_THREAD), PLAIN(set_robust_list, VG_MAY_CONNECT), PLAIN(rseq, VG_MAY_CONNECT),
 
 	PLAIN(inotify_init1, VG_MAY_WATCH), PLAIN(inotify_add_watch, VG_MAY_WATCH), PLAIN(inotify_rm_watch, VG_MAY_WATCH),
 };
@@ -140,6 +143,8 @@ add_all(scmp_filter_ctx f, unsigned may)
 	for (size_t i = 0; i < VG_COUNT(fatal); i++)
 		if (!(may & fatal[i].unless))
 			bad |= seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, fatal[i].call, 0);
+	if (may & VG_MAY_CONNECT) /* its flags are in memory, which is not looked at: then the C library takes clone(2) */
+		bad |= seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	return bad;
 }
 

@@ -36,7 +36,8 @@ static void
 limit_all(const struct vg_sandbox_limits *l)
 {
 	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_NPROC, 0);
+	if (!(l->may & VG_MAY_CONNECT)) /* threads count too */
+		limit(RLIMIT_NPROC, 0);
 	if (l->cpu_s)
 		limit(RLIMIT_CPU, l->cpu_s);
 	if (l->file_bytes)

@@ -14,7 +14,7 @@ enum vg_sandbox_may {
 	VG_MAY_LOOP = 1,    /* wait for many descriptors, accept on them, speak over them */
 	VG_MAY_READ = 2,    /* open what lies in its folder, for reading */
 	VG_MAY_WRITE = 4,   /* and change it */
-	VG_MAY_CONNECT = 8, /* outward: sockets of the Internet, names */
+	VG_MAY_CONNECT = 8, /* outward: sockets of the Internet, names; threads, which resolvers begin */
 	VG_MAY_WATCH = 16,  /* inotify */
 };
 #define VG_SANDBOX_ALSO 4

@@ -128,20 +128,21 @@ on_done(void *ctx, vg_rc rc, vg_str answer, const char *why)
 
 /* Wait for it, in a loop of its own. */
 static vg_rc
-send_and_wait(struct vg_outward_job *j, char *why)
+send_and_wait(const struct vg_outward_job *job, char *why)
 {
+	struct vg_outward_job j = *job;
 	struct vg_outward_options o = { .agent = "vigie-witness" };
 	struct sent s = { .rc = VG_E_SYS, .why = why };
 	struct vg_outward *out = NULL;
 	vg_rc rc;
 
-	j->seconds = SECONDS;
-	j->done = on_done;
-	j->ctx = &s;
+	j.seconds = SECONDS;
+	j.done = on_done;
+	j.ctx = &s;
 	snprintf(why, VG_TELL_WHY, "out of memory");
 	if ((rc = vg_loop_new(&s.loop)) != VG_OK)
 		return rc;
-	if ((rc = vg_outward_new(s.loop, &o, &out)) == VG_OK && (rc = vg_outward_start(out, j)) == VG_OK && (rc = vg_loop_run(s.loop)) == VG_OK)
+	if ((rc = vg_outward_new(s.loop, &o, &out)) == VG_OK && (rc = vg_outward_start(out, &j)) == VG_OK && (rc = vg_loop_run(s.loop)) == VG_OK)
 		rc = s.rc;
 	vg_outward_free(out);
 	vg_loop_free(s.loop);
