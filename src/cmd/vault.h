@@ -57,7 +57,8 @@ struct vg_anchor {  /* what a witness holds of a tenant, asked for before the te
 	struct vg_buf note;
 	struct vg_checkpoint c;
 };
-vg_rc vg_anchor_open(struct vg_check *c);  /* --witness */
+vg_rc vg_anchor_open(struct vg_check *c);  /* --witness: what is given of it */
+void vg_anchor_begin(struct vg_check *c);  /* ask for its key, where that was not given */
 void vg_anchor_ask(struct vg_check *c, const char *tenant, struct vg_anchor *out);
 void vg_anchor_judge(struct vg_check *c, const char *tenant, const struct vg_anchor *w, const struct vg_verified *v); /* who vouches, and up to when */
 

@@ -68,9 +68,14 @@ vg_anchor_open(struct vg_check *c)
 			vg_log(VG_LOG_ERROR, "vault verify: --pin %s: not 64 hexadecimal digits", o.pin ? o.pin : "");
 	}
 	vg_buf_fini(&token);
-	if (rc == VG_OK && !c->has_witness)
-		c->has_witness = fetch_key(c);
 	return rc;
+}
+
+void
+vg_anchor_begin(struct vg_check *c)
+{
+	if (c->pull && !c->has_witness)
+		c->has_witness = fetch_key(c);
 }
 
 void

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cmd/apart.h"
 #include "cmd/common.h"
 #include "cmd/vault.h"
 #include "net/loop.h"
@@ -32,6 +33,8 @@ struct run {
 	const struct vg_args *a;
 	struct vg_check c; /* for the log's key and the days' */
 	struct vg_names names;
+	struct vg_export_options o;
+	char who[200];
 	bool jsonl;
 };
 
@@ -137,10 +140,9 @@ who_am_i(char out[200])
 static int
 write_to(struct run *r, const char *tenant, int from, const char *folder, struct vg_export_options *o)
 {
-	char why[VG_EXPORT_WHY], who[200];
+	char why[VG_EXPORT_WHY];
 	struct vg_disk seal = { .dir = r->c.house.dir, .read_only = true };
 	struct vg_buf days = { 0 };
-	bool made = mkdir(folder, 0700) == 0;
 	struct vg_exported x;
 	uint8_t key[32];
 	int code = VG_EXIT_OK;
@@ -148,12 +150,6 @@ write_to(struct run *r, const char *tenant, int from, const char *folder, struct
 
 	o->from = from;
 	o->tenant = tenant;
-	if ((o->to = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
-		vg_log(VG_LOG_ERROR, "vault export: %s: %s", folder, strerror(errno));
-		return VG_EXIT_INPUT;
-	}
-	who_am_i(who);
-	o->who = who;
 	if (vg_disk_slurp(&seal, "seal/" VG_DAYS_FILE, VG_DAYS_BYTES_MAX, &days) == VG_OK)
 		o->days_text = vg_buf_str(&days);
 	if (vg_node_tenant_key(&r->c, tenant, key))
@@ -163,11 +159,8 @@ write_to(struct run *r, const char *tenant, int from, const char *folder, struct
 	} else {
 		vg_log(VG_LOG_ERROR, "vault export: %s: %s", folder, why);
 		code = rc == VG_E_NOTFOUND ? VG_EXIT_INPUT : VG_EXIT_FAILED;
-		if (made)
-			(void)rmdir(folder);
 	}
 	sodium_memzero(key, sizeof(key));
-	close(o->to);
 	vg_buf_fini(&days);
 	return code;
 }
@@ -210,11 +203,48 @@ export(struct run *r, struct vg_export_options *o)
 	return code;
 }
 
+/* In the process apart: evidence is read there, and written to the folder that it holds. */
+static int
+export_apart(void *ctx)
+{
+	struct run *r = ctx;
+	int code = vg_state_open(r->a, &r->c.house);
+
+	if (code == VG_EXIT_OK) {
+		vg_check_open(&r->c);
+		code = export(r, &r->o);
+		vg_house_close(&r->c.house);
+	}
+	return code;
+}
+
+static int
+write_apart(struct run *r)
+{
+	const char *folder = vg_arg(r->a, "--to");
+	bool made = mkdir(folder, 0700) == 0;
+	struct vg_apart apart = { .limits = { .name = "export", .may = VG_MAY_READ | VG_MAY_WRITE } };
+	int code;
+
+	if ((r->o.to = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+		vg_log(VG_LOG_ERROR, "vault export: %s: %s", folder, strerror(errno));
+		return VG_EXIT_INPUT;
+	}
+	who_am_i(r->who);
+	r->o.who = r->who;
+	apart.limits.dir = r->o.to;
+	vg_apart_see(&apart, vg_state_path(r->a), NULL);
+	code = vg_apart_run(&apart, export_apart, r);
+	close(r->o.to);
+	if (made && code != VG_EXIT_OK)
+		(void)rmdir(folder); /* when nothing is in it */
+	return code;
+}
+
 int
 vg_cmd_vault_export(const struct vg_args *a)
 {
 	struct run *r = calloc(1, sizeof(*r));
-	struct vg_export_options o = { .last_seq = UINT64_MAX, .source_name = source_name, .ctx = r, .now_ns = vg_clock_ns() };
 	int code = VG_EXIT_USAGE;
 
 	if (r == NULL || sodium_init() < 0) {
@@ -223,16 +253,12 @@ vg_cmd_vault_export(const struct vg_args *a)
 	}
 	r->a = r->c.a = a;
 	r->c.silent = true;
+	r->o = (struct vg_export_options){ .last_seq = UINT64_MAX, .source_name = source_name, .ctx = r, .now_ns = vg_clock_ns() };
 	if (vg_arg(a, "--to") == NULL || a->noperand)
 		vg_log(VG_LOG_ERROR, "vault export: --to FOLDER says where; it takes options only");
-	else if (vg_take_format(a, &r->jsonl) && vg_take_time("--from", vg_arg(a, "--from"), INT64_MIN, &o.from_ns) &&
-		 vg_take_time("--to-time", vg_arg(a, "--to-time"), INT64_MAX, &o.until_ns) && take_seq(vg_arg(a, "--seq"), &o.first_seq, &o.last_seq)) {
-		if ((code = vg_state_open(a, &r->c.house)) == VG_EXIT_OK) {
-			vg_check_open(&r->c);
-			code = export(r, &o);
-			vg_house_close(&r->c.house);
-		}
-	}
+	else if (vg_take_format(a, &r->jsonl) && vg_take_time("--from", vg_arg(a, "--from"), INT64_MIN, &r->o.from_ns) &&
+		 vg_take_time("--to-time", vg_arg(a, "--to-time"), INT64_MAX, &r->o.until_ns) && take_seq(vg_arg(a, "--seq"), &r->o.first_seq, &r->o.last_seq))
+		code = write_apart(r);
 	vg_days_free(&r->c.days);
 	vg_names_free(&r->names);
 	vg_buf_fini(&r->c.out);

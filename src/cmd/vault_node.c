@@ -353,7 +353,7 @@ check_db(struct vg_check *c, const char *name)
 		return;
 	}
 	snprintf(path, sizeof(path), "%s/%s", c->house.path, name);
-	rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);
+	rc = vg_db_open_read(path, &db);
 	if (rc == SQLITE_OK)
 		(void)sqlite3_busy_timeout(db, 5000);
 	if (rc == SQLITE_OK && (rc = sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &st, NULL)) == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {

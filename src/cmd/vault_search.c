@@ -11,12 +11,12 @@
 
 #include "base/io.h"
 #include "base/utf.h"
+#include "cmd/apart.h"
 #include "cmd/common.h"
 #include "cmd/watch.h"
 #include "event/keys.h"
 #include "knowledge/knowledge.h"
 #include "net/loop.h"
-#include "proc/pool.h"
 #include "rule/selection.h"
 #include "vault/intake.h"
 #include "vault/search.h"
@@ -55,7 +55,6 @@ struct search {
 	bool jsonl, tty;
 	struct vg_buf out;
 	struct vg_search_result result;
-	struct vg_search_result *shared; /* mapped: the child fills it */
 	int64_t told_ns;
 };
 
@@ -163,12 +162,10 @@ on_progress(void *ctx, const struct vg_search_stats *s, size_t segment)
 }
 
 static vg_rc
-run(void *ctx)
+run(struct search *x)
 {
-	struct search *x = ctx;
 	vg_rc rc = vg_search_run(&x->s, &x->result), end = flush(x);
 
-	*x->shared = x->result;
 	if (x->tty)
 		fputs("\r\033[K", stderr);
 	return rc != VG_OK ? rc : end;
@@ -447,30 +444,25 @@ open_all(struct search *x, struct vg_house *h, struct vg_disk *d, struct vg_disk
 static int
 say_result(const struct search *x)
 {
-	const struct vg_search_stats *s = &x->shared->stats;
+	const struct vg_search_stats *s = &x->result.stats;
 	static const char *const why[] = { NULL, NULL, "it took too long (--max-time)", "it was over --max-bytes", "it was interrupted" };
 
 	if (s->no_key)
 		vg_log(VG_LOG_WARNING, "%llu blocks cannot be read any more: the keys of their days were destroyed", (unsigned long long)s->no_key);
 	if (s->bad_blocks)
 		vg_log(VG_LOG_ERROR, "%llu blocks are damaged and were not searched (`vigie vault verify` names them)", (unsigned long long)s->bad_blocks);
-	if (x->shared->end == VG_SEARCH_PAGE && !x->jsonl)
+	if (x->result.end == VG_SEARCH_PAGE && !x->jsonl)
 		vg_log(VG_LOG_INFO, "there may be more: --limit says how many are shown");
-	if (x->shared->end >= VG_SEARCH_TIME)
-		vg_log(VG_LOG_WARNING, "the search ended before its end: %s", why[x->shared->end]);
-	return s->bad_blocks ? VG_EXIT_FAILED : x->shared->end == VG_SEARCH_CANCELLED ? VG_EXIT_STOPPED : x->shared->end >= VG_SEARCH_TIME ? VG_EXIT_FOUND : VG_EXIT_OK;
+	if (x->result.end >= VG_SEARCH_TIME)
+		vg_log(VG_LOG_WARNING, "the search ended before its end: %s", why[x->result.end]);
+	return s->bad_blocks ? VG_EXIT_FAILED : x->result.end == VG_SEARCH_CANCELLED ? VG_EXIT_STOPPED : x->result.end >= VG_SEARCH_TIME ? VG_EXIT_FOUND : VG_EXIT_OK;
 }
 
 static int
 search(struct search *x)
 {
-	struct vg_sandbox_limits limits = { .name = "search", .data_bytes = MEMORY_BYTES };
-	char why[160] = "";
 	vg_rc rc;
 
-	x->shared = mmap(NULL, sizeof(*x->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (x->shared == MAP_FAILED)
-		return VG_EXIT_FAILED;
 	x->s.segment = x->segment;
 	x->s.nsegment = x->n;
 	x->s.key = key_of;
@@ -479,14 +471,14 @@ search(struct search *x)
 	x->s.progress = on_progress;
 	x->s.ctx = x;
 	x->s.cancel = &cancelled;
-	x->tty = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
+	x->tty = vg_is_terminal(STDERR_FILENO) && !vg_is_terminal(STDOUT_FILENO);
 	(void)signal(SIGINT, on_interrupt);
 	(void)signal(SIGTERM, on_interrupt);
-	rc = vg_sandbox_run(run, x, &limits, (unsigned)(x->s.max_ms / 1000 + 30), why);
-	if (rc == VG_E_SYS && errno == EPIPE)
-		return VG_EXIT_OK;
+	(void)alarm((unsigned)(x->s.max_ms / 1000 + 30)); /* it looks at the time itself: this is for when it does not */
+	rc = run(x);
+	(void)alarm(0);
 	if (rc != VG_OK) {
-		vg_log(VG_LOG_ERROR, "the search ended: %s%s%s", vg_rc_name(rc), why[0] ? ": " : "", why);
+		vg_log(VG_LOG_ERROR, "the search ended: %s", rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
 		return VG_EXIT_FAILED;
 	}
 	return say_result(x);
@@ -548,36 +540,54 @@ search_all(const struct vg_args *a, struct search *x, struct vg_house *h)
 	return worst;
 }
 
+struct command {
+	const struct vg_args *a;
+	struct search x;
+};
+
+/* In the process apart: all that is read of the state is read there. */
+static int
+search_apart(void *ctx)
+{
+	struct command *c = ctx;
+	struct vg_house h;
+	sqlite3 *db;
+	int code;
+
+	if ((code = vg_state_open(c->a, &h)) != VG_EXIT_OK || (code = vg_state_catalogue(&h, true, &db)) != VG_EXIT_OK)
+		return code;
+	code = vg_names_read(db, &c->x.names) == VG_OK ? VG_EXIT_OK : VG_EXIT_FAILED;
+	vg_db_close(db);
+	return code == VG_EXIT_OK ? search_all(c->a, &c->x, &h) : code;
+}
+
 int
 vg_cmd_vault_search(const struct vg_args *a)
 {
-	struct search x = { .jsonl = false };
+	struct vg_apart apart = { .limits = { .name = "search", .data_bytes = MEMORY_BYTES, .may = VG_MAY_READ | VG_MAY_SCRATCH } };
+	struct command c = { .a = a };
 	uint32_t source[VG_OPT_LIST_MAX];
 	struct vg_buf blob = { 0 }, packs = { 0 }, text = { 0 };
 	struct vg_program program;
-	struct vg_house h;
 	struct rlimit files;
-	sqlite3 *db;
 	int code;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* two a segment */
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
-	if (!take_options(a, &x, source))
+	if (!take_options(a, &c.x, source))
 		return VG_EXIT_USAGE;
-	if ((code = vg_state_open(a, &h)) != VG_EXIT_OK)
-		return code;
 	for (size_t i = 0; i < a->noperand; i++) { /* words side by side, as the shell cut them */
 		vg_buf_puts(&text, i ? " " : "");
 		vg_buf_puts(&text, a->operand[i]);
 	}
 	vg_buf_putc(&text, 0);
-	if ((code = vg_state_catalogue(&h, true, &db)) != VG_EXIT_OK)
+	if (text.rc != VG_OK)
+		return VG_EXIT_FAILED;
+	if ((code = compile(&c.x, text.p, &blob, &packs, &program)) != VG_EXIT_OK)
 		return code;
-	code = text.rc == VG_OK && vg_names_read(db, &x.names) == VG_OK ? VG_EXIT_OK : VG_EXIT_FAILED;
-	vg_db_close(db);
-	if (code == VG_EXIT_OK && (code = compile(&x, text.p, &blob, &packs, &program)) == VG_EXIT_OK)
-		code = search_all(a, &x, &h);
-	return code; /* the process ends: what it holds goes with it */
+	vg_apart_see(&apart, vg_state_path(a), "vault");
+	vg_apart_see(&apart, vg_state_path(a), "keys");
+	return vg_apart_run(&apart, search_apart, &c); /* the process ends: what it holds goes with it */
 }

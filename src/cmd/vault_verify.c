@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cmd/apart.h"
 #include "cmd/common.h"
 #include "cmd/vault.h"
 #include "net/loop.h"
@@ -402,7 +403,7 @@ take_options(struct vg_check *c)
 
 	if (!vg_take_format(c->a, &c->jsonl))
 		return false;
-	c->progress = !vg_arg_set(c->a, "--quiet") && isatty(STDERR_FILENO);
+	c->progress = !vg_arg_set(c->a, "--quiet") && vg_is_terminal(STDERR_FILENO);
 	c->deep = vg_arg_set(c->a, "--deep");
 	if (vg_arg_set(c->a, "--stamps") && ca == NULL) {
 		vg_log(VG_LOG_ERROR, "vault verify: --stamps needs --tsa-ca FILE: whom should be believed?");
@@ -514,6 +515,29 @@ run_export(struct vg_check *c, const char *folder)
 	return verdict(c);
 }
 
+/* In the process apart: all that is looked at is read there, and the witness asked. */
+static int
+verify_apart(void *ctx)
+{
+	struct vg_check *c = ctx;
+	const char *export = c->a->noperand ? c->a->operand[0] : vg_arg(c->a, "--export");
+
+	vg_anchor_begin(c);
+	return export ? run_export(c, export) : run(c);
+}
+
+static int
+verify(struct vg_check *c)
+{
+	struct vg_apart apart = { .limits = { .name = "verify", .may = VG_MAY_READ } };
+	const char *export = c->a->noperand ? c->a->operand[0] : vg_arg(c->a, "--export");
+
+	vg_apart_see(&apart, export ? export : vg_state_path(c->a), NULL);
+	if (c->pull)
+		vg_apart_connects(&apart, vg_arg(c->a, "--tls-ca"));
+	return vg_apart_run(&apart, verify_apart, c);
+}
+
 int
 vg_cmd_vault_verify(const struct vg_args *a)
 {
@@ -528,7 +552,7 @@ vg_cmd_vault_verify(const struct vg_args *a)
 	if (a->noperand > 1 || (a->noperand && vg_arg(a, "--export")))
 		vg_log(VG_LOG_ERROR, "vault verify: takes one folder of an export, or options only");
 	else if (take_options(c))
-		code = a->noperand ? run_export(c, a->operand[0]) : vg_arg(a, "--export") ? run_export(c, vg_arg(a, "--export")) : run(c);
+		code = verify(c);
 	vg_days_free(&c->days);
 	vg_buf_fini(&c->tsa_ca);
 	vg_buf_fini(&c->out);

@@ -16,17 +16,24 @@
 
 #define POOL_BYTES ((size_t)65536) /* of a connection, for libmicrohttpd: head, and what it reads at once */
 #define SPARE 32                   /* connections that may be there until those which make room are gone */
-#define SWEEP_MS 250
+#define TURN_MS 25
+#define SWEEP_TURNS 10             /* between two looks at who is late */
+#define IDLE_RUNS_MAX 100          /* runs in which nothing came of what libmicrohttpd wants to run for */
 #define HOLD_MS 1000               /* before we hang up on who would come back at once */
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
+/* libmicrohttpd wants to run again at once for as long as a connection's buffer is full of what is no whole piece: an extension of a chunk
+ * without an end.  When nothing comes of that, it runs by the timer, and when something happens. */
 static void
 run(struct vg_http *h)
 {
 	unsigned long long wait_ms;
+	uint64_t steps = h->steps;
 
 	(void)MHD_run(h->d);
-	vg_watch_set(h->again, MHD_get_timeout(h->d, &wait_ms) == MHD_YES && wait_ms == 0 ? EPOLLOUT : 0);
+	h->wants = MHD_get_timeout(h->d, &wait_ms) == MHD_YES && wait_ms == 0;
+	h->idle_runs = h->wants && h->steps == steps ? h->idle_runs + 1 : 0;
+	vg_watch_set(h->again, h->wants && h->idle_runs < IDLE_RUNS_MAX ? EPOLLOUT : 0);
 }
 
 static void
@@ -151,6 +158,7 @@ conn_free(struct conn *c)
 static void
 on_connection(void *ctx, struct MHD_Connection *mhd, void **own, enum MHD_ConnectionNotificationCode what)
 {
+	((struct vg_http *)ctx)->steps++;
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
 		*own = conn_new(ctx, mhd);
 	} else if (*own) {
@@ -177,9 +185,11 @@ static enum MHD_Result
 on_request(void *ctx, struct MHD_Connection *mhd, const char *url, const char *method, const char *version, const char *data,
 	   size_t *n, void **own)
 {
-	(void)ctx;
+	struct vg_http *h = ctx;
+
 	(void)mhd;
 	(void)url;
+	h->steps++;
 	return *own ? vg_http_request_step(*own, method, version, data, n) : MHD_NO;
 }
 
@@ -215,9 +225,8 @@ late(struct vg_http *h, struct conn *c)
 
 /* Also of those whose peer has gone: libmicrohttpd does not see an end that comes together with the last bytes. */
 static void
-on_sweep(void *ctx)
+sweep(struct vg_http *h)
 {
-	struct vg_http *h = ctx;
 	int64_t now = vg_monotonic_ns();
 
 	for (struct conn *c = h->conns, *next; c; c = next) {
@@ -225,7 +234,18 @@ on_sweep(void *ctx)
 		if (!c->cut && c->deadline_ns <= now)
 			late(h, c);
 	}
-	run(h);
+}
+
+static void
+on_turn(void *ctx)
+{
+	struct vg_http *h = ctx;
+	bool now = ++h->turns % SWEEP_TURNS == 0;
+
+	if (now)
+		sweep(h);
+	if (now || h->wants)
+		run(h);
 }
 
 /* The server. */
@@ -347,7 +367,7 @@ vg_http_new(struct vg_loop *l, const struct vg_gate *gate, const struct vg_http_
 		goto fail;
 	options_default(&h->o);
 	tzset(); /* now, while files may be opened: gmtime_r(3) reads the zone once */
-	if ((rc = daemon_start(h)) != VG_OK || (rc = watches_new(h)) != VG_OK || (rc = vg_loop_every(l, SWEEP_MS, on_sweep, h)) != VG_OK)
+	if ((rc = daemon_start(h)) != VG_OK || (rc = watches_new(h)) != VG_OK || (rc = vg_loop_every(l, TURN_MS, on_turn, h)) != VG_OK)
 		goto fail;
 	*out = h;
 	return VG_OK;

@@ -69,6 +69,9 @@ struct vg_http {
 	char *strings;
 	struct vg_watch *watch, *again;
 	int again_fd;             /* always writable: watched when libmicrohttpd wants to run again at once */
+	uint64_t steps;           /* of anything that libmicrohttpd told us of */
+	unsigned idle_runs, turns;
+	bool wants;               /* libmicrohttpd, to run again at once */
 	struct conn *conns;       /* newest first */
 	struct request *wait_head, *wait_tail; /* in order of need */
 	uint64_t kept;

@@ -51,7 +51,7 @@ static const struct allowed table[] = {
 	PLAIN(futex, ALWAYS), PLAIN(recvmsg, ALWAYS), PLAIN(clock_gettime, ALWAYS), PLAIN(gettimeofday, ALWAYS), PLAIN(getrandom, ALWAYS),
 	PLAIN(rt_sigreturn, ALWAYS), PLAIN(rt_sigaction, ALWAYS), PLAIN(rt_sigprocmask, ALWAYS), PLAIN(sigaltstack, ALWAYS),
 	PLAIN(sched_yield, ALWAYS), PLAIN(poll, ALWAYS), PLAIN(ppoll, ALWAYS), PLAIN(restart_syscall, ALWAYS), PLAIN(getpid, ALWAYS),
-	PLAIN(gettid, ALWAYS), PLAIN(getrusage, ALWAYS), PLAIN(clock_nanosleep, ALWAYS),
+	PLAIN(gettid, ALWAYS), PLAIN(getrusage, ALWAYS), PLAIN(alarm, ALWAYS), PLAIN(clock_nanosleep, ALWAYS),
 	WHERE(sendmsg, ALWAYS, 2, FAST_OPEN, 0),
 	{ SCMP_SYS(tgkill), ALWAYS, 0, SELF, 0, 0, 0 }, /* abort(3) */
 	{ SCMP_SYS(sched_getaffinity), ALWAYS, 0, IS, 0, ALL, 0 }, { SCMP_SYS(sched_getaffinity), ALWAYS, 0, SELF, 0, 0, 0 },
@@ -61,7 +61,7 @@ static const struct allowed table[] = {
 	PLAIN(epoll_wait, VG_MAY_LOOP), PLAIN(epoll_pwait, VG_MAY_LOOP), PLAIN(epoll_ctl, VG_MAY_LOOP), PLAIN(epoll_create1, VG_MAY_LOOP),
 	PLAIN(accept4, VG_MAY_LOOP), PLAIN(accept, VG_MAY_LOOP), PLAIN(recvfrom, VG_MAY_LOOP | VG_MAY_CONNECT), PLAIN(recvmmsg, VG_MAY_LOOP),
 	PLAIN(shutdown, VG_MAY_LOOP | VG_MAY_CONNECT), PLAIN(getsockopt, VG_MAY_LOOP | VG_MAY_CONNECT),
-	PLAIN(getsockname, VG_MAY_LOOP | VG_MAY_CONNECT), PLAIN(getpeername, VG_MAY_LOOP | VG_MAY_CONNECT), PLAIN(eventfd2, VG_MAY_LOOP),
+	PLAIN(getsockname, VG_MAY_LOOP | VG_MAY_CONNECT), PLAIN(getpeername, VG_MAY_LOOP | VG_MAY_CONNECT), PLAIN(eventfd2, VG_MAY_LOOP | VG_MAY_CONNECT),
 	PLAIN(nanosleep, VG_MAY_LOOP), PLAIN(timerfd_create, VG_MAY_LOOP), PLAIN(timerfd_settime, VG_MAY_LOOP), PLAIN(dup, VG_MAY_LOOP),
 	PLAIN(sendfile, VG_MAY_LOOP), PLAIN(select, VG_MAY_LOOP), PLAIN(pselect6, VG_MAY_LOOP), PLAIN(clock_getres, VG_MAY_LOOP),
 	PLAIN(sysinfo, VG_MAY_LOOP | ANY_FILE), PLAIN(uname, VG_MAY_LOOP | ANY_FILE | VG_MAY_CONNECT),
@@ -93,6 +93,7 @@ static const struct allowed table[] = {
 	WHERE(sendmmsg, VG_MAY_CONNECT, 3, FAST_OPEN, 0), WHERE(socketpair, VG_MAY_CONNECT, 0, ALL, AF_UNIX), PLAIN(pipe2, VG_MAY_CONNECT),
 	WHERE(clone, VG_MAY_CONNECT, 0, CLONE_THREAD | NAMESPACES, CLONE_THREAD), PLAIN(set_robust_list, VG_MAY_CONNECT), PLAIN(rseq, VG_MAY_CONNECT),
 
+	PLAIN(memfd_create, VG_MAY_SCRATCH),
 	PLAIN(inotify_init1, VG_MAY_WATCH), PLAIN(inotify_add_watch, VG_MAY_WATCH), PLAIN(inotify_rm_watch, VG_MAY_WATCH),
 };
 
@@ -123,7 +124,7 @@ add(scmp_filter_ctx f, const struct allowed *a)
 	case IS:
 		return seccomp_rule_add(f, SCMP_ACT_ALLOW, a->call, 1, SCMP_CMP64(a->arg, SCMP_CMP_MASKED_EQ, a->mask, a->value));
 	case SELF:
-		return seccomp_rule_add(f, SCMP_ACT_ALLOW, a->call, 1, SCMP_CMP64(a->arg, SCMP_CMP_EQ, (uint64_t)getpid()));
+		return seccomp_rule_add(f, SCMP_ACT_ALLOW, a->call, 1, SCMP_CMP64(a->arg, SCMP_CMP_EQ, (uint64_t)getpid(), 0));
 	default:
 		return seccomp_rule_add(f, SCMP_ACT_ALLOW, a->call, 0);
 	}

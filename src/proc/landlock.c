@@ -16,7 +16,7 @@
 #define READ_FOLDER (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define WRITE_FOLDER                                                                                                                        \
 	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | \
-	 LANDLOCK_ACCESS_FS_MAKE_DIR | FS_TRUNCATE)
+	 LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REFER | FS_TRUNCATE)
 
 struct ruleset { /* struct landlock_ruleset_attr of ABI 6 */
 	uint64_t fs, net, scoped;
@@ -76,9 +76,6 @@ allow_all(int ruleset, const struct vg_sandbox_limits *l, uint64_t known)
 
 	if (own && l->dir > 0)
 		allow(ruleset, l->dir, own);
-	for (size_t i = 0; l->see && own && i < VG_SANDBOX_ALSO; i++)
-		if (l->also[i] > 0)
-			allow(ruleset, l->also[i], own);
 	allow_paths(ruleset, l->see, READ_FOLDER);
 	allow_paths(ruleset, l->see ? l->list : NULL, LANDLOCK_ACCESS_FS_READ_DIR);
 }

@@ -22,6 +22,10 @@
 #endif
 #endif
 
+const char *const vg_sandbox_net_files[] = {
+	"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/host.conf", "/etc/services", "/etc/ssl", "/etc/pki", "/etc/ca-certificates",
+	"/usr/lib/ssl", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates", NULL,
+};
 static unsigned weak;
 
 static void

@@ -16,8 +16,8 @@ enum vg_sandbox_may {
 	VG_MAY_WRITE = 4,   /* and change it */
 	VG_MAY_CONNECT = 8, /* outward: sockets of the Internet, names; threads, which resolvers begin */
 	VG_MAY_WATCH = 16,  /* inotify */
+	VG_MAY_SCRATCH = 32, /* files without a name, in memory */
 };
-#define VG_SANDBOX_ALSO 4
 struct vg_sandbox_limits {
 	const char *name;   /* what ps(1) shows; NULL: it has one */
 	size_t data_bytes;  /* private memory; 0: no limit.  Not applied under AddressSanitizer */
@@ -29,13 +29,14 @@ struct vg_sandbox_limits {
 	 * they are (proc/view.h), and its folder by its descriptor alone.  NULL: none. */
 	const char *const *see;
 	const char *const *list;   /* with @see: folders of which it may read the names at and below, and no file; may be NULL */
-	int also[VG_SANDBOX_ALSO]; /* with @see: more folders that it may change; 0: none */
 };
 enum vg_sandbox_weakness {
 	VG_WEAK_LANDLOCK = 1, /* the kernel has no Landlock */
 	VG_WEAK_ROOT = 2,     /* no other root folder could be entered: Landlock and the list of calls remain.  Without Landlock either, who may
 				 read or write at all may do so wherever its user may */
 };
+/* What resolvers and TLS clients read: for @see of one that connects; ends with NULL. */
+extern const char *const vg_sandbox_net_files[];
 /* What the last vg_sandbox_enter() of this process could not do. */
 unsigned vg_sandbox_weakness(void);
 /* Enter it, for good; with a folder, that is the working folder then.  VG_E_SYS when seccomp cannot be had; Landlock is used as far as the

@@ -70,12 +70,6 @@ path_of(int fd, char out[PATH_MAX])
 	return true;
 }
 
-static int
-own_folder(const struct vg_sandbox_limits *l, size_t i)
-{
-	return i == 0 ? l->dir : l->also[i - 1];
-}
-
 /* A folder of the system's that nothing of ours is below: what lies there is hidden from us. */
 static const char *
 find_base(const struct vg_sandbox_limits *l)
@@ -89,9 +83,8 @@ find_base(const struct vg_sandbox_limits *l)
 
 		for (size_t k = 0; free_ && l->see[k]; k++)
 			free_ = !is_below(l->see[k], places[i]) && (realpath(l->see[k], real) == NULL || !is_below(real, places[i]));
-		for (size_t k = 0; free_ && k <= VG_SANDBOX_ALSO; k++)
-			if (own_folder(l, k) > 0)
-				free_ = path_of(own_folder(l, k), own) && !is_below(own, places[i]);
+		if (free_ && l->dir > 0)
+			free_ = path_of(l->dir, own) && !is_below(own, places[i]);
 		if (free_)
 			return places[i];
 	}
@@ -236,54 +229,55 @@ show(const struct view *v, const char *path)
 
 /* ---- entering ---- */
 
+#define OWN "/.own"
+
 static bool
-show_own(const struct view *v, size_t i)
+show_own(const struct view *v)
 {
 	char from[PATH_MAX], to[64];
 	struct stat a, b;
-	int fd = own_folder(v->l, i);
 
-	if (fd <= 0)
+	if (v->l->dir <= 0)
 		return true;
-	snprintf(to, sizeof(to), "%s/.own%zu", v->base, i);
-	return path_of(fd, from) && fstat(fd, &a) == 0 && stat(from, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino && bind_at(v, from, to, true);
+	snprintf(to, sizeof(to), "%s" OWN, v->base);
+	return path_of(v->l->dir, from) && fstat(v->l->dir, &a) == 0 && stat(from, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino && bind_at(v, from, to, true);
 }
 
-/* The descriptors of our folders lead into the view now. */
+/* The descriptor of our folder leads into the view now. */
 static bool
 turn_own(const struct view *v)
 {
-	for (size_t i = 0; i <= VG_SANDBOX_ALSO; i++) {
-		char name[64];
-		int fd, own = own_folder(v->l, i);
+	int fd = v->l->dir > 0 ? open(OWN, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	bool ok = v->l->dir <= 0 || (fd >= 0 && dup3(fd, v->l->dir, O_CLOEXEC) >= 0);
 
-		if (own <= 0)
-			continue;
-		snprintf(name, sizeof(name), "/.own%zu", i);
-		if ((fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-			return false;
-		if (dup3(fd, own, O_CLOEXEC) < 0) {
-			close(fd);
-			return false;
-		}
+	if (fd >= 0)
 		close(fd);
-	}
-	return true;
+	return ok;
+}
+
+/* The working folder's path is there, though nothing may be in it: paths may be relative. */
+static bool
+make_here(const struct view *v, const char *here)
+{
+	char path[2 * PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s%s/.", v->base, here);
+	return strlen(path) < PATH_MAX && make_above(path, strlen(v->base));
 }
 
 bool
 vg_view_enter(const struct vg_sandbox_limits *l)
 {
 	struct view v = { l, find_base(l) };
+	char here[PATH_MAX];
+	bool home = getcwd(here, sizeof(here)) != NULL && here[0] == '/';
 
 	if (v.base == NULL || !own_mounts() || mount("vigie", v.base, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=4m") < 0)
 		return false;
 	for (size_t i = 0; l->see[i]; i++)
 		if (!show(&v, l->see[i]))
 			return false;
-	for (size_t i = 0; i <= VG_SANDBOX_ALSO; i++)
-		if (!show_own(&v, i))
-			return false;
-	return mount(NULL, v.base, NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 && chdir(v.base) == 0 && chroot(".") == 0 && chdir("/") == 0 &&
-	       turn_own(&v);
+	home = home && make_here(&v, here);
+	return show_own(&v) && mount(NULL, v.base, NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 && chdir(v.base) == 0 && chroot(".") == 0 && chdir("/") == 0 &&
+	       turn_own(&v) && (!home || chdir(here) == 0);
 }

@@ -5,7 +5,7 @@
 
 #include "proc/sandbox.h"
 
-/* @l->see becomes all that can be seen; @l->dir and @l->also are the same folders as before, without a way up from them.  false: the root is the
+/* @l->see becomes all that can be seen; @l->dir is the same folder as before, without a way up from it.  false: the root is the
  * old one. */
 bool vg_view_enter(const struct vg_sandbox_limits *l);
 

@@ -183,7 +183,7 @@ seal_for_recovery(struct vg_house *h, struct vg_disk *keys, const char *tenant, 
 static vg_rc
 tenant_key(struct vg_house *h, const char *tenant, bool make, uint8_t out[32])
 {
-	struct vg_disk d = { .dir = vg_house_folder(h, "keys") };
+	struct vg_disk d = { .dir = make ? vg_house_folder(h, "keys") : openat(h->dir, "keys", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), .read_only = !make };
 	char name[VG_DISK_NAME_MAX];
 	bool made;
 	vg_rc rc;

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define BUSY_MS 5000
 
@@ -51,6 +53,50 @@ version_of(sqlite3 *db, unsigned *out)
 	return vg_db_rc(r);
 }
 
+/* Where nothing can be made beside it, and nobody works on it: what others would share, the index of its log, is not there.  Then that is
+ * made in memory; and without a log there is nothing to read but the database itself. */
+static int
+open_alone(const char *path, sqlite3 **db)
+{
+	char beside[4300], uri[3 * 4300] = "file:";
+	size_t n = strlen(uri);
+	bool log;
+	int r;
+
+	if ((size_t)snprintf(beside, sizeof(beside), "%s-shm", path) >= sizeof(beside) || access(beside, F_OK) == 0)
+		return SQLITE_CANTOPEN;
+	snprintf(beside, sizeof(beside), "%s-wal", path);
+	log = access(beside, F_OK) == 0;
+	for (const char *p = path; *p; p++) {
+		if (strchr("%?#", *p))
+			n += (size_t)snprintf(uri + n, 4, "%%%02x", (unsigned char)*p);
+		else
+			uri[n++] = *p;
+	}
+	snprintf(uri + n, sizeof(uri) - n, "%s", log ? "" : "?immutable=1");
+	r = sqlite3_open_v2(uri, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, log ? "unix-none" : NULL); /* a lock to write would be asked for */
+	return r == SQLITE_OK && log ? sqlite3_exec(*db, "PRAGMA locking_mode=EXCLUSIVE", NULL, NULL, NULL) : r;
+}
+
+int
+vg_db_open_read(const char *path, sqlite3 **db)
+{
+	unsigned version;
+	int r = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL);
+
+	if (r == SQLITE_OK && version_of(*db, &version) != VG_OK && (sqlite3_errcode(*db) == SQLITE_CANTOPEN || sqlite3_errcode(*db) == SQLITE_READONLY)) {
+		sqlite3 *alone = NULL;
+
+		if (open_alone(path, &alone) == SQLITE_OK) {
+			(void)sqlite3_close(*db);
+			*db = alone;
+		} else {
+			(void)sqlite3_close(alone);
+		}
+	}
+	return r;
+}
+
 static vg_rc
 migrate(sqlite3 *db, unsigned from, const char *const *step, unsigned nstep)
 {
@@ -72,7 +118,7 @@ vg_db_open(const char *path, bool read_only, const char *const *step, unsigned n
 {
 	sqlite3 *db = NULL;
 	unsigned version = 0;
-	vg_rc rc = vg_db_rc(sqlite3_open_v2(path, &db, (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE), NULL));
+	vg_rc rc = vg_db_rc(read_only ? vg_db_open_read(path, &db) : sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL));
 
 	why[0] = 0;
 	if (rc == VG_OK) {

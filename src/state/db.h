@@ -8,6 +8,8 @@
 #include "base/rc.h"
 #include "base/str.h"
 
+/* Open for reading, also where nothing can be written beside it, as sqlite3_open_v2(3); what it answers. */
+int vg_db_open_read(const char *path, sqlite3 **db);
 /* Open @path.  @step[i] is the SQL that makes version i + 1 of version i (PRAGMA user_version); a new database runs them all.  @read_only: it must be there, and of a
  * version that is known.  VG_E_UNSUP: made by a later Vigie.  VG_E_NOTFOUND; VG_E_FORMAT: no database, or damaged.  Each told in @why. */
 vg_rc vg_db_open(const char *path, bool read_only, const char *const *step, unsigned nstep, char why[200], sqlite3 **out) VG_MUST;

@@ -187,9 +187,15 @@ vg_tell(const struct vg_tell_options *o, enum vg_tell_way c, const struct vg_ala
 	else if (c == VG_TELL_WEBHOOK)
 		rc = post(o->to[c], vg_buf_str(&b), why);
 	else
-		rc = o->smtp ? mail(o, vg_buf_str(&b), why) : run_sendmail(o, a, when, vg_buf_str(&b), why);
+		rc = vg_tell_runs(o, c) ? run_sendmail(o, a, when, vg_buf_str(&b), why) : mail(o, vg_buf_str(&b), why);
 	vg_buf_fini(&b);
 	return rc;
+}
+
+bool
+vg_tell_runs(const struct vg_tell_options *o, enum vg_tell_way c)
+{
+	return c == VG_TELL_COMMAND || (c == VG_TELL_MAIL && o->smtp == NULL);
 }
 
 bool

@@ -17,6 +17,8 @@ struct vg_tell_options {
 /* The command gets VIGIE_ALARM_KIND, _STATE, _SUBJECT, _TEXT, _TIME and _WITNESS in its environment, and the text that mail has on standard
  * input.  The webhook gets the same as a JSON object by POST.  VG_E_SYS: it did not work, and @why says how. */
 vg_rc vg_tell(const struct vg_tell_options *o, enum vg_tell_way c, const struct vg_alarm *a, int64_t now_ns, char why[VG_TELL_WHY]) VG_MUST;
+/* Is that a program of others, which is run? */
+bool vg_tell_runs(const struct vg_tell_options *o, enum vg_tell_way c);
 bool vg_is_smtp_url(const char *s);
 bool vg_tell_can_mail(const struct vg_tell_options *o); /* is there a way? */
 

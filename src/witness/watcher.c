@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "net/loop.h"
+#include "proc/sandbox.h"
 #include "witness/names.h"
 #include "witness/publish.h"
 #include "witness/sync.h"
@@ -29,6 +31,9 @@
 #define REPEAT_NS VG_HOUR
 #define RESTART_NS VG_SEC /* a part that died is begun again after that, then twice that ... */
 #define RESTART_MAX_NS VG_MIN
+#define STALE_NS (5 * VG_MIN) /* a puller to which nothing comes is begun anew */
+#define CODE_AGAIN 75
+#define SEE_MAX 32
 #define TELLERS_MAX 64
 #define TELL_TRIES 5
 #define LINE_MAX_BYTES 4096 /* PIPE_BUF: it is written as a whole */
@@ -69,23 +74,7 @@ struct watcher {
 	struct vg_watch *on_signals;
 };
 
-/* ---- telling ---- */
-
-/* In a process of its own: try until it is told. */
-static void
-tell_for_sure(const struct watcher *w, enum vg_tell_way c, const struct vg_alarm *a, int64_t now_ns)
-{
-	char why[VG_TELL_WHY] = "";
-
-	for (unsigned i = 0; i < TELL_TRIES; i++) {
-		if (vg_tell(&w->o->tell, c, a, now_ns, why) == VG_OK)
-			_exit(0);
-		vg_log(VG_LOG_WARNING, "the alarm could not be told by %s (try %u of %d): %s", vg_tell_way_name(c), i + 1, TELL_TRIES, why);
-		if (i + 1 < TELL_TRIES)
-			sleep(1U << i);
-	}
-	_exit(1);
-}
+/* ---- any child ---- */
 
 static sigset_t
 our_signals(void)
@@ -99,13 +88,55 @@ our_signals(void)
 	return s;
 }
 
-/* In a child, before anything else: signals as they are by default. */
+/* In a child, before anything else: signals as they are by default, and no descriptor but these (ascending, -1 ends them). */
 static void
-be_child(void)
+be_child(const int *keep)
 {
 	sigset_t s = our_signals();
+	unsigned from = STDERR_FILENO + 1;
 
 	(void)sigprocmask(SIG_UNBLOCK, &s, NULL);
+	for (; *keep >= 0; keep++) {
+		if ((unsigned)*keep > from)
+			(void)close_range(from, (unsigned)*keep - 1, 0);
+		from = (unsigned)*keep + 1;
+	}
+	(void)close_range(from, ~0U, 0);
+}
+
+/* It closes its sandbox, or it is not. */
+static void
+enter(const struct vg_sandbox_limits *l)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (vg_sandbox_enter(l) != VG_OK) {
+		vg_log(VG_LOG_ERROR, "%s: the sandbox could not be entered: %s", l->name, strerror(errno));
+		_exit(1);
+	}
+}
+
+/* ---- telling ---- */
+
+/* In a process of its own: try until it is told.  Where a program is run to tell it, this process holds nothing and does nothing else; it is in no
+ * sandbox, since the program would be in it too. */
+static void
+tell_for_sure(struct watcher *w, enum vg_tell_way c, const struct vg_alarm *a, int64_t now_ns)
+{
+	static const struct vg_sandbox_limits limits = { .name = "tell", .data_bytes = (size_t)256 << 20, .may = VG_MAY_LOOP | VG_MAY_READ | VG_MAY_CONNECT, .see = vg_sandbox_net_files };
+	char why[VG_TELL_WHY] = "";
+
+	be_child((int[]){ -1 });
+	vg_note_secret_fini(&w->key);
+	if (!vg_tell_runs(&w->o->tell, c))
+		enter(&limits);
+	for (unsigned i = 0; i < TELL_TRIES; i++) {
+		if (vg_tell(&w->o->tell, c, a, now_ns, why) == VG_OK)
+			_exit(0);
+		vg_log(VG_LOG_WARNING, "the alarm could not be told by %s (try %u of %d): %s", vg_tell_way_name(c), i + 1, TELL_TRIES, why);
+		if (i + 1 < TELL_TRIES)
+			sleep(1U << i);
+	}
+	_exit(1);
 }
 
 static void
@@ -128,7 +159,6 @@ on_alarm(void *ctx, const struct vg_alarm *a)
 		}
 		w->teller[i] = fork();
 		if (w->teller[i] == 0) {
-			be_child();
 			tell_for_sure(w, (enum vg_tell_way)c, a, vg_clock_ns());
 		}
 		if (w->teller[i] < 0) {
@@ -162,36 +192,85 @@ send_line(void *ctx, enum vg_report what, const char *tenant, const char *text)
 		_exit(0); /* nobody listens any more */
 }
 
+/* From its own folder on: the others are below it. */
+static bool
+open_folders(struct watcher *w)
+{
+	w->vault = openat(w->dir, "vault", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	w->forks = openat(w->dir, "forks", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	w->epochs = openat(w->dir, "epochs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return w->vault >= 0 && w->forks >= 0 && w->epochs >= 0;
+}
+
+static void
+begin_pulling(struct watcher *w, int out, struct vg_pull_options *o)
+{
+	static char ca[PATH_MAX];
+	static const char *see[SEE_MAX + 2];
+	size_t n;
+	struct vg_sandbox_limits limits = { .name = "pull", .data_bytes = (size_t)1 << 30, .may = VG_MAY_LOOP | VG_MAY_READ | VG_MAY_WRITE | VG_MAY_CONNECT, .dir = w->dir, .see = see };
+
+	be_child(w->dir < out ? (int[]){ w->dir, out, -1 } : (int[]){ out, w->dir, -1 });
+	*o = w->o->pull;
+	for (n = 0; vg_sandbox_net_files[n] && n < SEE_MAX; n++)
+		see[n] = vg_sandbox_net_files[n];
+	if (o->tls_ca && realpath(o->tls_ca, ca))
+		o->tls_ca = see[n] = ca; /* it has another root then */
+	enter(&limits);
+	if (!open_folders(w))
+		_exit(1);
+}
+
 static _Noreturn void
 pull_for_ever(struct watcher *w, const struct source *src, int out)
 {
-	struct vg_sync_options o = { .url = src->url, .vault = w->vault, .forks = w->forks, .epochs = w->epochs, .self = &w->key, .log_key = w->o->log_key,
+	struct vg_pull_options pull;
+	struct vg_sync_options o;
+	size_t tenants, good = 0;
+	struct vg_sync *s;
+	int64_t good_ns = vg_monotonic_ns();
+
+	begin_pulling(w, out, &pull);
+	o = (struct vg_sync_options){ .url = src->url, .vault = w->vault, .forks = w->forks, .epochs = w->epochs, .self = &w->key, .log_key = w->o->log_key,
 				     .nlog_key = w->o->nlog_key, .recovery = w->o->recovery, .free_bytes = w->o->free_bytes, .poll_ns = w->o->every_ns,
 				     .report = send_line, .ctx = &out };
-	size_t tenants, good;
-	struct vg_sync *s;
-
-	if (vg_pull_new(&w->o->pull, &o.pull) != VG_OK || vg_sync_new(&o, &s) != VG_OK)
+	if (vg_pull_new(&pull, &o.pull) != VG_OK || vg_sync_new(&o, &s) != VG_OK)
 		_exit(1);
 	for (;;) {
 		int64_t begin_ns = vg_monotonic_ns(), left_ns;
 
 		(void)!vg_sync_round(s, &tenants, &good); /* reported */
+		if (good)
+			good_ns = begin_ns;
+		else if (begin_ns - good_ns > STALE_NS)
+			_exit(CODE_AGAIN); /* whom to ask for names was another one when it began, perhaps */
 		left_ns = begin_ns + w->o->every_ns - vg_monotonic_ns();
 		if (left_ns > 0)
 			(void)nanosleep(&(struct timespec){ left_ns / VG_SEC, left_ns % VG_SEC }, NULL);
 	}
 }
 
+static int
+by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
 static _Noreturn void
 serve_for_ever(struct watcher *w, int ready)
 {
 	struct vg_publish_options o = { .dir = w->vault, .listen = w->o->listen, .token = w->o->listen_token, .cert = w->o->listen_cert, .key = w->o->listen_key };
+	struct vg_sandbox_limits limits = { .name = "serve", .data_bytes = (size_t)128 << 20, .may = VG_MAY_LOOP | VG_MAY_READ, .dir = w->vault };
+	int keep[] = { w->vault, o.listen, ready, -1 };
 	struct vg_publish *p;
 	struct vg_loop *l;
 
+	qsort(keep, ready >= 0 ? 3 : 2, sizeof(*keep), by_number);
+	be_child(keep);
+	vg_note_secret_fini(&w->key);
 	if (vg_loop_new(&l) != VG_OK || vg_publish_new(l, &o, &p) != VG_OK)
 		_exit(1);
+	enter(&limits);
 	if (ready >= 0) {
 		(void)!write(ready, "r", 1);
 		close(ready);
@@ -233,9 +312,6 @@ begin_puller(struct watcher *w, struct source *s)
 	}
 	s->part.begin_ns = vg_monotonic_ns();
 	if ((s->part.pid = fork()) == 0) {
-		be_child();
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(fd[0]);
 		pull_for_ever(w, s, fd[1]);
 	}
 	close(fd[1]);
@@ -257,8 +333,6 @@ begin_server(struct watcher *w, int ready)
 {
 	w->server.begin_ns = vg_monotonic_ns();
 	if ((w->server.pid = fork()) == 0) {
-		be_child();
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		serve_for_ever(w, ready);
 	}
 	if (w->server.pid < 0)
@@ -481,8 +555,9 @@ reap(struct watcher *w)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (size_t i = 0; i < w->o->nfrom; i++)
 			if (w->source[i].part.pid == pid) {
-				vg_log(VG_LOG_ERROR, "the process that pulls from %s ended (%s %d); it is begun again", w->source[i].url,
-				       WIFSIGNALED(status) ? "signal" : "code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+				if (!WIFEXITED(status) || WEXITSTATUS(status) != CODE_AGAIN)
+					vg_log(VG_LOG_ERROR, "the process that pulls from %s ended (%s %d); it is begun again", w->source[i].url,
+					       WIFSIGNALED(status) ? "signal" : "code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 				part_ended(&w->source[i].part);
 			}
 		if (w->server.pid == pid) {
@@ -702,6 +777,7 @@ vg_witness_run(const struct vg_witness_options *o, char why[VG_WITNESS_WHY])
 	why[0] = 0;
 	if (w == NULL)
 		return VG_E_NOMEM;
+	vg_sandbox_hide();
 	w->o = o;
 	w->dir = w->vault = w->forks = w->epochs = w->signals = -1;
 	if ((rc = begin(w, why)) == VG_OK) {

@@ -3,22 +3,29 @@
 and some hundred more (scenario/probe.c); what it may do stands in the tables below, and all the rest is refused.  As root and as an
 ordinary user; with Landlock as the kernel has it, held to ABI 2, and absent; and without namespaces.  VIGIE_PROBE is the program that
 tries."""
+import http.server
+import json
 import os
 import shutil
 import socket
 import subprocess
+import threading
 
 import scenario
 from scenario import check, end, path, write
-from watch import DATA, Watch, keyword_rule
+from watch import DATA, Watch, keyword_rule, until
 
 PROBE = os.environ['VIGIE_PROBE']
 NOBODY = 65534
+TOKEN = '0123456789abcdef0123456789abcdef'
 
 # What each may do by design.
-OUTWARD = {'socket_tcp', 'socket_udp', 'socket_tcp6', 'connect_tcp', 'connect_held', 'socket_pair', 'resolve'}
 OWN = {'own_read', 'own_make'}
-MAY = {'seal': OWN, 'vault': OWN, 'trace': OWN, 'local': OWN, 'publish': {'own_read'}, 'collect': set(), 'detect': set(), 'rules': set(), 'respond': set(), 'out': OWN | OUTWARD}
+MAY = {'seal': OWN, 'vault': OWN, 'trace': OWN, 'local': OWN, 'publish': {'own_read'}, 'collect': set(), 'detect': set(), 'rules': set(), 'respond': set()}
+# The witness's.  Who connects does so to the Internet's addresses, by name too, which takes threads; it reads a file of names and whom to trust.
+NET = {'socket_tcp', 'socket_tcp6', 'socket_udp', 'socket_pair', 'connect_tcp', 'connect_held', 'resolve', 'thread'}
+MAY['out'] = OWN | NET
+WITNESS = {'pull': OWN | NET, 'serve': {'own_read'}, 'tell': NET}
 # Without a root of its own a process sees which names there are, which is not Landlock's to refuse.
 NAMES = {'stat_passwd'}
 MORE_NAMES = {'stat_passwd', 'access_passwd', 'readlink_exe', 'path_only'}
@@ -42,10 +49,10 @@ NO_SOCKET = REFUSED | {'ENOTSOCK', 'EPIPE'}
 SUCCEED = set('''read_passwd read_secret read_settings read_signing_key read_catalogue read_above read_environ stat_passwd access_passwd
 readlink_exe path_only openat2_ self_mem see_root folder_up folder_change_up make_tmp make_above make_in_state write_secret truncate_secret
 chmod_secret chown_secret rename_secret unlink_secret mkdir_tmp own_read own_make own_set_id own_symlink own_fifo watch_etc socket_tcp socket_udp
-socket_unix socket_netlink socket_pair connect_tcp connect_unix connect_held bind_held datagram_out resolve socket_filter interfaces exec_true
+socket_unix socket_netlink socket_pair connect_tcp connect_unix connect_held bind_held resolve socket_filter interfaces exec_true
 exec_self exec_held memfd map_exec map_exec_held protect_exec protect_key_exec fork_ clone_ clone_3 thread trace_me kill_parent tgkill_parent
-tkill_parent pidfd_open_ pidfd_signal signal_by_owner signal_by_ioctl limits_parent nice_parent affinity_parent undo_no_new dumpable rename_self
-new_group ioprio set_gid set_res_uid cap_set unshare_fs window adjust_time'''.split()) - {'undo_no_new', 'datagram_out'}
+tkill_parent pidfd_open_ pidfd_signal signal_by_owner signal_by_ioctl limits_parent nice_parent affinity_parent dumpable rename_self
+new_group ioprio set_gid set_res_uid cap_set unshare_fs window adjust_time'''.split())
 
 
 def targets():
@@ -97,7 +104,7 @@ def probed(name, user, **how):
     log = write(name + '-logs/app.log', 'needle42 in a file\n')
     before = ['setpriv', '--reuid=%d' % user, '--regid=%d' % user, '--clear-groups'] if user != os.geteuid() else []
     w = Watch(name, [keyword_rule('Needle', 'needle42')], program=PROBE, before=before, files=[os.path.join(os.path.dirname(log), '*.log')],
-              settings='')
+              settings='witness:\n  token: %s\nvault:\n  checkpoint-every: 2s\n' % TOKEN, also=['witness'])
     scenario.env()
     if before:
         for folder, folders, files in os.walk(scenario.tmp):
@@ -110,33 +117,81 @@ def probed(name, user, **how):
     w.examined()
     found = sorted(r['raw'].split(' ')[-1] for r in w.search('needle42'))
     check(found == ['file', 'syslog'], '%s: it works, and reads its files: %s' % (name, found))
-    w.stop()
     for key in how:
         del os.environ[key]
-    return results(out), w.said()
+    return results(out), w
 
 
-def without(rows, process):
-    return {k: v for k, v in rows.items() if k != process}
+class Heard(http.server.BaseHTTPRequestHandler):
+    """Whom an alarm is told."""
+    said = []
+
+    def do_POST(self):
+        self.said.append(json.loads(self.rfile.read(int(self.headers['Content-Length'])))['kind'])
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *words):
+        pass
+
+
+def witness(name, user, w, **how):
+    """A witness that was probed pulls by name, serves, and tells when the watch is gone.  What came of it."""
+    out, state = write(name + '-witness.probe', ''), path(name + '-witness')
+    os.chmod(out, 0o666)
+    os.mkdir(state)
+    os.chown(state, user, user)
+    before = ['setpriv', '--reuid=%d' % user, '--regid=%d' % user, '--clear-groups'] if user != os.geteuid() else []
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Heard)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    Heard.said.clear()
+    os.environ.update(how, PROBE_TO=out, PROBE_STATE=w.state)
+    write('token', TOKEN)
+    os.chmod(path('token'), 0o644)
+    pin = subprocess.run('openssl x509 -in %s/tls/cert.pem -pubkey -noout | openssl pkey -pubin -outform DER | sha256sum' % w.state, shell=True,
+                         stdout=subprocess.PIPE, text=True, check=True).stdout.split()[0]
+    with open(path(name + '-witness.log'), 'wb') as log:
+        process = subprocess.Popen(before + [PROBE, 'witness', '--state', state, '--from', 'https://localhost:%d' % w.port('witness'), '--token-file', path('token'), '--pin', pin,
+                                             '--every', '1s', '--silence', '6s', '--listen', '127.0.0.1:0', '--alarm-webhook', 'http://localhost:%d/' % server.server_address[1]],
+                                   env=scenario.env(VIGIE_DATA=DATA), stdout=log, stderr=log)
+    try:
+        check(until(lambda: os.path.exists(state + '/vault/default/checkpoint'), 60), '%s: the witness pulls: %s' % (name, open(path(name + '-witness.log')).read()))
+        w.stop()
+        check(until(lambda: 'silence' in Heard.said, 60), '%s: the witness tells: %s' % (name, open(path(name + '-witness.log')).read()))
+    finally:
+        process.kill()
+        process.wait()
+        server.shutdown()
+        for key in ('PROBE_TO', *how):
+            del os.environ[key]
+    rows = results(out)
+    for row in rows.values():  # begun again, or told again, while the test looked
+        row.setdefault('weakness', '-')
+    return rows
 
 
 def all_of(user):
     who = 'root' if user == 0 else 'user'
     for landlock, held in (('as it is', {}), ('held to ABI 2', {'PROBE_LANDLOCK': '2'}), ('absent', {'PROBE_LANDLOCK': '0'})):
-        rows, said = probed('%s-%s' % (who, landlock[-1]), user, **held)
+        name = '%s-%s' % (who, landlock[-1])
+        rows, w = probed(name, user, **held)
+        said = w.said()
         weak = {row['weakness'] for row in rows.values()}
         check(weak == ({'1'} if held.get('PROBE_LANDLOCK') == '0' else {'0'}), '%s, Landlock %s: nothing else is weak: %s' % (who, landlock, weak))
         check(('no Landlock' in said) == (held.get('PROBE_LANDLOCK') == '0'), '%s, Landlock %s: it is told what is weak' % (who, landlock))
         judge('%s, Landlock %s' % (who, landlock), rows, MAY)
+        judge('%s, Landlock %s' % (who, landlock), witness(name, user, w, **held), WITNESS)
 
 
 def no_spaces(user):
     """Where an ordinary user gets no namespace, Landlock remains; and without that, calls alone."""
     may = {p: m | (MORE_NAMES if m else NAMES) | ({'watch_etc'} if p == 'local' else set()) | OWN_BY_PATH.get(p, set()) for p, m in MAY.items()}
-    rows, said = probed('no-spaces', user, PROBE_NO_SPACES='1', PROBE_LANDLOCK='2')
-    check('no root folder of its own' in said, 'without namespaces: it is told')
+    rows, w = probed('no-spaces', user, PROBE_NO_SPACES='1', PROBE_LANDLOCK='2')
+    w.stop()
+    check('no root folder of its own' in w.said(), 'without namespaces: it is told')
     judge('user, no namespaces', rows, may)
-    rows, said = probed('nothing', user, PROBE_NO_SPACES='1', PROBE_LANDLOCK='0')
+    rows, w = probed('nothing', user, PROBE_NO_SPACES='1', PROBE_LANDLOCK='0')
+    w.stop()
     judge('user, neither', rows, {p: m | (READS if 'own_read' in m else set()) | (WRITES if 'own_make' in m else set()) for p, m in may.items()})
 
 

@@ -74,8 +74,9 @@ ACCOUNT_MADE = event_rule('Account made', 4720, 'medium', 'account_made')
 
 
 class Watch:
-    def __init__(self, name='watch', rules=(), settings='', program=VIGIE, listen='', files=(), before=()):
+    def __init__(self, name='watch', rules=(), settings='', program=VIGIE, listen='', files=(), before=(), also=()):
         self.state, self.program, self.process, self.addresses = path(name), program, None, {}
+        self.also = tuple(also)  # listeners of the settings' own
         self.before = list(before)  # what it is run by: a program that changes the user
         self.may_die = False  # its roles, and be started again
         self.log = path(name + '.log')
@@ -96,7 +97,7 @@ class Watch:
 
     def start(self, seconds=30):
         words = self.before + [self.program, 'serve', '--state', self.state]
-        for name in LISTENERS:
+        for name in LISTENERS + self.also:
             words += ['--listen', '%s=%s' % (name, self.addresses.get(name, '127.0.0.1:0'))]
         with open(self.log, 'ab') as log:
             begin = self.begin = log.tell()
@@ -111,7 +112,7 @@ class Watch:
 
         if not until(ready, seconds):
             raise RuntimeError('the watch is not ready:\n' + self.said(begin))
-        for address, name in re.findall(r'listening on (\S+) \(([^,]+), (?:tcp|tls|https)\)', self.said(begin)):
+        for address, name in re.findall(r'listening on (\S+) \(([^,]+), (?:tcp|tls|https|witness|metrics)\)', self.said(begin)):
             self.addresses[name] = address
         return self
 
