@@ -137,7 +137,10 @@ def killing(w):
             now = until(lambda: {k: p for k, p in children(w.process.pid).items() if k[0] == role}, 10, 0.02)
             if not check(now, '%s runs again' % role):
                 return done
-            os.kill(draw.choice(sorted(now.values())), signal.SIGKILL)
+            try:
+                os.kill(draw.choice(sorted(now.values())), signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it was killed a moment ago, and is gone now
             done[role] += 1
             time.sleep(draw.choice((0, 0.02, 0.1, 0.2)) * draw.random() * 2)
         if n == ROUNDS - 1:
