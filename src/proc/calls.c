@@ -125,7 +125,7 @@ add(scmp_filter_ctx f, const struct allowed *a)
 	case IS:
 		return seccomp_rule_add(f, SCMP_ACT_ALLOW, a->call, 1, SCMP_CMP64(a->arg, SCMP_CMP_MASKED_EQ, a->mask, a->value));
 	case SELF:
-		return seccomp_rule_add(f, SCMP_ACT_ALLOW, a->call, 1, SCMP_CMP64(a->arg, SCMP_CMP_EQ, (uint64_t)getpid()));
+		return seccomp_rule_add(f, SCMP_ACT_ALLOW, a->call, 1, SCMP_CMP64(a->arg, SCMP_CMP_EQ, (uint64_t)getpid(), 0));
 	default:
 		return seccomp_rule_add(f, SCMP_ACT_ALLOW, a->call, 0);
 	}

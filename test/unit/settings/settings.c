@@ -391,15 +391,15 @@ every_row_has_its_own_place(void **state)
 static void
 what_is_not_done_yet_is_told(void **state)
 {
-	static const char text[] = "vault:\n  share: 25 %\n  compression: 9\n  retention:\n    default: 30d\nalarm:\n  webhooks: [https://a.example/]\n";
+	static const char text[] = "vault:\n  share: 25 %\n  compression: 9\nlimits:\n  query:\n    time: 5 min\nwitness:\n  token: 0123456789abcdef0123456789abcdef\n  urls: [https://a.example/]\n";
 	struct vg_settings asked;
 
 	(void)state;
 	assert_int_equal(vg_settings_load(vg_str_of(text), "vigie.yaml", "/etc/vigie", tell, NULL, &asked), VG_OK);
 	assert_int_equal(asked.later.n, 2);
-	assert_true(vg_str_eq(asked.later.item[0].key, VG_STR("vault.retention.default")));
-	assert_int_equal(asked.later.item[0].line, 5);
-	assert_true(vg_str_eq(asked.later.item[1].key, VG_STR("alarm.webhooks")));
+	assert_true(vg_str_eq(asked.later.item[0].key, VG_STR("limits.query.time")));
+	assert_int_equal(asked.later.item[0].line, 6);
+	assert_true(vg_str_eq(asked.later.item[1].key, VG_STR("witness.urls")));
 	vg_settings_fini(&asked);
 }
 
