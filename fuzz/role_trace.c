@@ -124,6 +124,7 @@ is_sound(struct trace *t)
 static void
 trace_fini(struct trace *t)
 {
+	vg_trace_out_free(t->out);
 	vg_channel_free(t->vault);
 	for (int i = 0; i < VG_ROLE_INDEX_MAX; i++)
 		vg_channel_free(t->detect[i]);

@@ -74,6 +74,9 @@ int vg_cmd_signal_show(const struct vg_args *a);
 int vg_cmd_indicator_add(const struct vg_args *a);
 int vg_cmd_indicator_list(const struct vg_args *a);
 int vg_cmd_indicator_remove(const struct vg_args *a);
+int vg_cmd_alarm_list(const struct vg_args *a);
+int vg_cmd_alarm_test(const struct vg_args *a);
+int vg_cmd_vault_stamp(const struct vg_args *a);
 int vg_cmd_source_list(const struct vg_args *a);
 int vg_cmd_source_adopt(const struct vg_args *a);
 int vg_cmd_key_add(const struct vg_args *a);
@@ -99,6 +102,6 @@ extern const struct vg_opt vg_hunt_opts[], vg_dump_opts[], vg_rule_opts[], vg_ru
 	vg_signal_show_opts[], vg_source_list_opts[], vg_source_opts[], vg_key_add_opts[], vg_vault_search_opts[], vg_vault_restore_opts[],
 	vg_recovery_key_opts[], vg_vault_verify_opts[], vg_vault_export_opts[], vg_vault_destroy_opts[], vg_hold_set_opts[], vg_hold_release_opts[],
 	vg_self_backup_opts[], vg_self_check_opts[], vg_self_restore_opts[], vg_indicator_add_opts[], vg_indicator_list_opts[],
-	vg_indicator_remove_opts[], vg_vault_redecode_opts[], vg_no_opts[];
+	vg_indicator_remove_opts[], vg_vault_redecode_opts[], vg_alarm_list_opts[], vg_alarm_test_opts[], vg_vault_stamp_opts[], vg_no_opts[];
 
 #endif

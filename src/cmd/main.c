@@ -37,6 +37,9 @@ const struct vg_command vg_commands[] = {
 	  "Records are decoded with the packs as they are now, and a small cache is made beside each segment, the newest first; it says what the packs know now that "
 	  "they did not.  The cache is no evidence.  vault.field-cache in vigie.yaml(5) is how large it may become.  It works beside a running watch and without "
 	  "one, and may be ended at any moment.", vg_vault_redecode_opts, 0, vg_cmd_vault_redecode },
+	{ "vault stamp", "[OPTIONS]", "have an authority vouch for the time of the evidence, now",
+	  "The watch that runs asks the one that stamps.url of the settings names (RFC 3161).  Exits with 0 when each tenant has a time stamp, 1 when one has not, which is told, 3 when no watch "
+	  "runs.", vg_vault_stamp_opts, 0, vg_cmd_vault_stamp },
 	{ "vault restore", "--from URL [OPTIONS]", "make a new watch from what a witness kept", NULL, vg_vault_restore_opts, 0, vg_cmd_vault_restore },
 	{ "vault recovery-key", "[OPTIONS]", "show the recovery key, to be printed for the director; then remove it here", NULL, vg_recovery_key_opts, 0,
 	  vg_cmd_recovery_key },
@@ -50,6 +53,9 @@ const struct vg_command vg_commands[] = {
 	  vg_cmd_indicator_list },
 	{ "indicator remove", "[OPTIONS] NAME...", "take files of indicators, or values that were added, away", NULL, vg_indicator_remove_opts, 1,
 	  vg_cmd_indicator_remove },
+	{ "alarm list", "[OPTIONS]", "what people were told, by which way, and what waits", NULL, vg_alarm_list_opts, 0, vg_cmd_alarm_list },
+	{ "alarm test", "[OPTIONS]", "tell a test alarm by each way that is set, through the watch that runs",
+	  "Exits with 0 when each way took it, 1 when one did not, which is told, 3 when no watch runs.", vg_alarm_test_opts, 0, vg_cmd_alarm_test },
 	{ "source list", "[OPTIONS]", "who sends, how the name is proved, how much was not understood", NULL, vg_source_list_opts, 0, vg_cmd_source_list },
 	{ "source adopt", "ID...", "take new senders among the known ones", NULL, vg_source_opts, 1, vg_cmd_source_adopt },
 	{ "key add", "NAME", "make a key that a source proves itself with over HTTPS", NULL, vg_key_add_opts, 1, vg_cmd_key_add },

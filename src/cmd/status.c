@@ -275,6 +275,7 @@ vg_cmd_status(const struct vg_args *a)
 		put_indicators(&b, vg_buf_str(&file), &h);
 		put_backup(&b, &d, now_ns);
 		put_rules(&b, vg_buf_str(&file));
+		vg_put_alarms(&b, &h, now_ns);
 	}
 	if (!jsonl)
 		code = vg_print(&b);

@@ -47,6 +47,10 @@ bool vg_of_watch(const char *who, const struct vg_args *a, const char *other);
 /* The rules that the watch has, by its settings; @status: its status file.  @same: they must be those that it runs with now. */
 struct vg_knowledge;
 int vg_watch_rules(const char *who, struct vg_house *h, vg_str status, bool same, struct vg_knowledge *out);
+/* Ask the watch that runs for @verb (role/request.h), and print what it answers.  VG_EXIT_FOUND: it did not do it. */
+int vg_ask_watch(const struct vg_args *a, const char *verb, const char *argument);
+/* Lines of `vigie status` about alarms and time stamps. */
+void vg_put_alarms(struct vg_buf *b, const struct vg_house *h, int64_t now_ns);
 /* The names of tenants and sources, as the catalogue has them. */
 struct vg_names {
 	struct vg_name {

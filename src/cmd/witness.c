@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "cmd/common.h"
 #include "net/loop.h"
+#include "net/mail.h"
 #include "state/format.h"
 #include "witness/names.h"
 #include "witness/sync.h"
@@ -240,7 +241,7 @@ take_alarms(const struct vg_args *a, struct settings *s)
 		return usage("--alarm-smtp", t->smtp, "not smtp:// or smtps://");
 	if (mail && !vg_tell_can_mail(t))
 		return usage("--alarm-mail", mail, "there is no /usr/sbin/sendmail; give --alarm-smtp");
-	if (t->to[VG_CHANNEL_COMMAND] == NULL && webhook == NULL && mail == NULL)
+	if (t->to[VG_TELL_COMMAND] == NULL && webhook == NULL && mail == NULL)
 		vg_log(VG_LOG_WARNING, "witness: alarms go to standard error only: give --alarm-command, --alarm-webhook or --alarm-mail");
 	return true;
 }
@@ -266,13 +267,13 @@ test_alarm(const struct vg_tell_options *t)
 	char why[VG_TELL_WHY] = "";
 	int code = VG_EXIT_OK;
 
-	for (unsigned c = 0; c < VG_CHANNELS; c++) {
+	for (unsigned c = 0; c < VG_TELL_WAYS; c++) {
 		if (t->to[c] == NULL)
 			continue;
-		if (vg_tell(t, (enum vg_channel)c, &test, vg_clock_ns(), why) == VG_OK) {
-			printf("%s: told\n", vg_channel_name((enum vg_channel)c));
+		if (vg_tell(t, (enum vg_tell_way)c, &test, vg_clock_ns(), why) == VG_OK) {
+			printf("%s: told\n", vg_tell_way_name((enum vg_tell_way)c));
 		} else {
-			printf("%s: NOT told: %s\n", vg_channel_name((enum vg_channel)c), why);
+			printf("%s: NOT told: %s\n", vg_tell_way_name((enum vg_tell_way)c), why);
 			code = VG_EXIT_FAILED;
 		}
 	}

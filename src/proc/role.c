@@ -97,6 +97,30 @@ vg_role_lost(struct vg_role_env *e, unsigned role, unsigned index)
 }
 
 void
+vg_role_took(struct vg_role_env *e, const char *name)
+{
+	struct vg_buf b = { 0 };
+
+	vg_buf_le_str(&b, vg_str_of(name));
+	if (b.rc == VG_OK)
+		vg_channel_send(e->parent, VG_MSG_TOOK, vg_buf_str(&b));
+	vg_buf_fini(&b);
+}
+
+void
+vg_role_answer(struct vg_role_env *e, vg_str id, bool done, vg_str text)
+{
+	struct vg_buf b = { 0 };
+
+	vg_buf_le_str(&b, id);
+	vg_buf_u8(&b, done);
+	vg_buf_le_str(&b, text);
+	if (b.rc == VG_OK)
+		vg_channel_send(e->parent, VG_MSG_ANSWER, vg_buf_str(&b));
+	vg_buf_fini(&b);
+}
+
+void
 vg_role_stats(struct vg_role_env *e, struct vg_buf *b)
 {
 	vg_channel_send(e->parent, VG_MSG_STATS, vg_buf_str(b));

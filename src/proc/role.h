@@ -19,7 +19,8 @@ const char *vg_role_name(unsigned role); /* "collect"... */
 enum vg_parent_msg { VG_MSG_GIVE = 1 /* string name, string text; perhaps a descriptor */, VG_MSG_PEER /* u16 role, u16 index; descriptor */,
 		     VG_MSG_GO, VG_MSG_STOP, VG_MSG_NEW /* as GIVE, while it runs: rules, keys */,
 		     /* from a role to the parent */ VG_MSG_READY, VG_MSG_STATS /* one line "name value" each */, VG_MSG_SAY /* u8 level, string */, VG_MSG_GONE,
-		     VG_MSG_LOST /* u16 role, u16 index: a channel to it ended */ };
+		     VG_MSG_LOST /* u16 role, u16 index: a channel to it ended */, VG_MSG_TOOK /* string name: what was given anew under it is on disk */,
+		     VG_MSG_ANSWER /* string id, u8 done or not, string text: what became of a request (role/request.h) */ };
 
 #define VG_GIVEN_MAX 128
 struct vg_given { /* what the parent gave */
@@ -45,6 +46,10 @@ uint64_t vg_role_number(const struct vg_role_env *e, const char *name, uint64_t 
 void vg_role_say(struct vg_role_env *e, int level /* enum vg_log_level */, const char *fmt, ...) VG_PRINTF(3, 4);
 /* The channel to another role ended: there will be a new one, whether that role begins anew or not. */
 void vg_role_lost(struct vg_role_env *e, unsigned role, unsigned index);
+/* What was given as news is on disk here. */
+void vg_role_took(struct vg_role_env *e, const char *name);
+/* What became of the request @id, in words. */
+void vg_role_answer(struct vg_role_env *e, vg_str id, bool done, vg_str text);
 /* Statistics for the parent, once a second: "name value" lines in @b. */
 void vg_role_stats(struct vg_role_env *e, struct vg_buf *b);
 

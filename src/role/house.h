@@ -8,6 +8,8 @@
  *   tls/               cert.pem, key.pem, made when no others are given
  *   vault/             evidence, and catalogue.db; a folder a tenant
  *   trace/             signals.db
+ *   out/               out.db: alarms that wait to be told, and what was told
+ *   requests/          what commands ask of the watch while it runs (role/request.h)
  *   local/             the places that this machine's logs were read to
  *   exceptions/, indicators/   what people put there */
 #ifndef VG_ROLE_HOUSE_H

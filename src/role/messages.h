@@ -7,6 +7,9 @@
  *   vault -> seal             SIGN, CERTIFY                          seal -> vault             SIGNED, CERTIFIED
  *   look -> trace             LOOKED                                 trace -> look             LOOK_AT
  *   learn -> parent           LEARNED                                detect, look -> parent    TAKEN, JOB_DONE
+ *   trace, vault -> out       ALARMS                                 out -> trace, vault       ALARMS_KEPT
+ *   vault -> out              STAMP                                  out -> vault              STAMPED
+ *   respond -> vault          OWN                                    vault -> respond          OWN_KEPT
  *
  * What the vault gives to detect is of a generation, and a generation has no hole: each record from its first one on is given once, and trace
  * takes them in order.  Whenever something may be lost between the three, because one of them died or a channel ended, the vault begins a
@@ -44,6 +47,12 @@ enum vg_role_msg {
 	VG_MSG_LOOKED,      /* role/found.h */
 	VG_MSG_LOOK_AT,     /* u64 job, u32 tenant, u64 seq: what is on disk of LOOKED; tenant UINT32_MAX: all of the job */
 	VG_MSG_JOB_DONE,    /* u64 job */
+	VG_MSG_ALARMS,      /* u64 number, then alarms (role/alarm.h) until the end */
+	VG_MSG_ALARMS_KEPT, /* u64 number: they are on disk, and will be told */
+	VG_MSG_STAMP,       /* u64 number, string tenant, string note: have it stamped */
+	VG_MSG_STAMPED,     /* u64 number, string response (RFC 3161; empty: there is none), string who signed it, or why there is none */
+	VG_MSG_OWN,         /* u64 number, string tenant, string JSON: a record of Vigie's own */
+	VG_MSG_OWN_KEPT,    /* u64 number: it is on disk */
 };
 
 enum vg_learned_what {

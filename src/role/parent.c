@@ -19,12 +19,17 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "proc/role.h"
+#include "role/alarm.h"
 #include "role/drill.h"
 #include "role/indicators.h"
 #include "role/messages.h"
+#include "role/parent_alarm.h"
+#include "role/request.h"
 #include "role/retention.h"
 #include "role/source_set.h"
+#include "rule/program.h"
 #include "state/catalogue.h"
+#include "state/outbox.h"
 #include "state/signals.h"
 #include "vault/disk.h"
 
@@ -51,6 +56,7 @@ struct child {
 	uint64_t taken; /* the set of indicators that it uses */
 	int64_t began_ms, heard_ms, next_ms;
 	unsigned backoff_ms, restarts;
+	struct vg_deaths deaths;
 	struct vg_buf stats;
 	bool lost[CHILDREN_MAX];         /* it said that its channel to that child ended */
 	int64_t joined_ms[CHILDREN_MAX]; /* when such a one was last made anew */
@@ -70,10 +76,13 @@ struct parent {
 	size_t n;
 	struct bound bound[LISTENERS_MAX];
 	size_t nbound;
-	int knowledge, progress[VG_ROLE_INDEX_MAX], folder_vault, folder_trace, folder_seal, folder_local, folder_learned, look_page;
+	int knowledge, progress[VG_ROLE_INDEX_MAX], folder_vault, folder_trace, folder_seal, folder_local, folder_learned, folder_out, look_page;
 	struct vg_feed feed; /* of indicators */
 	unsigned ndetect;
-	struct vg_buf tenants, keys, cert, key, text;
+	struct vg_buf tenants, tenant_names, keys, cert, key, text;
+	struct vg_requests *requests;
+	struct vg_parent_alarms alarms;
+	int64_t began_s;
 	sqlite3 *db;
 	int64_t keys_version;
 	int signals;
@@ -101,7 +110,8 @@ static const struct edge {
 	unsigned a, b;
 } edges[] = {
 	{ VG_ROLE_COLLECT, VG_ROLE_VAULT }, { VG_ROLE_LOCAL, VG_ROLE_VAULT }, { VG_ROLE_VAULT, VG_ROLE_SEAL }, { VG_ROLE_VAULT, VG_ROLE_TRACE },
-	{ VG_ROLE_DETECT, VG_ROLE_TRACE }, { VG_ROLE_VAULT, VG_ROLE_DETECT }, { VG_ROLE_LOOK, VG_ROLE_TRACE },
+	{ VG_ROLE_DETECT, VG_ROLE_TRACE }, { VG_ROLE_VAULT, VG_ROLE_DETECT }, { VG_ROLE_LOOK, VG_ROLE_TRACE }, { VG_ROLE_TRACE, VG_ROLE_OUT },
+	{ VG_ROLE_VAULT, VG_ROLE_OUT }, { VG_ROLE_RESPOND, VG_ROLE_VAULT },
 };
 
 /* ---- giving ---- */
@@ -172,6 +182,8 @@ give_vault(struct parent *p, struct child *c)
 	give_number(c, "share", s->vault.share);
 	give_number(c, "compression", s->vault.compression);
 	give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_VAULT]);
+	if (s->stamps.url.n)
+		give_number(c, "stamp-every-s", (uint64_t)(s->stamps.every_ns / 1000000000));
 }
 
 static void
@@ -255,6 +267,7 @@ give_seal(struct parent *p, struct child *c)
 	char name[80], tenant[65];
 
 	give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_seal);
+	give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_SEAL]);
 	vg_buf_clear(&p->text);
 	vg_retention_print(s, &p->text);
 	give(c, VG_MSG_GIVE, "retention", vg_buf_str(&p->text), -1);
@@ -320,6 +333,75 @@ give_look(struct parent *p, struct child *c)
 }
 
 static void
+give_texts(struct parent *p, struct child *c, const char *name, const struct vg_texts *t, char sep)
+{
+	vg_buf_clear(&p->text);
+	for (size_t i = 0; i < t->n; i++) {
+		if (i)
+			vg_buf_putc(&p->text, sep);
+		vg_buf_put(&p->text, t->item[i]);
+	}
+	if (t->n)
+		give(c, VG_MSG_GIVE, name, vg_buf_str(&p->text), -1);
+}
+
+static void
+give_file(struct child *c, const char *name, const char *key, vg_str path)
+{
+	struct vg_buf file = { 0 };
+	char text[4096];
+
+	snprintf(text, sizeof(text), "%.*s", VG_STR_ARG(path));
+	if (path.n && vg_house_read(text, &file) != VG_OK)
+		vg_log(VG_LOG_ERROR, "%s: %s: %s", key, text, strerror(errno));
+	else if (path.n)
+		give(c, VG_MSG_GIVE, name, vg_buf_str(&file), -1);
+	vg_buf_fini(&file);
+}
+
+/* The system's certificates, where nothing else is given: behind its sandbox out reads no file. */
+static void
+give_ca(struct parent *p, struct child *c)
+{
+	static const char *const known[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem" };
+
+	if (p->o->settings->outward.ca.n) {
+		give_file(c, "ca", "outward.ca", p->o->settings->outward.ca);
+		return;
+	}
+	for (size_t i = 0; i < VG_COUNT(known); i++)
+		if (access(known[i], R_OK) == 0) {
+			give_file(c, "ca", "outward.ca", vg_str_of(known[i]));
+			return;
+		}
+}
+
+static void
+give_out(struct parent *p, struct child *c)
+{
+	const struct vg_settings *s = p->o->settings;
+	const struct {
+		const char *name;
+		vg_str text;
+	} rows[] = { { "mail-from", s->alarm.mail.from }, { "mail-server", s->alarm.mail.server }, { "mail-user", s->alarm.mail.user }, { "mail-password", s->alarm.mail.password },
+		     { "proxy", s->outward.proxy }, { "stamp-url", s->stamps.url }, { "stamp-policy", s->stamps.policy } };
+
+	give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_out);
+	for (size_t i = 0; i < VG_COUNT(rows); i++)
+		if (rows[i].text.n)
+			give(c, VG_MSG_GIVE, rows[i].name, rows[i].text, -1);
+	give_texts(p, c, "mail-to", &s->alarm.mail.to, '\n');
+	give_texts(p, c, "webhooks", &s->alarm.webhooks, '\n');
+	give_texts(p, c, "command", &s->alarm.command, '\0');
+	give_file(c, "stamp-ca", "stamps.ca", s->stamps.ca);
+	give_ca(p, c);
+	give_number(c, "language", s->language);
+	give_number(c, "pause-s", (uint64_t)(s->alarm.pause_ns / 1000000000));
+	give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_OUT]);
+	vg_parent_alarms_lost(&p->alarms);
+}
+
+static void
 give_all(struct parent *p, struct child *c)
 {
 	const struct vg_settings *s = p->o->settings;
@@ -341,6 +423,13 @@ give_all(struct parent *p, struct child *c)
 	case VG_ROLE_SEAL:
 		give_seal(p, c);
 		break;
+	case VG_ROLE_OUT:
+		give_out(p, c);
+		break;
+	case VG_ROLE_RESPOND:
+		give(c, VG_MSG_GIVE, "tenant", s->tenants.item[0].name, -1);
+		give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_RESPOND]);
+		break;
 	case VG_ROLE_DETECT:
 		give_detect(p, c);
 		break;
@@ -348,6 +437,8 @@ give_all(struct parent *p, struct child *c)
 		give(c, VG_MSG_GIVE, "folder", VG_NIL, p->folder_trace);
 		give(c, VG_MSG_GIVE, "knowledge", VG_NIL, p->knowledge);
 		give_number(c, "late-wait-ms", (uint64_t)(s->trace.late_wait_ns / 1000000));
+		give(c, VG_MSG_GIVE, "tenant-names", vg_buf_str(&p->tenant_names), -1);
+		give_number(c, "alarm-level", s->alarm.level);
 		give_number(c, "keep-hits-s", (uint64_t)(s->trace.keep_hits_ns / 1000000000));
 		give_number(c, "memory", s->limits.memory_bytes[VG_MEMORY_TRACE]);
 		give_number(c, "indicator-level", s->rules.indicator_level);
@@ -609,6 +700,37 @@ on_gone(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 	return VG_OK;
 }
 
+static vg_rc
+on_took(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct parent *p = ctx;
+	struct child *c = child_of(p, from);
+	uint32_t n = vg_cur_le32(body);
+	vg_str name = vg_cur_bytes(body, n);
+
+	if (fd >= 0 || body->rc != VG_OK || c == NULL || c->role != VG_ROLE_OUT || !vg_str_eq(name, VG_STR("alarms")))
+		return VG_E_FORMAT;
+	vg_parent_alarms_took(&p->alarms);
+	return VG_OK;
+}
+
+static vg_rc
+on_answer(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
+{
+	struct parent *p = ctx;
+	uint32_t n = vg_cur_le32(body);
+	vg_str id = vg_cur_bytes(body, n), text;
+	bool done = vg_cur_u8(body) != 0;
+
+	(void)from;
+	n = vg_cur_le32(body);
+	text = vg_cur_bytes(body, n);
+	if (fd >= 0 || body->rc != VG_OK)
+		return VG_E_FORMAT;
+	vg_requests_answer(p->requests, id, done, text);
+	return VG_OK;
+}
+
 static void
 closed(void *ctx, struct vg_channel *c)
 {
@@ -663,6 +785,8 @@ reap(struct parent *p)
 				continue;
 			}
 			say_ended(p, c, status);
+			if (vg_deaths_add(&c->deaths, vg_monotonic_ns()))
+				vg_parent_alarm(&p->alarms, VG_ROLE_ALARM_ROLE, VG_LEVEL_HIGH, vg_role_name(c->role));
 			c->restarts++;
 			c->backoff_ms = now_ms() - c->began_ms > HEALTHY_MS || c->backoff_ms == 0 ? BACKOFF_MIN_MS :
 					c->backoff_ms * 2 > BACKOFF_MAX_MS	      ? BACKOFF_MAX_MS :
@@ -770,7 +894,7 @@ become(struct parent *p, const struct child *c, int fd)
 static const struct vg_handler child_handlers[] = {
 	{ VG_MSG_READY, 0, on_ready }, { VG_MSG_STATS, STATS_MAX, on_stats }, { VG_MSG_SAY, 4096, on_say }, { VG_MSG_GONE, 0, on_gone },
 	{ VG_MSG_LOST, 4, on_lost }, { VG_MSG_LEARNED, 9, on_learned }, { VG_MSG_TAKEN, 8, on_taken }, { VG_MSG_JOB_DONE, 8, on_job_done },
-	{ 0, 0, NULL },
+	{ VG_MSG_TOOK, 64, on_took }, { VG_MSG_ANSWER, VG_REQUEST_ANSWER_MAX + 256, on_answer }, { 0, 0, NULL },
 };
 
 static void
@@ -878,7 +1002,7 @@ static void
 on_stopping(void *ctx)
 {
 	static const unsigned order[][2] = { { VG_ROLE_COLLECT, VG_ROLE_LOCAL }, { VG_ROLE_LEARN, VG_ROLE_LOOK }, { VG_ROLE_VAULT, VG_ROLE_VAULT }, { VG_ROLE_TRACE, VG_ROLE_SEAL },
-					     { VG_ROLE_DETECT, VG_ROLE_PUBLISH } };
+					     { VG_ROLE_DETECT, VG_ROLE_PUBLISH }, { VG_ROLE_OUT, VG_ROLE_RESPOND } };
 	struct parent *p = ctx;
 
 	if (!p->stopping)
@@ -1143,12 +1267,70 @@ look_at_keys(struct parent *p)
 			give(&p->child[i], VG_MSG_NEW, "keys", vg_buf_str(&p->keys), -1);
 }
 
+/* ---- alarms of its own, and what commands ask ---- */
+
+static struct child *
+running(struct parent *p, unsigned role)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->child[i].role == role && p->child[i].channel && p->child[i].ready)
+			return &p->child[i];
+	return NULL;
+}
+
+static bool
+pass_request(void *ctx, unsigned role, const struct vg_request *r, char why[160])
+{
+	struct child *c = running(ctx, role);
+	struct vg_buf b = { 0 };
+
+	if (c == NULL) {
+		snprintf(why, 160, "the role %s is not ready; try again\n", vg_role_name(role));
+		return false;
+	}
+	vg_request_put(&b, r);
+	if (b.rc == VG_OK)
+		give(c, VG_MSG_NEW, "request", vg_buf_str(&b), -1);
+	vg_buf_fini(&b);
+	return true;
+}
+
+static void
+on_requests(void *ctx)
+{
+	struct parent *p = ctx;
+
+	if (!p->stopping)
+		vg_requests_turn(p->requests);
+}
+
+static void
+tell_alarms(struct parent *p)
+{
+	struct child *out = running(p, VG_ROLE_OUT), *publish = running(p, VG_ROLE_PUBLISH);
+	struct vg_buf b = { 0 };
+	int64_t seen_s = 0;
+
+	if (publish && p->o->settings->witness.token.n) { /* one is expected */
+		vg_str rest = vg_buf_str(&publish->stats), line;
+
+		while (vg_str_split(&rest, '\n', &line))
+			if (vg_str_starts(line, VG_STR("witness_seconds ")))
+				(void)vg_str_i64(vg_str_skip(line, 16), &seen_s);
+		vg_parent_witness(&p->alarms, seen_s, p->began_s, vg_clock_ns() / 1000000000);
+	}
+	if (out && vg_parent_alarms_due(&p->alarms, vg_monotonic_ns(), &b))
+		give(out, VG_MSG_NEW, "alarms", vg_buf_str(&b), -1);
+	vg_buf_fini(&b);
+}
+
 static void
 on_second(void *ctx)
 {
 	struct parent *p = ctx;
 
 	look_at_keys(p);
+	tell_alarms(p);
 	if (!p->stopping)
 		vg_feed_tick(&p->feed, now_ms());
 	if (vg_clock_ns() >= p->valid_until_ns && !p->stopping)
@@ -1348,7 +1530,9 @@ prepare_folders(struct parent *p)
 	p->folder_seal = vg_house_folder(h, "seal");
 	p->folder_local = vg_house_folder(h, "local");
 	p->folder_learned = vg_house_folder(h, VG_LEARNED_FOLDER);
-	if (p->folder_vault < 0 || p->folder_trace < 0 || p->folder_seal < 0 || p->folder_local < 0 || p->folder_learned < 0 || prepare_indicators(p) != VG_OK) {
+	p->folder_out = vg_house_folder(h, "out");
+	if (p->folder_vault < 0 || p->folder_trace < 0 || p->folder_seal < 0 || p->folder_local < 0 || p->folder_learned < 0 || p->folder_out < 0 ||
+	    vg_requests_new(h, pass_request, p, &p->requests) != VG_OK || prepare_indicators(p) != VG_OK) {
 		vg_log(VG_LOG_ERROR, "%s: %s", h->path, strerror(errno));
 		return VG_E_SYS;
 	}
@@ -1380,25 +1564,37 @@ reserve_sources(struct parent *p)
 	return VG_OK;
 }
 
-/* Brought up to date, or refused, before any process rests on it. */
+/* Brought up to date, or refused, before any process rests on them. */
 static vg_rc
-look_at_signals(struct parent *p)
+look_at_databases(struct parent *p)
 {
+	static const struct {
+		const char *name;
+		vg_rc (*open)(const char *path, bool read_only, char why[200], sqlite3 **out);
+		bool may_be_damaged; /* its role begins a new one */
+	} rows[] = { { "trace/signals.db", vg_signals_open, false }, { "out/out.db", vg_outbox_open, true } };
 	char path[4200], why[200];
 	sqlite3 *db;
-	vg_rc rc;
+	vg_rc rc = VG_OK;
 
-	snprintf(path, sizeof(path), "%s/trace/signals.db", p->o->house->path);
-	if ((rc = vg_signals_open(path, false, why, &db)) == VG_OK)
-		vg_db_close(db);
-	if (why[0])
-		vg_log(rc == VG_OK ? VG_LOG_INFO : VG_LOG_ERROR, "%s", why);
+	for (size_t i = 0; i < VG_COUNT(rows) && rc == VG_OK; i++) {
+		snprintf(path, sizeof(path), "%s/%s", p->o->house->path, rows[i].name);
+		if ((rc = rows[i].open(path, false, why, &db)) == VG_OK)
+			vg_db_close(db);
+		else if (rc == VG_E_FORMAT && rows[i].may_be_damaged) {
+			rc = VG_OK; /* and it says so itself */
+			continue;
+		}
+		if (why[0])
+			vg_log(rc == VG_OK ? VG_LOG_INFO : VG_LOG_ERROR, "%s", why);
+	}
 	return rc;
 }
 
 static vg_rc
 open_catalogue(struct parent *p)
 {
+	const struct vg_settings *s = p->o->settings;
 	char path[4200], why[200];
 	bool fresh;
 	vg_rc rc;
@@ -1414,6 +1610,13 @@ open_catalogue(struct parent *p)
 	if (fresh && (rc = reserve_sources(p)) != VG_OK) {
 		vg_log(VG_LOG_ERROR, "%.200s: %s", path, vg_rc_name(rc));
 		return rc;
+	}
+	for (size_t i = 0; i < s->tenants.n; i++) {
+		uint32_t id;
+
+		if ((rc = vg_catalogue_tenant(p->db, s->tenants.item[i].name, &id)) != VG_OK)
+			return rc;
+		vg_buf_printf(&p->tenant_names, "%u %.*s\n", id, VG_STR_ARG(s->tenants.item[i].name));
 	}
 	p->keys_version = vg_catalogue_version(p->db);
 	return vg_catalogue_keys(p->db, put_key, &p->keys);
@@ -1455,7 +1658,8 @@ run(struct parent *p)
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || (p->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
 		return VG_E_SYS;
 	if ((rc = vg_watch_new(p->loop, p->signals, EPOLLIN, on_signal, p, &p->watch)) != VG_OK || (rc = vg_loop_every(p->loop, 50, on_supervise, p)) != VG_OK ||
-	    (rc = vg_loop_every(p->loop, 20, on_stopping, p)) != VG_OK || (rc = vg_loop_every(p->loop, 1000, on_second, p)) != VG_OK)
+	    (rc = vg_loop_every(p->loop, 20, on_stopping, p)) != VG_OK || (rc = vg_loop_every(p->loop, 1000, on_second, p)) != VG_OK ||
+	    (rc = vg_loop_every(p->loop, 250, on_requests, p)) != VG_OK)
 		return rc;
 	add_child(p, VG_ROLE_LEARN, 0, false);
 	add_child(p, VG_ROLE_SEAL, 0, false);
@@ -1468,6 +1672,8 @@ run(struct parent *p)
 	add_child(p, VG_ROLE_PUBLISH, 0, true);
 	add_child(p, VG_ROLE_LOOK, 0, false);
 	p->child[p->n - 1].resting = true;
+	add_child(p, VG_ROLE_OUT, 0, false);
+	add_child(p, VG_ROLE_RESPOND, 0, false);
 	for (size_t i = 0; i < p->n; i++)
 		if (may_spawn(p, &p->child[i], now_ms()))
 			spawn(p, &p->child[i]);
@@ -1492,10 +1698,11 @@ vg_serve(const struct vg_serve_options *o)
 
 	vg_sandbox_hide();
 	p.o = o;
+	p.began_s = vg_clock_ns() / 1000000000;
 	p.ndetect = vg_settings_processes(o->settings);
 	if (p.ndetect > VG_ROLE_INDEX_MAX)
 		p.ndetect = VG_ROLE_INDEX_MAX;
-	if ((rc = vg_loop_new(&p.loop)) != VG_OK || (rc = prepare_folders(&p)) != VG_OK || (rc = open_catalogue(&p)) != VG_OK || (rc = look_at_signals(&p)) != VG_OK || (rc = bind_all(&p)) != VG_OK ||
+	if ((rc = vg_loop_new(&p.loop)) != VG_OK || (rc = prepare_folders(&p)) != VG_OK || (rc = open_catalogue(&p)) != VG_OK || (rc = look_at_databases(&p)) != VG_OK || (rc = bind_all(&p)) != VG_OK ||
 	    (rc = prepare_rules(&p)) != VG_OK)
 		return rc;
 	if ((p.drill = vg_drill_listen(o->house->dir)) < 0)

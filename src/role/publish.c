@@ -116,4 +116,16 @@ prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 	return rc;
 }
 
-const struct vg_role_impl vg_publish_role = { VG_ROLE_PUBLISH, prepare, NULL, NULL, NULL, NULL, NULL };
+static void
+tick(struct vg_role_env *e)
+{
+	struct publish *p = e->ctx;
+	struct vg_buf b = { 0 };
+
+	vg_buf_printf(&b, "witness_seconds %lld\n", p->vault ? (long long)(vg_publish_asked_ns(p->vault) / 1000000000) : 0LL);
+	if (b.rc == VG_OK)
+		vg_role_stats(e, &b);
+	vg_buf_fini(&b);
+}
+
+const struct vg_role_impl vg_publish_role = { VG_ROLE_PUBLISH, prepare, NULL, NULL, NULL, tick, NULL };

@@ -5,7 +5,7 @@
 
 static const struct vg_role_impl *const impls[] = {
 	&vg_collect_role, &vg_local_role, &vg_vault_role, &vg_detect_role, &vg_trace_role, &vg_seal_role, &vg_publish_role,
-	&vg_learn_role, &vg_look_role,
+	&vg_learn_role, &vg_look_role, &vg_out_role, &vg_respond_role,
 };
 
 int

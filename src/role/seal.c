@@ -336,7 +336,7 @@ prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 	e->ctx = &the_seal;
 	limits->may = VG_MAY_LOOP | VG_MAY_READ | VG_MAY_WRITE;
 	limits->dir = vg_role_fd(e, "folder");
-	limits->data_bytes = (size_t)64 << 20;
+	limits->data_bytes = (size_t)vg_role_number(e, "memory", (uint64_t)128 << 20);
 	return limits->dir >= 0 && sodium_init() >= 0 ? VG_OK : VG_E_NOTFOUND;
 }
 

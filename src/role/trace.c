@@ -15,6 +15,7 @@
 #include "role/messages.h"
 #include "role/roles.h"
 #include "role/seen.h"
+#include "role/trace_out.h"
 #include "state/drilled.h"
 #include "state/hits.h"
 #include "state/seen.h"
@@ -54,6 +55,7 @@ struct trace {
 	struct vg_arena arena, scratch;
 	struct vg_event event;
 	struct vg_channel *vault;
+	struct vg_trace_out *out; /* alarms */
 	struct vg_channel *detect[VG_ROLE_INDEX_MAX], *look;
 	uint64_t generation, next, sure; /* 0: none yet; next record; all before `sure` needs not come again */
 	struct ahead *ahead;             /* owned; by first */
@@ -123,6 +125,8 @@ put_signal(struct trace *t, struct vg_signal_row *s, uint32_t rule)
 	if ((rc = vg_signal_put(t->db, s, &new)) == VG_OK) {
 		t->signals += new;
 		t->copies += !new;
+		if (new)
+			rc = vg_trace_out_signal(t->out, s);
 	}
 	return rc;
 }
@@ -229,6 +233,7 @@ put_met(struct trace *t, struct vg_signal_row *s, const struct vg_met *m, bool *
 	vg_str who = m->source.n ? m->source : m->file;
 	bool network = m->kind == VG_IOC_IP || m->kind == VG_IOC_NET || m->kind == VG_IOC_DOMAIN || m->kind == VG_IOC_URL;
 	char rule[32];
+	vg_rc rc;
 
 	snprintf(rule, sizeof(rule), "indicator.%s", vg_ioc_kind_name((enum vg_ioc_kind)m->kind));
 	vg_buf_clear(&t->title);
@@ -246,7 +251,9 @@ put_met(struct trace *t, struct vg_signal_row *s, const struct vg_met *m, bool *
 	s->tags = network ? VG_STR("vigie.indicator,attack.command-and-control") : VG_STR("vigie.indicator");
 	s->fields = vg_buf_str(&t->fields);
 	s->made_ns = vg_clock_ns();
-	return vg_signal_put(t->db, s, new);
+	if ((rc = vg_signal_put(t->db, s, new)) == VG_OK && *new)
+		rc = vg_trace_out_signal(t->out, s);
+	return rc;
 }
 
 static vg_rc
@@ -682,6 +689,7 @@ on_commit(void *ctx)
 	}
 	if (t->rc != VG_OK)
 		return;
+	fail(t, vg_trace_out_turn(t->out));
 	if (saving)
 		t->sure = t->next;
 	tell_vault(t, VG_MSG_CURSOR);
@@ -765,6 +773,8 @@ begin(struct vg_role_env *e)
 		vg_role_say(e, VG_LOG_ERROR, "trace: %s", why);
 		return rc;
 	}
+	if ((rc = vg_trace_out_new(e, t->db, &t->out)) != VG_OK)
+		return rc;
 	if ((rc = load(t)) != VG_OK) {
 		vg_role_say(e, VG_LOG_ERROR, "trace: the state cannot be loaded: %s",
 			    rc == VG_E_UNSUP ? "it is of a later version of Vigie: install that one, or a later one; nothing was changed" : sqlite3_errmsg(t->db));
@@ -822,6 +832,8 @@ peer(struct vg_role_env *e, unsigned role, unsigned index, int fd)
 	struct vg_channel **place = role == VG_ROLE_VAULT ? &t->vault : role == VG_ROLE_LOOK ? &t->look : &t->detect[index];
 	vg_rc rc;
 
+	if (role == VG_ROLE_OUT)
+		return vg_trace_out_peer(t->out, fd);
 	if (role != VG_ROLE_VAULT && role != VG_ROLE_DETECT && role != VG_ROLE_LOOK)
 		return VG_E_FORMAT;
 	if (*place) {
@@ -867,6 +879,7 @@ stop(struct vg_role_env *e)
 			fail(t, vg_db_run(t->db, "COMMIT"));
 	}
 	vg_db_close(t->db);
+	t->rc = VG_E_STOP; /* the timers of this turn have nothing to do */
 	vg_role_done(e);
 }
 

@@ -10,7 +10,9 @@
 #include <sys/statvfs.h>
 
 #include "base/log.h"
+#include "role/alarm.h"
 #include "role/roles.h"
+#include "rule/program.h"
 
 #define STOP_TURNS 100 /* of the sync timer, for those behind to come to the end */
 
@@ -98,7 +100,7 @@ begin(struct vg_role_env *e)
 		vg_role_say(e, VG_LOG_ERROR, "vault: %s", why);
 		return rc;
 	}
-	if ((rc = vault_share_begin(v)) != VG_OK || (rc = vault_keep_open(v)) != VG_OK)
+	if ((rc = vault_share_begin(v)) != VG_OK || (rc = vault_keep_open(v)) != VG_OK || (rc = vault_out_begin(v)) != VG_OK)
 		return rc;
 	return vg_loop_every(e->loop, (unsigned)vg_role_number(e, "sync-every-ms", 10), on_sync, v);
 }
@@ -118,6 +120,9 @@ peer(struct vg_role_env *e, unsigned role, unsigned index, int fd)
 		return vault_trace_new(v, fd);
 	case VG_ROLE_SEAL:
 		return vault_seal_new(v, fd);
+	case VG_ROLE_OUT:
+	case VG_ROLE_RESPOND:
+		return vault_out_new(v, role, fd);
 	default:
 		return VG_E_FORMAT;
 	}
@@ -137,6 +142,7 @@ static void
 look_at_disk(struct vault *v)
 {
 	struct statvfs s;
+	char text[32];
 	bool full;
 
 	if (fstatvfs(v->root.dir, &s) < 0)
@@ -149,6 +155,8 @@ look_at_disk(struct vault *v)
 	v->full = full;
 	vg_role_say(v->env, full ? VG_LOG_ERROR : VG_LOG_INFO, full ? "vault: less than %llu MiB are free: senders are told to wait" :
 		    "vault: there is room again (over %llu MiB)", (unsigned long long)(v->keep_free_bytes >> 20));
+	snprintf(text, sizeof(text), "%llu MiB", (unsigned long long)(v->keep_free_bytes >> 20));
+	vault_alarm(v, full ? VG_ROLE_ALARM_DISK : VG_ROLE_ALARM_DISK_OVER, full ? VG_LEVEL_CRITICAL : VG_LEVEL_HIGH, "", full ? text : "");
 	vault_hold(v);
 }
 
@@ -194,6 +202,7 @@ tick(struct vg_role_env *e)
 	vault_retain(v);
 	vault_share(v);
 	vault_count(v);
+	vault_out_turn(v);
 	stats(v);
 }
 
@@ -214,4 +223,4 @@ stop(struct vg_role_env *e)
 	v->stopping = true;
 }
 
-const struct vg_role_impl vg_vault_role = { VG_ROLE_VAULT, prepare, begin, peer, NULL, tick, stop };
+const struct vg_role_impl vg_vault_role = { VG_ROLE_VAULT, prepare, begin, peer, vault_news, tick, stop };

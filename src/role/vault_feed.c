@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "role/alarm.h"
+#include "rule/program.h"
 
 static bool
 is_aside(const struct vault *v, uint64_t seq)
@@ -112,6 +114,8 @@ set_aside(struct vault *v, uint64_t seq)
 	if (vg_db_do(v->db, "INSERT OR IGNORE INTO aside (seq, time_ns) VALUES (?, ?)", "ii", (int64_t)seq, vg_clock_ns()) != VG_OK)
 		vg_role_say(v->env, VG_LOG_WARNING, "vault: catalogue.db cannot be written: %s", sqlite3_errmsg(v->db));
 	vault_own(v, v->tenant[0].id, vg_str_of(text));
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)seq);
+	vault_alarm(v, VG_ROLE_ALARM_ASIDE, VG_LEVEL_CRITICAL, v->tenant[0].name, text);
 	vg_role_say(v->env, VG_LOG_ERROR, "vault: record %llu ended two processes that decoded it: it is kept, and no rule sees it", (unsigned long long)seq);
 }
 

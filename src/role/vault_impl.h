@@ -39,6 +39,7 @@ struct vault_tenant {
 	struct vg_destruction going; /* what the seal is asked to sign, while certifying */
 	bool certifying;
 	int64_t retain_said_ns, retain_not_before_ns;
+	uint32_t refused_key; /* of the last refusal that people were told */
 };
 struct vault_source {
 	struct vg_source s; /* counts since the catalogue was last told */
@@ -91,6 +92,7 @@ struct vault {
 	struct vg_source_sets sets; /* of the settings */
 	struct vault_sender sender[VAULT_SENDERS_MAX];
 	struct vg_channel *trace, *seal;
+	struct vault_out *o; /* vault_out.c */
 	struct vault_detect detect[VAULT_DETECT_MAX];
 
 	struct vg_intake_cursor cut, feed; /* next for the stores; for detect */
@@ -113,6 +115,7 @@ struct vault {
 	uint64_t keep_free_bytes;
 	uint64_t share, stored; /* percent of the disk that one source may fill; bytes of all of them */
 	int64_t minute_ns;      /* when the minute began */
+	int64_t unproved_told_ns; /* when people were last told that those without proof fill their share */
 	uint64_t orphan_seq; /* the first record of a tenant that is not in the settings; 0: none */
 	bool full;         /* the disk: nothing is taken */
 	bool stopping;
@@ -151,6 +154,14 @@ void vault_share_block(struct vault *v, const struct vg_block_head *h, vg_str pa
 vg_rc vault_share_count(struct vault *v, struct vault_source *s);
 void vault_share_freed(struct vault *v, struct vault_tenant *t, uint32_t day, unsigned class); /* a key was destroyed */
 void vault_share_tell(struct vault *v, struct vault_sender *x, uint32_t handle);
+/* vault_out.c */
+vg_rc vault_out_begin(struct vault *v);
+vg_rc vault_out_new(struct vault *v, unsigned role, int fd);
+void vault_out_turn(struct vault *v); /* once a second */
+void vault_news(struct vg_role_env *e, const char *name);
+/* Something that people are to be told (role/alarm.h): @kind, @level, names and figures. */
+void vault_alarm(struct vault *v, unsigned kind, unsigned level, const char *tenant, const char *text);
+void vault_lost(struct vault *v, uint64_t n); /* records that the kernel had no room for */
 /* vault_feed.c */
 vg_rc vault_detect_new(struct vault *v, unsigned index, int fd);
 vg_rc vault_trace_new(struct vault *v, int fd);

@@ -190,6 +190,8 @@ on_refused(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 
 	if (fd >= 0 || body->rc != VG_OK || why >= VG_REFUSALS || n > UINT32_MAX) /* sums stay what the catalogue can hold */
 		return VG_E_FORMAT;
+	if (why == VG_REFUSED_KERNEL)
+		vault_lost(v, n);
 	for (int i = 0; i < VAULT_SENDERS_MAX; i++) {
 		struct vault_sender *x = &v->sender[i];
 

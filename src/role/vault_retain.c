@@ -9,7 +9,9 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "role/alarm.h"
 #include "role/retention.h"
+#include "rule/program.h"
 
 #define EVERY_NS (10 * VG_SEC)
 #define AGAIN_NS (10 * VG_MIN) /* until something that was refused is tried again, and told again */
@@ -190,10 +192,11 @@ drop_index(void *ctx, const char *segment)
 static vg_rc
 go(struct vault *v, struct vault_tenant *t, const struct vg_destruction *e, vg_str note)
 {
-	char name[VG_DISK_NAME_MAX], day[11];
+	char name[VG_DISK_NAME_MAX], day[11], text[120];
 	vg_rc rc;
 
 	day_text(e->day, day);
+	snprintf(text, sizeof(text), "%s (class %.64s, %llu records)", day, e->class_name, (unsigned long long)e->of.records);
 	if (e->kind == VG_DESTRUCTION_ANNOUNCED) {
 		note_name(e->key, e->kind, name);
 		if ((rc = vg_disk_replace(&t->keys, name, note)) != VG_OK)
@@ -201,6 +204,7 @@ go(struct vault *v, struct vault_tenant *t, const struct vg_destruction *e, vg_s
 		say(v, t, e, "destruction-announced");
 		vg_role_say(v->env, VG_LOG_INFO, "vault: tenant %s: the %llu records of %s (class %s) will be destroyed, as the settings say: who wants them holds them "
 						 "(`vigie hold set`)", t->name, (unsigned long long)e->of.records, day, e->class_name);
+		vault_alarm(v, VG_ROLE_ALARM_ANNOUNCED, VG_LEVEL_MEDIUM, t->name, text);
 		return VG_OK;
 	}
 	if (is_held(v, t, e->day)) /* meanwhile */
@@ -211,7 +215,21 @@ go(struct vault *v, struct vault_tenant *t, const struct vg_destruction *e, vg_s
 	say(v, t, e, "destroyed");
 	vg_role_say(v->env, VG_LOG_INFO, "vault: tenant %s: the %llu records of %s (class %s) are destroyed: keys/%08u" VG_KEY_GONE, t->name, (unsigned long long)e->of.records, day,
 		    e->class_name, e->key);
+	vault_alarm(v, VG_ROLE_ALARM_DESTROYED, VG_LEVEL_LOW, t->name, text);
 	return VG_OK;
+}
+
+/* It is asked again and again: each key is told once. */
+static void
+tell_refused(struct vault *v, struct vault_tenant *t, uint32_t key, vg_str why)
+{
+	char text[200];
+
+	if (t->refused_key == key)
+		return;
+	t->refused_key = key;
+	snprintf(text, sizeof(text), "%u, %.*s", key, VG_STR_ARG(vg_str_cut(why, 150)));
+	vault_alarm(v, VG_ROLE_ALARM_NOT_CERTIFIED, VG_LEVEL_HIGH, t->name, text);
 }
 
 vg_rc
@@ -235,6 +253,7 @@ vault_on_certified(void *ctx, struct vg_channel *from, struct vg_cur *body, int 
 		t->certifying = false;
 		if (note.n == 0) {
 			vg_role_say(v->env, VG_LOG_ERROR, "vault: tenant %s: the seal does not certify that key %u goes: %.*s", t->name, key, VG_STR_ARG(why));
+			tell_refused(v, t, key, why);
 			t->retain_not_before_ns = now + AGAIN_NS;
 		} else if ((rc = go(v, t, &t->going, note)) != VG_OK) {
 			vg_role_say(v->env, VG_LOG_ERROR, "vault: tenant %s: key %u cannot be destroyed yet: %s", t->name, key, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));

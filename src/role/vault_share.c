@@ -11,7 +11,9 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "role/alarm.h"
 #include "role/retention.h"
+#include "rule/program.h"
 
 #define BACK_PERCENT 95          /* of its share: below it a source is taken again */
 #define MINUTE_NS VG_MIN
@@ -159,6 +161,32 @@ vault_share_tell(struct vault *v, struct vault_sender *x, uint32_t handle)
 }
 
 static void
+alarm_of(struct vault *v, const struct vault_source *s, unsigned kind, const char *how)
+{
+	const struct vault_tenant *t = vault_tenant_of(v, s->s.tenant);
+	char text[200];
+
+	snprintf(text, sizeof(text), "%.100s, %.80s", s->name, how);
+	vault_alarm(v, kind, VG_LEVEL_HIGH, t ? t->name : "", text);
+}
+
+/* Names that nothing proves may be thousands, and share a share: one of them is told. */
+static void
+tell_people(struct vault *v, const struct vault_source *s, uint64_t most)
+{
+	int64_t now = vg_monotonic_ns();
+	char how[80];
+
+	if (s->s.proof == VG_PROOF_NONE) {
+		if (v->unproved_told_ns && now - v->unproved_told_ns < SAY_AGAIN_NS)
+			return;
+		v->unproved_told_ns = now;
+	}
+	snprintf(how, sizeof(how), "%llu %%: %llu MiB", (unsigned long long)s->share, (unsigned long long)(most >> 20));
+	alarm_of(v, s, VG_ROLE_ALARM_SHARE, how);
+}
+
+static void
 turn(struct vault *v, uint32_t at, uint64_t most)
 {
 	struct vault_source *s = &v->source[at];
@@ -172,11 +200,13 @@ turn(struct vault *v, uint32_t at, uint64_t most)
 	if (b.rc == VG_OK)
 		vault_own(v, s->s.tenant, vg_buf_str(&b));
 	vg_buf_fini(&b);
-	if (s->over)
+	if (s->over) {
 		vg_role_say(v->env, VG_LOG_ERROR, "vault: the source %s fills its share of the disk (%llu %%: %llu MiB): its newest records are refused and counted; "
 						  "what is kept stays", s->name, (unsigned long long)s->share, (unsigned long long)(most >> 20));
-	else
+		tell_people(v, s, most);
+	} else {
 		vg_role_say(v->env, VG_LOG_INFO, "vault: the source %s is taken again", s->name);
+	}
 }
 
 /* Names that nothing proves are of one sender, for all that we know. */
@@ -215,6 +245,7 @@ static void
 look_at_minute(struct vault *v, struct vault_source *s, int64_t now)
 {
 	struct vg_buf b = { 0 };
+	char how[80];
 	double weight;
 
 	if (s->minutes >= FLOOD_KNOWN_MINUTES && (double)s->minute > FLOOD_FACTOR * s->usual + FLOOD_LEAST && now - s->flood_ns > SAY_AGAIN_NS) {
@@ -226,6 +257,8 @@ look_at_minute(struct vault *v, struct vault_source *s, int64_t now)
 			vault_own(v, s->s.tenant, vg_buf_str(&b));
 		vg_buf_fini(&b);
 		vg_role_say(v->env, VG_LOG_WARNING, "vault: the source %s floods: %llu records in a minute, usually %.0f", s->name, (unsigned long long)s->minute, s->usual);
+		snprintf(how, sizeof(how), "%llu records in a minute, usually %.0f", (unsigned long long)s->minute, s->usual);
+		alarm_of(v, s, VG_ROLE_ALARM_SOURCE_FLOOD, how);
 	}
 	s->minutes++;
 	weight = 1.0 / (double)s->minutes;

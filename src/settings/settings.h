@@ -147,6 +147,7 @@ struct vg_settings {
 	} witness;
 	struct {
 		uint32_t level; /* enum vg_level */
+		int64_t pause_ns;
 		struct {
 			struct vg_texts to;
 			vg_str from, server, user, password; /* the last is secret */
@@ -154,6 +155,9 @@ struct vg_settings {
 		struct vg_texts webhooks;
 		struct vg_texts command; /* argv */
 	} alarm;
+	struct {
+		vg_str ca, proxy;
+	} outward;
 	struct {
 		uint64_t memory_bytes[VG_MEMORY_ROLES];
 		struct {

@@ -181,6 +181,9 @@ const struct vg_setting vg_setting_rows[] = {
 	GROUP("alarm", "Who is woken, and how.", "Qui est réveillé, et comment."),
 	VALUE("alarm.level", VG_SET_WORD, 0, 0, 0, "informational low medium high critical", "high", AT(alarm.level), "From which level of a signal on.",
 	      "À partir de quel niveau d’un signal."),
+	VALUE("alarm.pause", VG_SET_DURATION, 0, (uint64_t)VG_SEC, (uint64_t)VG_DAY, NULL, "1 min", AT(alarm.pause_ns),
+	      "Between two messages by one way, each of all that came meanwhile; a graver alarm than those of the last message does not wait.",
+	      "Entre deux messages par une même voie, chacun de tout ce qui est venu entre-temps ; une alarme plus grave que celles du dernier n’attend pas."),
 	GROUP("alarm.mail", "By mail.", "Par courriel."),
 	TEXT("alarm.mail.to", VG_SET_MAIL, VG_SET_LIST, "", AT(alarm.mail.to), "To whom. Empty: no mail.", "À qui. Vide : pas de courriel."),
 	TEXT("alarm.mail.from", VG_SET_MAIL, 0, "", AT(alarm.mail.from), "From whom.", "De la part de qui."),
@@ -194,6 +197,13 @@ const struct vg_setting vg_setting_rows[] = {
 	TEXT("alarm.command", VG_SET_TEXT, VG_SET_LIST, "", AT(alarm.command),
 	     "Program (absolute path) and its arguments, as a list; it gets the alarm as JSON on standard input. No shell is used.",
 	     "Programme (chemin absolu) et ses arguments, en liste ; il reçoit l’alarme en JSON sur son entrée. Sans shell."),
+
+	GROUP("outward", "How Vigie reaches others: webhooks, mail servers, the time-stamping authority.",
+	      "Comment Vigie atteint les autres : webhooks, serveurs de courriel, autorité d’horodatage."),
+	TEXT("outward.ca", VG_SET_PATH, 0, "", AT(outward.ca), "CA certificates, PEM, that their certificates must chain to. Empty: the system's.",
+	     "Certificats d’AC, PEM, auxquels leurs certificats doivent remonter. Vide : ceux du système."),
+	VALUE("outward.proxy", VG_SET_URL, 0, 0, VG_SETTINGS_TEXT_MAX, "http:// https://", "", AT(outward.proxy),
+	      "Proxy for http and https. Empty: none; the environment is not asked.", "Mandataire pour http et https. Vide : aucun ; l’environnement n’est pas consulté."),
 
 	GROUP("limits", "What processes and searches may take.", "Ce que peuvent prendre les processus et les recherches."),
 	GROUP("limits.memory", "Memory of the roles; one that goes over it is started anew.", "Mémoire des rôles ; celui qui la dépasse est relancé."),
@@ -258,9 +268,7 @@ vg_setting_short(const struct vg_setting *map)
 
 /* Rows whose part of the watch is not built: those, and what stands under them. */
 static const char *const later[] = {
-	"language", "tenants.*.recovery-key", "stamps", "witness.urls", "alarm", "limits.query", "limits.memory.seal",
-	"limits.memory.out",
-	"limits.memory.respond",
+	"tenants.*.recovery-key", "witness.urls", "limits.query",
 };
 
 bool

@@ -26,6 +26,8 @@ static const char *const steps[] = {
 	" last_ns INTEGER NOT NULL, PRIMARY KEY (source, product, category, service)) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE seen_field (product TEXT NOT NULL, category TEXT NOT NULL, service TEXT NOT NULL, field TEXT NOT NULL, last_ns INTEGER NOT NULL,"
 	" PRIMARY KEY (product, category, service, field)) STRICT, WITHOUT ROWID;",
+	/* what out has not taken yet */
+	"CREATE TABLE alarm (n INTEGER PRIMARY KEY) STRICT;",
 };
 
 vg_rc
@@ -116,7 +118,9 @@ vg_signal_add(sqlite3 *db, const uint8_t id[VG_SIGNAL_ID], uint64_t seq, int64_t
 vg_rc
 vg_signal_withdraw(sqlite3 *db, const uint8_t id[VG_SIGNAL_ID])
 {
-	return vg_db_do(db, "UPDATE signal SET withdrawn = 1 WHERE id = ?", "b", vg_str_mem(id, VG_SIGNAL_ID));
+	vg_rc rc = vg_db_do(db, "UPDATE signal SET withdrawn = 1 WHERE id = ?", "b", vg_str_mem(id, VG_SIGNAL_ID));
+
+	return rc != VG_OK ? rc : vg_db_do(db, "DELETE FROM alarm WHERE n = (SELECT n FROM signal WHERE id = ?)", "b", vg_str_mem(id, VG_SIGNAL_ID));
 }
 
 static void
@@ -135,6 +139,36 @@ take_row(sqlite3_stmt *st, struct vg_signal_row *s)
 	s->nevidence = take_evidence(vg_db_text(st, 16), s->evidence);
 }
 
+#define COLUMNS "signal.n, id, tenant, source, level, flags, rule, title, tags, host, fields, time_ns, first_ns, recv_ns, made_ns, count, evidence"
+
+vg_rc
+vg_alarm_wait(sqlite3 *db, const uint8_t id[VG_SIGNAL_ID])
+{
+	return vg_db_do(db, "INSERT OR IGNORE INTO alarm SELECT n FROM signal WHERE id = ?", "b", vg_str_mem(id, VG_SIGNAL_ID));
+}
+
+vg_rc
+vg_alarms_each(sqlite3 *db, uint64_t limit, vg_rc (*each)(void *ctx, const struct vg_signal_row *s), void *ctx)
+{
+	sqlite3_stmt *st;
+	vg_rc rc = vg_db_prepare(db, &st, "SELECT " COLUMNS " FROM alarm JOIN signal USING (n) ORDER BY n LIMIT ?", "i", (int64_t)limit);
+
+	while (rc == VG_OK && (rc = vg_db_rc(sqlite3_step(st))) == VG_OK) {
+		struct vg_signal_row s;
+
+		take_row(st, &s);
+		rc = each(ctx, &s);
+	}
+	(void)sqlite3_finalize(st);
+	return rc == VG_E_STOP ? VG_OK : rc;
+}
+
+vg_rc
+vg_alarm_gone(sqlite3 *db, uint64_t n)
+{
+	return vg_db_do(db, "DELETE FROM alarm WHERE n = ?", "i", (int64_t)n);
+}
+
 vg_rc
 vg_signals_each(sqlite3 *db, const struct vg_signal_query *q, vg_rc (*each)(void *ctx, const struct vg_signal_row *s), void *ctx)
 {
@@ -142,7 +176,7 @@ vg_signals_each(sqlite3 *db, const struct vg_signal_query *q, vg_rc (*each)(void
 	char sql[600];
 	vg_rc rc;
 
-	snprintf(sql, sizeof(sql), "SELECT n, id, tenant, source, level, flags, rule, title, tags, host, fields, time_ns, first_ns, recv_ns, made_ns, count, evidence"
+	snprintf(sql, sizeof(sql), "SELECT " COLUMNS
 				   " FROM signal WHERE withdrawn = 0 AND n > ? AND level >= ? AND (? = 0 OR tenant = ?) AND (? = '' OR lower(hex(id)) LIKE ? || '%%')"
 				   " ORDER BY n %s LIMIT ?", q->newest ? "DESC" : "ASC");
 	rc = vg_db_prepare(db, &st, sql, "iiiitti", (int64_t)q->after, (int64_t)q->level, (int64_t)q->tenant, (int64_t)q->tenant, q->id, q->id,

@@ -49,6 +49,10 @@ struct vg_signal_query {
 	vg_str id;        /* hexadecimal, or its beginning (8 at least); empty: all */
 };
 vg_rc vg_signals_each(sqlite3 *db, const struct vg_signal_query *q, vg_rc (*each)(void *ctx, const struct vg_signal_row *s), void *ctx) VG_MUST;
+/* Signals that people are to be told: an alarm waits until out has it. */
+vg_rc vg_alarm_wait(sqlite3 *db, const uint8_t id[VG_SIGNAL_ID]) VG_MUST;
+vg_rc vg_alarms_each(sqlite3 *db, uint64_t limit, vg_rc (*each)(void *ctx, const struct vg_signal_row *s), void *ctx) VG_MUST;
+vg_rc vg_alarm_gone(sqlite3 *db, uint64_t n) VG_MUST;
 /* A value kept by name; VG_E_NOTFOUND. */
 vg_rc vg_state_get(sqlite3 *db, const char *name, struct vg_buf *out) VG_MUST;
 vg_rc vg_state_set(sqlite3 *db, const char *name, vg_str value) VG_MUST;

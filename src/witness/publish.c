@@ -27,6 +27,7 @@ struct vg_publish {
 	int dir;
 	bool asks; /* a token is needed */
 	struct vg_hash token;
+	int64_t asked_ns; /* by who may */
 	struct MHD_Daemon *daemon;
 	int timer; /* when the daemon wants to run though nothing came */
 	struct vg_watch *on_daemon, *on_timer;
@@ -210,6 +211,7 @@ on_request(void *ctx, struct MHD_Connection *c, const char *url, const char *met
 		return send_text(c, MHD_HTTP_METHOD_NOT_ALLOWED, "this is only read\n");
 	if (!may_read(ctx, c))
 		return send_text(c, MHD_HTTP_UNAUTHORIZED, "a token is needed\n");
+	((struct vg_publish *)ctx)->asked_ns = vg_clock_ns();
 	return serve(ctx, c, vg_str_of(url));
 }
 
@@ -302,6 +304,12 @@ start(struct vg_publish *p, const struct vg_publish_options *o)
 				MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_ADDRESS_MAX,
 				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
 				MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_ARRAY, o->cert ? tls : none, MHD_OPTION_END);
+}
+
+int64_t
+vg_publish_asked_ns(const struct vg_publish *p)
+{
+	return p->asked_ns;
 }
 
 vg_rc

@@ -20,6 +20,7 @@ struct vg_publish_options {
 struct vg_publish;
 /* VG_E_FORMAT: certificate and key are none, or no pair.  VG_E_LIMIT: the token is too short.  VG_E_NOMEM, VG_E_SYS. */
 vg_rc vg_publish_new(struct vg_loop *l, const struct vg_publish_options *o, struct vg_publish **out) VG_MUST;
+int64_t vg_publish_asked_ns(const struct vg_publish *p); /* when somebody who may last asked for something; 0: not yet */
 void vg_publish_free(struct vg_publish *p); /* connections are cut; before the loop is freed */
 
 #endif

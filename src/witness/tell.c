@@ -1,27 +1,23 @@
 #include "witness/tell.h"
 
-#include <curl/curl.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <time.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/io.h"
 #include "base/time.h"
-#include "witness/pull.h"
+#include "net/mail.h"
+#include "net/outward.h"
+#include "proc/exec.h"
 
 #define SECONDS 30
+#define ANSWER_MAX ((size_t)64 << 10) /* of a webhook; nobody reads it */
 #define SENDMAIL "/usr/sbin/sendmail"
 
 const char *
-vg_channel_name(enum vg_channel c)
+vg_tell_way_name(enum vg_tell_way c)
 {
-	static const char *const name[VG_CHANNELS] = { "command", "webhook", "mail" };
+	static const char *const name[VG_TELL_WAYS] = { "command", "webhook", "mail" };
 
 	return name[c];
 }
@@ -60,87 +56,43 @@ put_json(const struct vg_tell_options *o, const struct vg_alarm *a, const char *
 }
 
 static void
-put_mail(const struct vg_tell_options *o, const struct vg_alarm *a, const char *when, struct vg_buf *b)
+put_mail(const struct vg_tell_options *o, const struct vg_alarm *a, int64_t now_ns, const char *when, struct vg_buf *b)
 {
-	const char *to = o->to[VG_CHANNEL_MAIL];
-	char date[64];
-	time_t now = time(NULL);
-	struct tm tm;
+	const char *to = o->to[VG_TELL_MAIL];
+	struct vg_letter l = { .from = o->mail_from ? o->mail_from : to, .to = &to, .nto = 1, .now_ns = now_ns };
+	struct vg_buf text = { 0 };
+	char subject[64];
 
-	(void)strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", gmtime_r(&now, &tm)); /* RFC 5322, 3.3 */
-	vg_buf_printf(b, "From: %s\nTo: %s\nDate: %s\nSubject: [vigie] %s %s\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n"
-			 "Content-Transfer-Encoding: 8bit\nAuto-Submitted: auto-generated\n\n",
-		      o->mail_from ? o->mail_from : to, to, date, vg_alarm_kind_name(a->kind), vg_alarm_state_name(a->state));
-	put_text(o, a, when, b);
+	snprintf(subject, sizeof(subject), "[vigie] %s %s", vg_alarm_kind_name(a->kind), vg_alarm_state_name(a->state));
+	put_text(o, a, when, &text);
+	l.subject = vg_str_of(subject);
+	l.text = vg_buf_str(&text);
+	vg_letter_print(&l, b);
+	if (text.rc != VG_OK)
+		b->rc = text.rc;
+	vg_buf_fini(&text);
 }
 
 /* ---- a program ---- */
 
-/* Wait for @pid, at most SECONDS; then its whole group is ended. */
-static vg_rc
-await(pid_t pid, char *why)
-{
-	int status = 0;
-
-	for (int i = 0; i < SECONDS * 20; i++) {
-		pid_t got = waitpid(pid, &status, WNOHANG);
-
-		if (got == pid) {
-			if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-				return VG_OK;
-			snprintf(why, VG_TELL_WHY, "it ended with %s %d", WIFEXITED(status) ? "code" : "signal", WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-			return VG_E_SYS;
-		}
-		(void)nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
-	}
-	(void)kill(-pid, SIGKILL);
-	(void)waitpid(pid, &status, 0);
-	snprintf(why, VG_TELL_WHY, "it was not done after %d s", SECONDS);
-	return VG_E_SYS;
-}
-
-static void
-set_environment(const struct vg_tell_options *o, const struct vg_alarm *a, const char *when)
-{
-	(void)setenv("VIGIE_ALARM_KIND", vg_alarm_kind_name(a->kind), 1);
-	(void)setenv("VIGIE_ALARM_STATE", vg_alarm_state_name(a->state), 1);
-	(void)setenv("VIGIE_ALARM_SUBJECT", a->subject, 1);
-	(void)setenv("VIGIE_ALARM_TEXT", a->text, 1);
-	(void)setenv("VIGIE_ALARM_TIME", when, 1);
-	(void)setenv("VIGIE_ALARM_WITNESS", o->name, 1);
-}
-
-/* Run @argv with @input on its standard input, in a group of its own. */
+/* Run @argv with @input on its standard input; the alarm stands in its environment too. */
 static vg_rc
 run(const struct vg_tell_options *o, const struct vg_alarm *a, const char *when, char *const argv[], vg_str input, char *why)
 {
-	int fd[2];
-	pid_t pid;
+	const struct vg_exec_env env[] = {
+		{ "VIGIE_ALARM_KIND", vg_alarm_kind_name(a->kind) }, { "VIGIE_ALARM_STATE", vg_alarm_state_name(a->state) }, { "VIGIE_ALARM_SUBJECT", a->subject },
+		{ "VIGIE_ALARM_TEXT", a->text }, { "VIGIE_ALARM_TIME", when }, { "VIGIE_ALARM_WITNESS", o->name },
+	};
+	struct vg_exec_job j = { .argv = argv, .env = env, .nenv = VG_COUNT(env), .input = input, .seconds = SECONDS };
 
-	if (pipe2(fd, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
-		snprintf(why, VG_TELL_WHY, "no process: %s", strerror(errno));
-		return VG_E_SYS;
-	}
-	if (pid == 0) {
-		(void)setpgid(0, 0);
-		(void)signal(SIGPIPE, SIG_DFL);
-		set_environment(o, a, when);
-		if (dup2(fd[0], STDIN_FILENO) >= 0)
-			(void)execv(argv[0], argv);
-		_exit(127);
-	}
-	(void)setpgid(pid, pid);
-	close(fd[0]);
-	(void)!vg_write_all(fd[1], input); /* less than a pipe holds; whoever does not read it misses it */
-	close(fd[1]);
-	return await(pid, why);
+	return vg_exec_run(&j, why);
 }
 
 static vg_rc
 run_shell(const struct vg_tell_options *o, const struct vg_alarm *a, const char *when, vg_str input, char *why)
 {
 	char sh[] = "/bin/sh", c[] = "-c";
-	char *argv[] = { sh, c, (char *)(uintptr_t)o->to[VG_CHANNEL_COMMAND], NULL };
+	char *argv[] = { sh, c, (char *)(uintptr_t)o->to[VG_TELL_COMMAND], NULL };
 
 	return run(o, a, when, argv, input, why);
 }
@@ -149,116 +101,90 @@ static vg_rc
 run_sendmail(const struct vg_tell_options *o, const struct vg_alarm *a, const char *when, vg_str input, char *why)
 {
 	char sendmail[] = SENDMAIL, i[] = "-i", dashes[] = "--";
-	char *argv[] = { sendmail, i, dashes, (char *)(uintptr_t)o->to[VG_CHANNEL_MAIL], NULL };
+	char *argv[] = { sendmail, i, dashes, (char *)(uintptr_t)o->to[VG_TELL_MAIL], NULL };
 
 	return run(o, a, when, argv, input, why);
 }
 
-/* ---- curl ---- */
+/* ---- over the network ---- */
 
-static size_t
-drop(char *p, size_t size, size_t n, void *ctx)
+struct sent {
+	struct vg_loop *loop;
+	vg_rc rc;
+	char *why;
+};
+
+static void
+on_done(void *ctx, vg_rc rc, vg_str answer, const char *why)
 {
-	(void)p;
-	(void)ctx;
-	return size * n;
+	struct sent *s = ctx;
+
+	(void)answer;
+	s->rc = rc;
+	if (rc != VG_OK)
+		snprintf(s->why, VG_TELL_WHY, "%s", why);
+	vg_loop_stop(s->loop);
 }
 
-static size_t
-give(char *to, size_t size, size_t count, void *ctx)
-{
-	vg_str *left = ctx, part = vg_str_cut(*left, size * count);
-
-	if (part.n)
-		memcpy(to, part.p, part.n);
-	*left = vg_str_skip(*left, part.n);
-	return part.n;
-}
-
+/* Wait for it, in a loop of its own. */
 static vg_rc
-perform(CURL *c, char *error, bool http, char *why)
+send_and_wait(const struct vg_outward_job *job, char *why)
 {
-	CURLcode code;
-	long status = 0;
+	struct vg_outward_job j = *job;
+	struct vg_outward_options o = { .agent = "vigie-witness" };
+	struct sent s = { .rc = VG_E_SYS, .why = why };
+	struct vg_outward *out = NULL;
+	vg_rc rc;
 
-	error[0] = 0;
-	(void)curl_easy_setopt(c, CURLOPT_ERRORBUFFER, error);
-	(void)curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)SECONDS);
-	(void)curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, drop);
-	code = curl_easy_perform(c);
-	(void)curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
-	if (code == CURLE_OK && (!http || status / 100 == 2))
-		return VG_OK;
-	if (code != CURLE_OK)
-		snprintf(why, VG_TELL_WHY, "%s", error[0] ? error : curl_easy_strerror(code));
-	else
-		snprintf(why, VG_TELL_WHY, "status %ld", status);
-	return VG_E_SYS;
+	j.seconds = SECONDS;
+	j.done = on_done;
+	j.ctx = &s;
+	snprintf(why, VG_TELL_WHY, "out of memory");
+	if ((rc = vg_loop_new(&s.loop)) != VG_OK)
+		return rc;
+	if ((rc = vg_outward_new(s.loop, &o, &out)) == VG_OK && (rc = vg_outward_start(out, &j)) == VG_OK && (rc = vg_loop_run(s.loop)) == VG_OK)
+		rc = s.rc;
+	vg_outward_free(out);
+	vg_loop_free(s.loop);
+	return rc;
 }
 
 static vg_rc
 post(const char *url, vg_str body, char *why)
 {
-	CURL *c = curl_easy_init();
-	struct curl_slist *h = curl_slist_append(NULL, "Content-Type: application/json");
-	char error[CURL_ERROR_SIZE];
-	vg_rc rc = VG_E_NOMEM;
+	struct vg_outward_job j = { .url = url, .body = body, .type = "application/json", .answer_bytes = ANSWER_MAX };
 
-	if (c && h) {
-		(void)curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-		(void)curl_easy_setopt(c, CURLOPT_URL, url);
-		(void)curl_easy_setopt(c, CURLOPT_HTTPHEADER, h);
-		(void)curl_easy_setopt(c, CURLOPT_POSTFIELDS, body.p);
-		(void)curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, (long)body.n);
-		rc = perform(c, error, true, why);
-	}
-	curl_slist_free_all(h);
-	curl_easy_cleanup(c);
-	return rc;
+	return send_and_wait(&j, why);
 }
 
 static vg_rc
 mail(const struct vg_tell_options *o, vg_str body, char *why)
 {
-	CURL *c = curl_easy_init();
-	struct curl_slist *to = curl_slist_append(NULL, o->to[VG_CHANNEL_MAIL]);
-	char error[CURL_ERROR_SIZE];
-	vg_rc rc = VG_E_NOMEM;
+	const char *to = o->to[VG_TELL_MAIL];
+	struct vg_outward_job j = { .url = o->smtp, .body = body, .from = o->mail_from ? o->mail_from : to, .to = &to, .nto = 1 };
 
-	if (c && to) {
-		(void)curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
-		(void)curl_easy_setopt(c, CURLOPT_URL, o->smtp);
-		(void)curl_easy_setopt(c, CURLOPT_USE_SSL, (long)CURLUSESSL_TRY);
-		(void)curl_easy_setopt(c, CURLOPT_MAIL_FROM, o->mail_from ? o->mail_from : o->to[VG_CHANNEL_MAIL]);
-		(void)curl_easy_setopt(c, CURLOPT_MAIL_RCPT, to);
-		(void)curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
-		(void)curl_easy_setopt(c, CURLOPT_CRLF, 1L);
-		(void)curl_easy_setopt(c, CURLOPT_READFUNCTION, give);
-		(void)curl_easy_setopt(c, CURLOPT_READDATA, &body);
-		rc = perform(c, error, false, why);
-	}
-	curl_slist_free_all(to);
-	curl_easy_cleanup(c);
-	return rc;
+	return send_and_wait(&j, why);
 }
 
 /* ---- the channels ---- */
 
 vg_rc
-vg_tell(const struct vg_tell_options *o, enum vg_channel c, const struct vg_alarm *a, int64_t now_ns, char why[VG_TELL_WHY])
+vg_tell(const struct vg_tell_options *o, enum vg_tell_way c, const struct vg_alarm *a, int64_t now_ns, char why[VG_TELL_WHY])
 {
 	char when[VG_TIME_MAX];
 	struct vg_buf b = { 0 };
 	vg_rc rc;
 
 	vg_time_print(now_ns, 0, when);
-	(c == VG_CHANNEL_COMMAND ? put_text : c == VG_CHANNEL_WEBHOOK ? put_json : put_mail)(o, a, when, &b);
+	if (c == VG_TELL_MAIL)
+		put_mail(o, a, now_ns, when, &b);
+	else
+		(c == VG_TELL_COMMAND ? put_text : put_json)(o, a, when, &b);
 	if ((rc = b.rc) != VG_OK)
 		snprintf(why, VG_TELL_WHY, "out of memory");
-	else if (c == VG_CHANNEL_COMMAND)
+	else if (c == VG_TELL_COMMAND)
 		rc = run_shell(o, a, when, vg_buf_str(&b), why);
-	else if (c == VG_CHANNEL_WEBHOOK)
+	else if (c == VG_TELL_WEBHOOK)
 		rc = post(o->to[c], vg_buf_str(&b), why);
 	else
 		rc = vg_tell_runs(o, c) ? run_sendmail(o, a, when, vg_buf_str(&b), why) : mail(o, vg_buf_str(&b), why);
@@ -267,20 +193,9 @@ vg_tell(const struct vg_tell_options *o, enum vg_channel c, const struct vg_alar
 }
 
 bool
-vg_tell_runs(const struct vg_tell_options *o, enum vg_channel c)
+vg_tell_runs(const struct vg_tell_options *o, enum vg_tell_way c)
 {
-	return c == VG_CHANNEL_COMMAND || (c == VG_CHANNEL_MAIL && o->smtp == NULL);
-}
-
-bool
-vg_is_mail_address(const char *s)
-{
-	const char *at = strchr(s, '@');
-
-	for (const char *p = s; *p; p++)
-		if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f || strchr("<>,;:\"\\", *p))
-			return false;
-	return at && at != s && at[1] && strchr(at + 1, '@') == NULL && strlen(s) < 255 && s[0] != '-';
+	return c == VG_TELL_COMMAND || (c == VG_TELL_MAIL && o->smtp == NULL);
 }
 
 bool

@@ -121,9 +121,9 @@ enter(const struct vg_sandbox_limits *l)
 /* In a process of its own: try until it is told.  Where a program is run to tell it, this process holds nothing and does nothing else; it is in no
  * sandbox, since the program would be in it too. */
 static void
-tell_for_sure(struct watcher *w, enum vg_channel c, const struct vg_alarm *a, int64_t now_ns)
+tell_for_sure(struct watcher *w, enum vg_tell_way c, const struct vg_alarm *a, int64_t now_ns)
 {
-	static const struct vg_sandbox_limits limits = { .name = "tell", .data_bytes = (size_t)256 << 20, .may = VG_MAY_READ | VG_MAY_CONNECT, .see = vg_sandbox_net_files };
+	static const struct vg_sandbox_limits limits = { .name = "tell", .data_bytes = (size_t)256 << 20, .may = VG_MAY_LOOP | VG_MAY_READ | VG_MAY_CONNECT, .see = vg_sandbox_net_files };
 	char why[VG_TELL_WHY] = "";
 
 	be_child((int[]){ -1 });
@@ -133,7 +133,7 @@ tell_for_sure(struct watcher *w, enum vg_channel c, const struct vg_alarm *a, in
 	for (unsigned i = 0; i < TELL_TRIES; i++) {
 		if (vg_tell(&w->o->tell, c, a, now_ns, why) == VG_OK)
 			_exit(0);
-		vg_log(VG_LOG_WARNING, "the alarm could not be told by %s (try %u of %d): %s", vg_channel_name(c), i + 1, TELL_TRIES, why);
+		vg_log(VG_LOG_WARNING, "the alarm could not be told by %s (try %u of %d): %s", vg_tell_way_name(c), i + 1, TELL_TRIES, why);
 		if (i + 1 < TELL_TRIES)
 			sleep(1U << i);
 	}
@@ -147,7 +147,7 @@ on_alarm(void *ctx, const struct vg_alarm *a)
 
 	vg_log(a->state == VG_ALARM_OVER ? VG_LOG_INFO : VG_LOG_ERROR, "alarm: %s %s: %s: %s", vg_alarm_kind_name(a->kind), vg_alarm_state_name(a->state), a->subject,
 	       a->text);
-	for (unsigned c = 0; c < VG_CHANNELS; c++) {
+	for (unsigned c = 0; c < VG_TELL_WAYS; c++) {
 		size_t i = 0;
 
 		if (w->o->tell.to[c] == NULL)
@@ -155,15 +155,15 @@ on_alarm(void *ctx, const struct vg_alarm *a)
 		while (i < TELLERS_MAX && w->teller[i])
 			i++;
 		if (i == TELLERS_MAX) {
-			vg_log(VG_LOG_ERROR, "too many alarms are being told: this one is not by %s", vg_channel_name((enum vg_channel)c));
+			vg_log(VG_LOG_ERROR, "too many alarms are being told: this one is not by %s", vg_tell_way_name((enum vg_tell_way)c));
 			continue;
 		}
 		w->teller[i] = fork();
 		if (w->teller[i] == 0) {
-			tell_for_sure(w, (enum vg_channel)c, a, vg_clock_ns());
+			tell_for_sure(w, (enum vg_tell_way)c, a, vg_clock_ns());
 		}
 		if (w->teller[i] < 0) {
-			vg_log(VG_LOG_ERROR, "no process to tell the alarm by %s: %s", vg_channel_name((enum vg_channel)c), strerror(errno));
+			vg_log(VG_LOG_ERROR, "no process to tell the alarm by %s: %s", vg_tell_way_name((enum vg_tell_way)c), strerror(errno));
 			w->teller[i] = 0;
 		}
 	}

@@ -61,6 +61,8 @@ def main():
     check(source(w, '127.0.0.3').get('refused') == 0, 'and for nobody else')
     check(not w.status().get('vault.0.disk_full'), 'the disk is not full')
     check(w.search('source-over-share') != [], 'the vault itself says so')
+    told = until(lambda: [a for a in w.rows('alarm', 'list') if a['kind'] == 'share-full'], 30) or []
+    check(len(told) == 1 and '127.0.0.2' in told[0]['text'], 'people are told: %s' % w.rows('alarm', 'list'))
     s = source(w, '127.0.0.2')
     check(s.get('records', 0) + s.get('refused', 0) >= 50 * (DISK >> 20) * chunk.count(b'\n'), 'each record was kept or counted: %s' % s)
     found = len(w.search('floodmark'))

@@ -16,10 +16,10 @@ import time
 from collections import Counter
 
 from scenario import check, end, path, write
-from watch import ACCOUNT_MADE, FAILED_LOGON, Watch, acknowledged, bulk, until
+from watch import ACCOUNT_MADE, FAILED_LOGON, Watch, acknowledged, bulk, children, until
 
 ALONE = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] != 'all' else ''
-ROLES = (ALONE,) if ALONE else ('collect', 'local', 'vault', 'detect', 'trace', 'seal', 'publish')
+ROLES = (ALONE,) if ALONE else ('collect', 'local', 'vault', 'detect', 'trace', 'seal', 'publish', 'out', 'respond')
 KILLS = 5 if ALONE else 20   # of each
 ROUNDS = 1 if ALONE else 5   # between them it stops and starts, and waits of back-off are short again
 SENDERS, BATCH, PAUSE_S, STEP_S = (2, 400, 0, 0.02) if ALONE else (2, 20, 0.05, 0.1)
@@ -128,23 +128,6 @@ class Writer(threading.Thread):
             time.sleep(0.02)
 
 
-def children(parent):
-    """The roles that run: {(role, index): pid}."""
-    out = {}
-    for pid in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            with open('/proc/%s/stat' % pid) as f:
-                if int(f.read().rsplit(')', 1)[1].split()[1]) != parent:
-                    continue
-            with open('/proc/%s/cmdline' % pid, 'rb') as f:
-                words = f.read().split(b'\0')
-        except OSError:
-            continue
-        if len(words) > 3 and words[1] == b'role':
-            out[words[2].decode(), int(words[3])] = int(pid)
-    return out
-
-
 def killing(w):
     done = Counter()
     for n in range(ROUNDS):
@@ -154,7 +137,10 @@ def killing(w):
             now = until(lambda: {k: p for k, p in children(w.process.pid).items() if k[0] == role}, 10, 0.02)
             if not check(now, '%s runs again' % role):
                 return done
-            os.kill(draw.choice(sorted(now.values())), signal.SIGKILL)
+            try:
+                os.kill(draw.choice(sorted(now.values())), signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it was killed a moment ago, and is gone now
             done[role] += 1
             time.sleep(draw.choice((0, 0.02, 0.1, 0.2)) * draw.random() * 2)
         if n == ROUNDS - 1:

@@ -21,9 +21,11 @@ TOKEN = '0123456789abcdef0123456789abcdef'
 
 # What each may do by design.
 OWN = {'own_read', 'own_make'}
-MAY = {'seal': OWN, 'vault': OWN, 'trace': OWN, 'local': OWN, 'publish': {'own_read'}, 'collect': set(), 'detect': set(), 'rules': set(), 'learn': OWN | {'memfd_make'}, 'look': {'own_read'}}
+MAY = {'seal': OWN, 'vault': OWN, 'trace': OWN, 'local': OWN, 'publish': {'own_read'}, 'collect': set(), 'detect': set(), 'rules': set(), 'learn': OWN | {'memfd_make'},
+       'look': {'own_read'}, 'respond': set()}
 # The witness's.  Who connects does so to the Internet's addresses, by name too, which takes threads; it reads a file of names and whom to trust.
 NET = {'socket_tcp', 'socket_tcp6', 'socket_udp', 'socket_pair', 'connect_tcp', 'connect_held', 'resolve', 'thread'}
+MAY['out'] = OWN | NET
 WITNESS = {'pull': OWN | NET, 'serve': {'own_read'}, 'tell': NET}
 # The commands that read evidence: what they are asked about.
 STATE = {'read_settings', 'read_catalogue', 'read_signals', 'read_signing_key'}

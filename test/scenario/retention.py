@@ -78,6 +78,10 @@ def send(w, word, n=50):
     check(until(lambda: len(w.search(word)) == n, 20), '%s is found' % word)
 
 
+def told(w, kind):
+    return [a for a in w.rows('alarm', 'list') if a['kind'] == kind]
+
+
 def verify(state, good):
     r = subprocess.run([HOOKS, 'vault', 'verify', '--state', state, '--deep', '--quiet'], env=env(VIGIE_DATA=DATA), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     check(r.returncode == good, 'verify says %d:\n%s' % (r.returncode, r.stdout))
@@ -116,6 +120,7 @@ def main():
     check(until(lambda: keys(w.state, '.due') == ['00000001.due'], 30), 'the first day is announced, and no other: %s' % keys(w.state, '.due'))
     check(len(w.search('alpha')) == 50, 'what is announced is still there')
     check(until(lambda: w.search('destruction-announced'), 10), 'the vault itself says so')
+    check(until(lambda: told(w, 'destruction-announced'), 30), 'and people are told: %s' % w.rows('alarm', 'list'))
     with witness():
         witness.has_all()
         check(until(lambda: keys(witness.state, '.due'), 90), 'the witness has the announcement')
@@ -126,6 +131,7 @@ def main():
     w.start()
     check(until(lambda: keys(w.state, '.gone') == ['00000001.gone'], 30), 'the first day is destroyed, the held one is not: %s' % keys(w.state, '.gone'))
     check(until(lambda: w.search('destroyed'), 10), 'the vault says that too')
+    check(until(lambda: told(w, 'destroyed'), 30), 'people are told, too: %s' % w.rows('alarm', 'list'))
     check(w.search('alpha') == [] and len(w.search('beta')) == 50, 'what is destroyed is not found, what is held is')
     send(w, 'gamma')
     with witness():

@@ -43,18 +43,19 @@ def main():
     w.stop()
     check(read(w.state + '/format') == folder_format(1).encode(), 'the folder says its version: %r' % read(w.state + '/format'))
 
-    for name in ('vault/catalogue.db', 'trace/signals.db'):
+    for name in ('vault/catalogue.db', 'trace/signals.db', 'out/out.db'):
         db = os.path.join(w.state, name)
         now = ask(db, 'PRAGMA user_version')[0][0]
         ask(db, 'PRAGMA user_version = 4711')
         code, text = serve(w.state)
         check(code not in (0, 'it runs') and name in text and 'version 4711, of a later Vigie' in text and 'knows up to %d: install' % now in text, '%s of a later version: %s %s' % (name, code, text))
         check(ask(db, 'PRAGMA user_version')[0][0] == 4711, name + ' is left')
-        words = ('source', 'list') if 'catalogue' in name else ('signal', 'list')
+        words = {'vault': 'source', 'trace': 'signal', 'out': 'alarm'}[name.split('/', 1)[0]], 'list'
         r = w.vigie(*words, good=(3,))
         check(b'4711' in r.stderr, 'commands say so, too: %s' % r.stderr)
         ask(db, 'PRAGMA user_version = %d' % now)
 
+    ask(w.state + '/trace/signals.db', 'DROP TABLE alarm')
     ask(w.state + '/trace/signals.db', 'PRAGMA user_version = 1')  # version 1 had the tables of version 2 beside it
     check(w.signals() == signals, 'an old one is read by who may only read')
     check(ask(w.state + '/trace/signals.db', 'PRAGMA user_version')[0][0] == 1, 'and left')

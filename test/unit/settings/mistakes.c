@@ -49,7 +49,7 @@ keys(void **state)
 		{ "webhook: x\n", "vigie.yaml:1: webhook: no such setting; did you mean alarm.webhooks?\n" },
 		{ "detect: {entirely: else}\n", "vigie.yaml:1: detect.entirely: no such setting; allowed here: processes, cache\n" },
 		{ "? ''\n: x\n", "vigie.yaml:1: no such setting; allowed here: language, node, listen, tenants, sources, local, packs, rules, vault, "
-				 "detect, trace, stamps, witness, alarm, limits\n" },
+				 "detect, trace, stamps, witness, alarm, outward, limits\n" },
 		{ "language.x: y\n", "vigie.yaml:1: language: is a map, and one value is wanted; allowed: one of en or fr\n" },
 		{ "listen: {'*': 1.2.3.4:5}\n", "vigie.yaml:1: listen.*: is no name here; allowed: at most 64 letters, digits, - and _, not beginning with -\n" },
 		{ "tenants: {a b: x}\n", "vigie.yaml:1: tenants.\"a b\": is no name here; allowed: at most 64 letters, digits, - and _, not beginning with -\n" },
