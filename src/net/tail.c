@@ -183,6 +183,8 @@ vg_tail_new(struct vg_loop *l, const struct vg_gate *g, const struct vg_tail_opt
 	t->g = g;
 	t->glob = globs;
 	t->inotify = -1;
+	t->followed = o->followed;
+	t->followed_ctx = o->ctx;
 	t->first_bytes = o->first_bytes ? o->first_bytes : VG_TAIL_FIRST_BYTES;
 	t->tenant = strndup(o->tenant.n ? o->tenant.p : "", o->tenant.n);
 	t->host = strndup(o->host.n ? o->host.p : "", o->host.n);

@@ -40,6 +40,8 @@ struct vg_tail_options {
 	const char *const *glob; /* absolute patterns of glob(7), ends with NULL; borrowed as long as the tail lives.  NULL: vg_tail_globs */
 	vg_str tenant, host;     /* copied */
 	uint64_t first_bytes;    /* 0: VG_TAIL_FIRST_BYTES */
+	void (*followed)(void *ctx); /* one more file is followed: its place should be kept soon, for it may be renamed while nobody looks.  NULL: nobody asks */
+	void *ctx;
 };
 struct vg_tail_counts {
 	unsigned files;      /* followed now, rotated ones included */

@@ -263,6 +263,8 @@ vg_follow_add(struct vg_tail *t, const char *path, int fd, const struct vg_tail_
 	if (f->rotated && (now = vg_tail_current(t, path)) != NULL)
 		now->before = f;
 	t->file[t->nfile++] = f;
+	if (t->followed)
+		t->followed(t->followed_ctx);
 	return f;
 }
 

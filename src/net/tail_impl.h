@@ -53,6 +53,8 @@ struct vg_tail {
 	struct vg_tail_saved *saved;                    /* owned */
 	unsigned nsaved;
 	struct vg_kick *kick;
+	void (*followed)(void *ctx);
+	void *followed_ctx;
 	int inotify; /* -1: there is none */
 	struct vg_watch *watch;
 	int folder[VG_TAIL_FOLDERS_MAX]; /* watch descriptors */

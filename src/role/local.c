@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "net/journald.h"
+#include "net/kick.h"
 #include "net/tail.h"
 #include "role/local_see.h"
 #include "role/roles.h"
@@ -31,6 +32,7 @@ struct local {
 	struct vg_buf places;
 	struct vg_see see;
 	bool changed; /* something was kept since the places were written */
+	struct vg_kick *kick; /* to write them now */
 };
 
 static void
@@ -75,6 +77,22 @@ write_places(struct local *l)
 }
 
 static void
+on_kick(void *ctx)
+{
+	write_places(ctx);
+}
+
+/* A file that is renamed while this process is not there is known by its place alone. */
+static void
+on_followed(void *ctx)
+{
+	struct local *l = ctx;
+
+	l->changed = true;
+	vg_kick(l->kick);
+}
+
+static void
 say(void *ctx, const char *text)
 {
 	vg_role_say(((struct local *)ctx)->env, VG_LOG_INFO, "local: %s", text);
@@ -91,7 +109,7 @@ read_file(struct local *l, const char *name, struct vg_buf *out)
 static vg_rc
 begin_tail(struct local *l, vg_str tenant, vg_str host)
 {
-	struct vg_tail_options o = { .glob = l->glob, .tenant = tenant, .host = host };
+	struct vg_tail_options o = { .glob = l->glob, .tenant = tenant, .host = host, .followed = on_followed, .ctx = l };
 	struct vg_buf places = { 0 };
 	vg_rc rc;
 
@@ -166,6 +184,8 @@ prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 	limits->list = l->see.names.path;
 	limits->data_bytes = (size_t)256 << 20;
 	vg_journald_prepare();
+	if ((rc = vg_kick_new(e->loop, on_kick, l, &l->kick)) != VG_OK)
+		return rc;
 	if ((rc = split_globs(l)) != VG_OK || (rc = vg_see_of(l->glob, journal, l->d.dir, &l->see)) != VG_OK || (rc = vg_sender_new(e, true, &ops, &l->sender)) != VG_OK || (rc = begin_tail(l, tenant, host)) != VG_OK)
 		return rc;
 	return journal ? begin_journal(l, tenant, host) : VG_OK;

@@ -22,7 +22,7 @@ struct world {
 static void
 begin(struct world *w)
 {
-	struct vg_tail_options o = { w->globs, VG_STR("acme"), VG_STR("host1"), w->first_bytes };
+	struct vg_tail_options o = { w->globs, VG_STR("acme"), VG_STR("host1"), w->first_bytes, NULL, NULL };
 
 	assert_int_equal(vg_loop_new(&w->l), VG_OK);
 	assert_int_equal(vg_tail_new(w->l, &w->b.gate, &o, vg_buf_str(&w->places), &w->t), VG_OK);
@@ -632,7 +632,7 @@ what_is_no_file_is_left_alone(void **state)
 	stop(&w);
 	w.places.p[w.places.n - 1] ^= 1;
 	{
-		struct vg_tail_options o = { w.globs, VG_STR("acme"), VG_STR("host1"), 0 };
+		struct vg_tail_options o = { w.globs, VG_STR("acme"), VG_STR("host1"), 0, NULL, NULL };
 
 		assert_int_equal(vg_loop_new(&w.l), VG_OK);
 		assert_int_equal(vg_tail_new(w.l, &w.b.gate, &o, vg_buf_str(&w.places), &w.t), VG_E_FORMAT);
