@@ -21,7 +21,7 @@ TOKEN = '0123456789abcdef0123456789abcdef'
 
 # What each may do by design.
 OWN = {'own_read', 'own_make'}
-MAY = {'seal': OWN, 'vault': OWN, 'trace': OWN, 'local': OWN, 'publish': {'own_read'}, 'collect': set(), 'detect': set(), 'rules': set(), 'learn': OWN | {'memfd_make'},
+MAY = {'seal': OWN, 'vault': OWN, 'trace': OWN, 'local': OWN, 'publish': {'own_read'}, 'collect': set(), 'detect': set(), 'rules': set(), 'learn': OWN | {'memfd'},
        'look': {'own_read'}, 'respond': set()}
 # The witness's.  Who connects does so to the Internet's addresses, by name too, which takes threads; it reads a file of names and whom to trust.
 NET = {'socket_tcp', 'socket_tcp6', 'socket_udp', 'socket_pair', 'connect_tcp', 'connect_held', 'resolve', 'thread'}
@@ -106,15 +106,17 @@ def probed(name, user, **how):
     os.chmod(out, 0o666)
     os.environ.update(how, PROBE_TO=out, PROBE_STATE=path(name))
     log = write(name + '-logs/app.log', 'needle42 in a file\n')
+    indicators = os.path.dirname(write(name + '-indicators/list.txt', '198.51.100.7\n'))  # so that there is something to look for
     before = ['setpriv', '--reuid=%d' % user, '--regid=%d' % user, '--clear-groups'] if user != os.geteuid() else []
     w = Watch(name, [keyword_rule('Needle', 'needle42')], program=PROBE, before=before, files=[os.path.join(os.path.dirname(log), '*.log')],
-              settings='witness:\n  token: %s\nvault:\n  checkpoint-every: 2s\n' % TOKEN, also=['witness'])
+              settings='rules.indicators: %s\nwitness:\n  token: %s\nvault:\n  checkpoint-every: 2s\n' % (indicators, TOKEN), also=['witness'])
     scenario.env()
     if before:
         for folder, folders, files in os.walk(scenario.tmp):
             for each in [folder] + [os.path.join(folder, f) for f in files]:
                 os.chown(each, user, user)
     w.start(120)
+    check(until(lambda: 'look' in results(out), 60), '%s: it looks for indicators' % name)
     del os.environ['PROBE_TO']
     with socket.create_connection(('127.0.0.1', w.port('syslog'))) as s:
         s.sendall(b'<13>1 - host app - - - needle42 by syslog\n')
