@@ -145,6 +145,7 @@ work_apart(struct vg_apart *a, int out, int error, int (*work)(void *ctx), void 
 		_exit(VG_EXIT_FAILED);
 	close(out);
 	close(error);
+	a->limits.others = true; /* a service has a user of its own, and root asks */
 	a->limits.see = (const char *const *)a->see.path;
 	a->limits.list = (const char *const *)a->list.path;
 	if (vg_sandbox_enter(&a->limits) != VG_OK) {

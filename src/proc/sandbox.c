@@ -84,16 +84,17 @@ enter_root(int dir)
 
 /* Root without its powers. */
 static void
-drop_powers(void)
+drop_powers(const struct vg_sandbox_limits *l)
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { { 0 } };
+	struct __user_cap_data_struct none[2] = { { 0 } }, reads[2] = { { .effective = 1u << CAP_DAC_READ_SEARCH, .permitted = 1u << CAP_DAC_READ_SEARCH } };
 
 	(void)prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	for (unsigned long cap = 0; cap <= 63; cap++)
 		(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-	(void)syscall(SYS_capset, &h, none);
+	if (!l->others || syscall(SYS_capset, &h, reads) < 0)
+		(void)syscall(SYS_capset, &h, none);
 }
 
 unsigned
@@ -125,7 +126,7 @@ vg_sandbox_enter(const struct vg_sandbox_limits *l)
 	limit_all(l);
 	if (!vg_landlock_enter(l))
 		weak |= VG_WEAK_LANDLOCK;
-	drop_powers();
+	drop_powers(l);
 	vg_sandbox_hide();
 	return vg_calls_enter(l->may);
 }

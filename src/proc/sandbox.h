@@ -24,6 +24,7 @@ struct vg_sandbox_limits {
 	unsigned cpu_s;     /* processor time; 0: no limit */
 	size_t file_bytes;  /* largest file written; 0: no limit */
 	unsigned may;       /* enum vg_sandbox_may, what it may do besides */
+	bool others;        /* root keeps the power to read what is others': of what it sees, as below */
 	int dir;            /* with VG_MAY_READ or VG_MAY_WRITE: the folder that becomes its root and its whole world; 0: none */
 	/* Files and folders elsewhere that it may read too, ends with NULL; those that are not there are passed over.  Its root has these then, where
 	 * they are (proc/view.h), and its folder by its descriptor alone.  NULL: none. */

@@ -182,6 +182,9 @@ def commands(name, user, w, **how):
     os.chmod(out, 0o666)
     os.environ.update(how, PROBE_TO=out, PROBE_STATE=w.state)
     before = ['setpriv', '--reuid=%d' % user, '--regid=%d' % user, '--clear-groups'] if user != os.geteuid() else []
+    shared = w.state + '/vault/catalogue.db-shm'  # which a copy of the state has not, and nobody can make here
+    if os.path.exists(shared):
+        os.remove(shared)
     to = path(name + '-exports')
     os.mkdir(to)
     os.chown(to, user, user)
