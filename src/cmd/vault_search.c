@@ -618,6 +618,7 @@ vg_cmd_vault_search(const struct vg_args *a)
 	if ((code = compile(&c.x, text.p, &blob, &packs, &program)) != VG_EXIT_OK)
 		return code;
 	vg_apart_see(&apart, vg_state_path(a), "vault");
+	vg_apart_see(&apart, vg_state_path(a), "format");
 	vg_apart_see(&apart, vg_state_path(a), "keys");
 	return vg_apart_run(&apart, search_apart, &c); /* the process ends: what it holds goes with it */
 }

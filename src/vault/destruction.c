@@ -37,7 +37,7 @@ vg_is_erased(vg_str stored)
 static void
 put_plain(struct vg_buf *b, const char *s, size_t max)
 {
-	for (size_t i = 0; s[i] && i < max; i++)
+	for (size_t i = 0; i < max && s[i]; i++)
 		vg_buf_putc(b, (unsigned char)s[i] < 0x20 || s[i] == 0x7f ? ' ' : s[i]);
 }
 

@@ -148,7 +148,7 @@ int
 main(int argc, char **argv)
 {
 	struct run r = { .room = UINT64_MAX };
-	struct vg_gate gate = { &r, on_source, on_take, on_taken, on_refused };
+	struct vg_gate gate = { &r, on_source, on_take, on_taken, on_refused, NULL };
 	struct vg_auth_key k = { .id = VG_STR("k1"), .tenant = VG_STR("acme"), .source = VG_STR("dc1") };
 	struct vg_http_options o = { .tenant = VG_STR("acme") };
 	struct vg_watch *in = NULL;

@@ -55,7 +55,8 @@ def main():
         check(b'4711' in r.stderr, 'commands say so, too: %s' % r.stderr)
         ask(db, 'PRAGMA user_version = %d' % now)
 
-    ask(w.state + '/trace/signals.db', 'DROP TABLE alarm')
+    for table in ('alarm', 'drilled', 'seen_log', 'seen_field'):
+        ask(w.state + '/trace/signals.db', 'DROP TABLE ' + table)
     ask(w.state + '/trace/signals.db', 'PRAGMA user_version = 1')  # version 1 had the tables of version 2 beside it
     check(w.signals() == signals, 'an old one is read by who may only read')
     check(ask(w.state + '/trace/signals.db', 'PRAGMA user_version')[0][0] == 1, 'and left')

@@ -98,7 +98,7 @@ begin(struct rig *r)
 	struct vg_channel_ops ops = { handlers, closed, r };
 	struct stat st;
 
-	*r = (struct rig){ .gate = { r, on_source, on_take, on_taken, on_refused } };
+	*r = (struct rig){ .gate = { r, on_source, on_take, on_taken, on_refused, NULL } };
 	snprintf(r->path, sizeof(r->path), "/tmp/vigie-drill-XXXXXX");
 	assert_non_null(mkdtemp(r->path));
 	assert_true((r->dir = open(r->path, O_RDONLY | O_DIRECTORY)) >= 0);
