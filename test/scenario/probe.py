@@ -33,7 +33,7 @@ COMMANDS = {'search': {'read_catalogue', 'memfd'}, 'verify': STATE, 'export': ST
 # Without a root of its own a process sees which names there are, which is not Landlock's to refuse.
 NAMES = {'stat_passwd'}
 MORE_NAMES = {'stat_passwd', 'access_passwd', 'readlink_exe', 'path_only'}
-OWN_BY_PATH = {'vault': {'read_catalogue'}, 'publish': {'read_catalogue'}, 'seal': {'read_signing_key'}, 'trace': {'read_signals'}}
+OWN_BY_PATH = {'vault': {'read_catalogue'}, 'publish': {'read_catalogue'}, 'look': {'read_catalogue'}, 'seal': {'read_signing_key'}, 'trace': {'read_signals'}}
 # And without Landlock besides, who may open files may do so wherever its user may.
 READS = {'read_passwd', 'read_secret', 'read_settings', 'read_signing_key', 'read_catalogue', 'read_signals', 'read_above', 'read_environ', 'see_root',
          'folder_up', 'parent_environ', 'read_tenant_key'}
