@@ -91,6 +91,7 @@ detect_fini(struct detect *d)
 	vg_channel_free(d->vault);
 	vg_channel_free(d->trace);
 	vg_detector_free(d->detector);
+	vg_seen_free(d->seen);
 	vg_decoder_fini(&d->decoder);
 	vg_knowledge_fini(&d->k);
 	vg_buf_fini(&d->held);

@@ -138,6 +138,7 @@ trace_fini(struct trace *t)
 	vg_identity_fini(&t->id);
 	vg_arena_fini(&t->arena);
 	vg_arena_fini(&t->scratch);
+	free(t->world);
 	vg_knowledge_fini(&t->k);
 	vg_buf_fini(&t->fields);
 	vg_buf_fini(&t->tags);

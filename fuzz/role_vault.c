@@ -6,6 +6,7 @@
 #include "role.h"
 #include "role/roles.h"
 #include "role/vault_index.c" /* whose state is its own, and is to be freed here */
+#include "role/vault_out.c"   /* so is this one's */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -154,6 +155,8 @@ is_sound(struct vault *v)
 static void
 vault_fini(struct vault *v)
 {
+	size_t ntenant = v->ntenant;
+
 	for (size_t i = 0; i < v->ntenant; i++) {
 		struct vault_tenant *t = &v->tenant[i];
 
@@ -180,6 +183,13 @@ vault_fini(struct vault *v)
 	vg_disk_close(&v->root);
 	vg_db_close(v->db);
 	vg_buf_fini(&v->out);
+	vg_source_sets_fini(&v->sets);
+	for (size_t i = 0; i < ntenant; i++)
+		vg_buf_fini(&v->o->stamp[i].note);
+	vg_buf_fini(&v->o->request_text);
+	free(v->o->stamp);
+	free(v->o->late);
+	free(v->o);
 	memset(v, 0, sizeof(*v));
 }
 

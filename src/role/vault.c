@@ -160,6 +160,14 @@ look_at_disk(struct vault *v)
 	vault_hold(v);
 }
 
+void
+vault_look(struct vault *v)
+{
+	v->looked_bytes = v->bytes;
+	look_at_disk(v);
+	vault_share(v);
+}
+
 static void
 stats(struct vault *v)
 {
@@ -196,11 +204,11 @@ tick(struct vg_role_env *e)
 {
 	struct vault *v = e->ctx;
 
-	look_at_disk(v);
+	vault_look(v);
 	if (vg_monotonic_ns() - v->checked_ns >= v->checkpoint_every_ns || v->cut.seq - v->checked_seq >= v->checkpoint_records)
 		vault_checkpoint(v);
 	vault_retain(v);
-	vault_share(v);
+	vault_floods(v);
 	vault_count(v);
 	vault_out_turn(v);
 	stats(v);

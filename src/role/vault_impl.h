@@ -122,12 +122,14 @@ struct vault {
 	int stop_turns;
 	struct vg_buf out; /* a message */
 	uint64_t records, bytes, syncs, failed_syncs;
+	uint64_t looked_bytes; /* what they were when the disk was looked at */
 };
 
 /* vault_in.c */
 vg_rc vault_sender_new(struct vault *v, unsigned role, int fd);
 void vault_sync(struct vault *v);      /* what was taken is on disk and acknowledged, or waits for another try */
 void vault_hold(struct vault *v);      /* senders wait while nothing can be kept, and go on */
+void vault_look(struct vault *v);      /* is there room on the disk, and for each source? */
 void vault_count(struct vault *v);     /* the catalogue is told */
 void vault_own(struct vault *v, uint32_t tenant, vg_str json); /* a record of Vigie's own */
 /* vault_keep.c */
@@ -148,7 +150,8 @@ vg_rc vault_on_certified(void *ctx, struct vg_channel *from, struct vg_cur *body
 unsigned vault_class_of(const struct vault_tenant *t, vg_str name); /* 0 when the settings do not name it */
 /* vault_share.c */
 vg_rc vault_share_begin(struct vault *v);
-void vault_share(struct vault *v); /* each second */
+void vault_share(struct vault *v);  /* is a source over its share? */
+void vault_floods(struct vault *v); /* each second */
 void vault_share_met(struct vault *v, struct vault_source *s); /* a source that is new to this run */
 void vault_share_block(struct vault *v, const struct vg_block_head *h, vg_str payload);
 vg_rc vault_share_count(struct vault *v, struct vault_source *s);

@@ -9,6 +9,7 @@
 #include "role/drill.h"
 
 #define HANDLES_MAX 200000 /* of one sender in one life */
+#define LOOK_BYTES ((uint64_t)4 << 20) /* taken between two looks at the disk, besides the one each second */
 
 /* ---- sources ---- */
 
@@ -177,6 +178,8 @@ on_records(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 		vg_intake_set_mark(v->intake, (struct vg_intake_mark){ x->sender, number });
 	if (vg_intake_waiting(v->intake) >= v->sync_bytes)
 		vault_sync(v);
+	if (v->bytes - v->looked_bytes >= LOOK_BYTES)
+		vault_look(v);
 	return VG_OK;
 }
 

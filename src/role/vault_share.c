@@ -220,8 +220,8 @@ unproved(const struct vault *v)
 	return n;
 }
 
-static void
-look_at_shares(struct vault *v)
+void
+vault_share(struct vault *v)
 {
 	struct statvfs d;
 	uint64_t room, left, together = unproved(v);
@@ -267,11 +267,10 @@ look_at_minute(struct vault *v, struct vault_source *s, int64_t now)
 }
 
 void
-vault_share(struct vault *v)
+vault_floods(struct vault *v)
 {
 	int64_t now = vg_monotonic_ns();
 
-	look_at_shares(v);
 	if (now - v->minute_ns < MINUTE_NS)
 		return;
 	v->minute_ns = now;

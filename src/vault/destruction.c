@@ -97,7 +97,7 @@ static bool
 take_all(vg_str rest, struct vg_destruction *e)
 {
 	uint64_t key, day, class;
-	vg_str line, number;
+	vg_str line, number = VG_NIL;
 	size_t n = 0;
 
 	if (!vg_str_split(&rest, '\n', &line))

@@ -656,7 +656,7 @@ walk_unknown(struct run *x, uint64_t at, uint64_t end, uint64_t *leaf, vg_rc *rc
 static vg_rc
 merge_rows(struct run *x, const struct vg_buf *known, uint64_t size)
 {
-	const struct row *r = (const struct row *)(const void *)known->p, *end = r + known->n / sizeof(*r);
+	const struct row *r = (const struct row *)(const void *)known->p, *end = known->n ? r + known->n / sizeof(*r) : r;
 	uint64_t at = 0, leaf = x->first_leaf;
 	vg_rc rc = VG_OK;
 

@@ -47,9 +47,17 @@ recovery_key(struct vg_verify *v, struct vg_note_key *out)
 void
 vg_verify_recovery(struct vg_verify *v, const struct vg_verify_file *f)
 {
+	struct vg_buf pub = { 0 }, sealed = { 0 };
 	struct vg_note_key k;
+	bool other = vg_disk_slurp(&v->d, "keys/" VG_KEY_SEALED, 4096, &sealed) == VG_OK && vg_tenant_sealed_check(vg_buf_str(&sealed)) == VG_OK &&
+		     !recovery_key(v, &k); /* one that is damaged itself says nothing of this one */
+	bool cut = vg_disk_slurp(&v->d, f->name, 4096, &pub) == VG_OK && (pub.n == 0 || pub.p[pub.n - 1] != '\n');
 
-	if (vg_verify_find(v, "keys/" VG_KEY_SEALED) && !recovery_key(v, &k))
+	vg_buf_fini(&pub);
+	vg_buf_fini(&sealed);
+	if (cut)
+		(void)vg_verify_damage(v, f->name, f->size ? f->size - 1 : 0, f->size ? f->size : 1, "ends without the end of its line");
+	else if (other)
 		(void)vg_verify_damage(v, f->name, 0, f->size ? f->size : 1, "is not the key that the tenant's key is sealed for (keys/" VG_KEY_SEALED ")");
 }
 

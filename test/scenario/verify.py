@@ -20,7 +20,7 @@ dice = random.Random(20260403)
 started = []
 runs = {}  # by state
 # no evidence, or what a flipped bit makes nothing of (doc: vigie(1), vault verify)
-NOT_LOOKED_AT = re.compile(r'(lock|status|tls/.*|local/.*|.*\.db(-wal|-shm)?|keys/recovery\.secret)$')
+NOT_LOOKED_AT = re.compile(r'(lock|status|drill\.sock|learned/folder|tls/.*|local/.*|.*\.db(-wal|-shm)?|keys/recovery\.secret)$')
 # private, and written anew at the next signature: a changed time in it changes nothing
 LAST = re.compile(r'seal/.*\.last$')
 
@@ -133,7 +133,7 @@ def removals(good):
     for f in files(good):
         # private ones: what they opened and signed cannot be looked at then; an index is a cache, and made again
         attack(good, f + ' removed', lambda s: os.remove(os.path.join(s, f)), None if f.endswith(('.vs', '.vj')) else f,
-               codes=(3,) if f.startswith('keys/') or f.endswith('.vi') or f in ('seal/log.secret', 'seal/node', 'format') else (4, 3) if '.p/' in f else (4,))
+               codes=(3,) if f.startswith('keys/') or f.endswith('.vi') or f in ('seal/log.secret', 'seal/node', 'format') or f.endswith('/recovery.pub') else (4, 3) if '.p/' in f else (4,))
         if os.path.getsize(os.path.join(good, f)):
             attack(good, f + ' one byte shorter', lambda s: os.truncate(os.path.join(s, f), os.path.getsize(os.path.join(s, f)) - 1), f)
         attack(good, f + ' one byte longer', lambda s: open(os.path.join(s, f), 'ab').write(b'x'), f, codes=(3,) if f.endswith('.vj') else (4,))
@@ -319,7 +319,7 @@ def stamped(state):
     code, bad, text, rows = verify(good, *words)
     check(code == 0 and 'vouched for' in text, 'the stamp vouches: %s %r' % (text, bad))
     check(verify(good)[0] == 3, 'only when it is asked for')
-    shutil.copytree(path('before'), older)
+    shutil.copytree(path('before'), older, ignore=shutil.ignore_patterns('drill.sock'))
     os.makedirs(older + '/vault/default/stamps')
     shutil.copy(good + '/' + f, older + '/' + f)
     code, bad, text, _ = verify(older, *words)
