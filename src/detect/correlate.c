@@ -1,4 +1,4 @@
-/* detect/correlate.c - windows over matches.
+/* detect/correlate.c - matches go to their groups, and what comes true there is told.
  *
  * When a correlation fires: at the match with which its condition becomes true.  While it stays true the same group is
  * silent, until the condition was false once or the window holds no match any more that the last signal counted: one signal a
@@ -17,7 +17,6 @@
 #include "detect/correlate_impl.h"
 
 #define NIL VG_CORR_NIL
-#define EVIDENCE_MAX 32
 #define DEPTH_MAX 16
 
 /* Where values come from: a match's event, or a correlation that came true below. */
@@ -51,244 +50,6 @@ value_of(const struct input *in, uint32_t key, vg_str *out)
 
 /* ---- groups ---- */
 
-static void
-unlink_group(struct vg_correlator *c, uint32_t g)
-{
-	struct vg_corr_group *x = &c->group[g];
-	struct vg_corr_queue *q = &c->queue[x->corr];
-
-	*(x->newer == NIL ? &q->newest : &c->group[x->newer].older) = x->older;
-	*(x->older == NIL ? &q->oldest : &c->group[x->older].newer) = x->newer;
-}
-
-/* In a queue of windows that wait for their end the oldest must be the first to end. */
-void
-vg_corr_enqueue(struct vg_correlator *c, uint32_t g)
-{
-	struct vg_corr_group *x = &c->group[g];
-	struct vg_corr_queue *q = &c->queue[x->corr];
-
-	x->newer = NIL;
-	x->older = q->newest;
-	while (c->trait[x->corr].upper && x->older != NIL && c->group[x->older].used_ns > x->used_ns) {
-		x->newer = x->older;
-		x->older = c->group[x->older].older;
-	}
-	*(x->older == NIL ? &q->oldest : &c->group[x->older].newer) = g;
-	*(x->newer == NIL ? &q->newest : &c->group[x->newer].older) = g;
-}
-
-static void
-touch(struct vg_correlator *c, uint32_t g, int64_t time_ns)
-{
-	c->group[g].used_ns = time_ns;
-	vg_corr_enqueue(c, g);
-}
-
-static uint32_t
-slot_of(const struct vg_correlator *c, vg_str key, uint32_t hash)
-{
-	uint32_t i = hash & (c->nslot - 1);
-
-	while (c->slot[i].group && (c->slot[i].hash != hash || !vg_str_eq(c->group[c->slot[i].group - 1].key, key)))
-		i = (i + 1) & (c->nslot - 1);
-	return i;
-}
-
-/* Close the hole at @i of an open-addressing table. */
-static void
-close_slot(struct vg_correlator *c, uint32_t i)
-{
-	uint32_t mask = c->nslot - 1, j = i;
-
-	for (;;) {
-		uint32_t home;
-
-		j = (j + 1) & mask;
-		if (c->slot[j].group == 0)
-			break;
-		home = c->slot[j].hash & mask;
-		if (((j - home) & mask) >= ((j - i) & mask)) {
-			c->slot[i] = c->slot[j];
-			i = j;
-		}
-	}
-	c->slot[i] = (struct vg_corr_slot){ 0, 0 };
-}
-
-/* Keep half of the places free; false when memory is out. */
-static bool
-slots_room(struct vg_correlator *c)
-{
-	uint32_t n = c->nslot * 2;
-	struct vg_corr_slot *p;
-
-	if (c->nlive * 2 < c->nslot)
-		return true;
-	if ((p = calloc(n, sizeof(*p))) == NULL)
-		return c->nlive + 1 < c->nslot;
-	for (uint32_t i = 0; i < c->nslot; i++)
-		if (c->slot[i].group) {
-			uint32_t j = c->slot[i].hash & (n - 1);
-
-			while (p[j].group)
-				j = (j + 1) & (n - 1);
-			p[j] = c->slot[i];
-		}
-	free(c->slot);
-	c->slot = p;
-	c->nslot = n;
-	return true;
-}
-
-size_t
-vg_corr_group_bytes(const struct vg_correlator *c, const struct vg_corr_group *x)
-{
-	return sizeof(*x) + 2 * x->key.n + x->cap * sizeof(struct vg_corr_entry) + x->tally.cap * 12u +
-	       c->p->corr[x->corr].nref * 16u;
-}
-
-static void
-release(struct vg_corr_group *x)
-{
-	free((void *)(uintptr_t)x->key.p);
-	free(x->e);
-	free(x->tally.key);
-	free(x->tally.n);
-	free(x->last_ns);
-	free(x->last_token);
-}
-
-void
-vg_corr_drop(struct vg_correlator *c, uint32_t g)
-{
-	struct vg_corr_group *x = &c->group[g];
-
-	c->used_bytes -= vg_corr_group_bytes(c, x);
-	close_slot(c, slot_of(c, x->key, x->hash));
-	unlink_group(c, g);
-	release(x);
-	*x = (struct vg_corr_group){ .newer = c->freed };
-	c->freed = g + 1;
-	c->nlive--;
-}
-
-uint32_t
-vg_corr_find(const struct vg_correlator *c, vg_str key)
-{
-	uint32_t at = c->slot[slot_of(c, key, (uint32_t)vg_map_hash(key))].group;
-
-	return at ? at - 1 : NIL;
-}
-
-static bool make_room(struct vg_correlator *c);
-
-uint32_t
-vg_corr_add(struct vg_correlator *c, uint32_t corr, vg_str key, const vg_str *by)
-{
-	const struct vg_corr *k = &c->p->corr[corr];
-	uint32_t hash = (uint32_t)vg_map_hash(key), nby = k->nby;
-	struct vg_corr_group x = { .corr = corr, .hash = hash };
-	size_t bytes = key.n;
-	char *p;
-	uint32_t g;
-
-	while ((c->nlive >= VG_CORR_GROUPS_MAX || c->used_bytes > c->limit_bytes) && make_room(c))
-		;
-	for (uint32_t i = 0; i < nby; i++)
-		bytes += by[i].n;
-	if (!slots_room(c) || (p = malloc(bytes + 1)) == NULL)
-		return NIL;
-	memcpy(p, key.p, key.n);
-	x.key = vg_str_mem(p, key.n);
-	p += key.n;
-	for (uint32_t i = 0; i < nby; i++) {
-		if (by[i].n)
-			memcpy(p, by[i].p, by[i].n);
-		x.by[i] = vg_str_mem(p, by[i].n);
-		p += by[i].n;
-	}
-	if (vg_corr_temporal(k)) {
-		x.last_ns = malloc(k->nref * sizeof(*x.last_ns));
-		x.last_token = calloc(k->nref, sizeof(*x.last_token));
-		for (uint32_t i = 0; x.last_ns && i < k->nref; i++)
-			x.last_ns[i] = VG_TIME_NONE;
-	}
-	if (c->freed) {
-		g = c->freed - 1;
-		c->freed = c->group[g].newer;
-	} else {
-		if (c->ngroup == c->capgroup) {
-			uint32_t cap = c->capgroup ? 2 * c->capgroup : 1024;
-			struct vg_corr_group *n = realloc(c->group, cap * sizeof(*n));
-
-			if (n == NULL) {
-				release(&x);
-				return NIL;
-			}
-			c->group = n;
-			c->capgroup = cap;
-		}
-		g = c->ngroup++;
-	}
-	c->group[g] = x;
-	c->slot[slot_of(c, x.key, hash)] = (struct vg_corr_slot){ hash, g + 1 };
-	c->nlive++;
-	c->used_bytes += vg_corr_group_bytes(c, &x);
-	return g;
-}
-
-static bool
-upper_only(const struct vg_corr *k)
-{
-	for (int i = 0; i < 2; i++)
-		if (k->cmp[i] != VG_CMP_NONE && k->cmp[i] != VG_CMP_LT && k->cmp[i] != VG_CMP_LTE)
-			return false;
-	return !vg_corr_temporal(k);
-}
-
-/* Drop the groups of @corr that hold nothing that a match at @time_ns could meet.  Those that wait for their window's end stay. */
-static void
-expire(struct vg_correlator *c, uint32_t corr, int64_t time_ns)
-{
-	const struct vg_corr_queue *q = &c->queue[corr];
-	int64_t span_ns = c->eager ? -1 : c->p->corr[corr].span_ns; /* eager: what was used by then is settled, and kept elsewhere */
-
-	while (q->oldest != NIL && time_ns - c->group[q->oldest].used_ns > span_ns && !c->trait[corr].upper)
-		vg_corr_drop(c, q->oldest);
-}
-
-/* Over the limits: the group that was not used for longest goes. */
-static bool
-make_room(struct vg_correlator *c)
-{
-	uint32_t least = NIL;
-
-	for (uint32_t i = 0; i < c->p->ncorr; i++) {
-		uint32_t g = c->queue[i].oldest;
-
-		if (g != NIL && (least == NIL || c->group[g].used_ns < c->group[least].used_ns))
-			least = g;
-	}
-	if (least == NIL)
-		return false;
-	c->dropped++;
-	vg_corr_drop(c, least);
-	return true;
-}
-
-void
-vg_corr_key_put(struct vg_buf *b, const struct vg_program *p, uint32_t corr, const vg_str *by)
-{
-	vg_buf_le32(b, corr);
-	for (uint32_t i = 0; i < p->corr[corr].nby; i++) {
-		vg_buf_le32(b, (uint32_t)by[i].n);
-		if (!vg_buf_reserve(b, VG_FOLD_MAX(by[i].n)))
-			return;
-		b->n += vg_fold(by[i], b->p + b->n);
-	}
-}
-
 /* The values of the group-bys; false when the match has none for one: it then does not take part. */
 static bool
 values_of(const struct input *in, uint32_t corr, uint32_t ref, vg_str *by)
@@ -320,7 +81,7 @@ group_of(struct vg_correlator *c, uint32_t corr, uint32_t ref, const struct inpu
 	uint32_t g;
 
 	if (!c->eager)
-		expire(c, corr, in->time_ns);
+		vg_corr_expire(c, corr, in->time_ns);
 	if (!values_of(in, corr, ref, by))
 		return NIL;
 	vg_buf_clear(&c->key);
@@ -343,161 +104,14 @@ group_of(struct vg_correlator *c, uint32_t corr, uint32_t ref, const struct inpu
 		if ((g = vg_corr_add(c, corr, key, by)) == NIL)
 			return NIL;
 		c->group[g].bare = bare;
-		touch(c, g, in->time_ns);
+		vg_corr_touch(c, g, in->time_ns, false);
 	} else if (!c->trait[corr].upper) {
-		unlink_group(c, g);
-		touch(c, g, in->time_ns);
+		vg_corr_touch(c, g, in->time_ns, true);
 	}
 	return g;
 }
 
 /* ---- windows ---- */
-
-static void
-tally_change(struct vg_corr_tally *t, uint64_t key, int by)
-{
-	uint32_t i;
-
-	key |= 1; /* 0 is a free place */
-	if (by > 0 && t->used * 2 >= t->cap) { /* grow, without those that are gone */
-		struct vg_corr_tally n = { .cap = t->live * 4 < 16 ? 16 : 0 };
-
-		if (n.cap == 0)
-			for (n.cap = 16; n.cap < t->live * 4; n.cap *= 2)
-				;
-		n.key = calloc(n.cap, sizeof(*n.key));
-		n.n = calloc(n.cap, sizeof(*n.n));
-		if (n.key == NULL || n.n == NULL) {
-			free(n.key);
-			free(n.n);
-			if (t->used == t->cap)
-				return;
-		} else {
-			for (uint32_t j = 0; j < t->cap; j++)
-				if (t->n[j]) {
-					for (i = (uint32_t)(t->key[j] >> 1) & (n.cap - 1); n.key[i]; i = (i + 1) & (n.cap - 1))
-						;
-					n.key[i] = t->key[j];
-					n.n[i] = t->n[j];
-				}
-			n.used = n.live = t->live;
-			free(t->key);
-			free(t->n);
-			*t = n;
-		}
-	}
-	if (t->cap == 0)
-		return;
-	for (i = (uint32_t)(key >> 1) & (t->cap - 1); t->key[i] && t->key[i] != key; i = (i + 1) & (t->cap - 1))
-		;
-	if (by > 0) {
-		t->used += t->key[i] == 0;
-		t->key[i] = key;
-		t->live += t->n[i]++ == 0;
-	} else if (t->key[i] && t->n[i]) {
-		t->live -= --t->n[i] == 0;
-	}
-}
-
-static void
-pop(const struct vg_corr *k, struct vg_corr_group *x)
-{
-	const struct vg_corr_entry *e = vg_corr_entry_at(x, 0);
-
-	if (k->type == VG_CORR_VALUE_COUNT)
-		tally_change(&x->tally, e->v.hash, -1);
-	else if (k->type == VG_CORR_VALUE_SUM || k->type == VG_CORR_VALUE_AVG)
-		x->sum -= e->v.number;
-	x->first = (x->first + 1) % x->cap;
-	if (--x->n == 0)
-		x->sum = 0; /* no rest of rounding stays */
-}
-
-bool
-vg_corr_push(struct vg_correlator *c, uint32_t g, const struct vg_corr_entry *e)
-{
-	struct vg_corr_group *x = &c->group[g];
-	const struct vg_corr *k = &c->p->corr[x->corr];
-	size_t before = vg_corr_group_bytes(c, x);
-	uint32_t max = k->type == VG_CORR_VALUE_PERCENTILE || k->type == VG_CORR_VALUE_MEDIAN ? VG_CORR_SORTED_MAX : VG_CORR_WINDOW_MAX;
-
-	if (x->n == max) {
-		pop(k, x);
-		c->dropped++;
-	}
-	if (x->n == x->cap) {
-		uint32_t cap = x->cap ? 2 * x->cap : 8;
-		struct vg_corr_entry *n = malloc(cap * sizeof(*n));
-
-		if (n == NULL)
-			return false;
-		for (uint32_t i = 0; i < x->n; i++)
-			n[i] = *vg_corr_entry_at(x, i);
-		free(x->e);
-		x->e = n;
-		x->first = 0;
-		x->cap = cap;
-	}
-	x->n++;
-	*vg_corr_entry_at(x, x->n - 1) = *e;
-	if (k->type == VG_CORR_VALUE_COUNT)
-		tally_change(&x->tally, e->v.hash, 1);
-	else if (k->type == VG_CORR_VALUE_SUM || k->type == VG_CORR_VALUE_AVG)
-		x->sum += e->v.number;
-	c->used_bytes += vg_corr_group_bytes(c, x) - before;
-	return true;
-}
-
-static int
-number_cmp(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Nearest rank: the smallest value with at least @percent of all at or below it. */
-static double
-percentile(const struct vg_corr_group *x, unsigned percent, bool median)
-{
-	double *v = malloc((x->n + 1) * sizeof(*v)), out = NAN;
-	uint32_t rank;
-
-	if (v == NULL || x->n == 0) {
-		free(v);
-		return out;
-	}
-	for (uint32_t i = 0; i < x->n; i++)
-		v[i] = vg_corr_entry_at(x, i)->v.number;
-	qsort(v, x->n, sizeof(*v), number_cmp);
-	if (median) {
-		out = x->n % 2 ? v[x->n / 2] : (v[x->n / 2 - 1] + v[x->n / 2]) / 2;
-	} else {
-		rank = (uint32_t)ceil((double)percent / 100 * x->n);
-		out = v[rank ? rank - 1 : 0];
-	}
-	free(v);
-	return out;
-}
-
-static double
-measure(const struct vg_corr *k, const struct vg_corr_group *x)
-{
-	switch ((enum vg_corr_type)k->type) {
-	case VG_CORR_VALUE_COUNT:
-		return x->tally.live;
-	case VG_CORR_VALUE_SUM:
-		return x->sum;
-	case VG_CORR_VALUE_AVG:
-		return x->n ? x->sum / x->n : NAN;
-	case VG_CORR_VALUE_PERCENTILE:
-		return percentile(x, k->percentile, false);
-	case VG_CORR_VALUE_MEDIAN:
-		return percentile(x, 50, true);
-	default:
-		return x->n;
-	}
-}
 
 static bool
 meets(const struct vg_corr *k, double v)
@@ -546,22 +160,24 @@ fire(struct vg_correlator *c, uint32_t g, struct vg_corr_hit *h, int64_t at_ns, 
 	const struct vg_corr_group *x = &c->group[g];
 	const struct vg_corr *k = &c->p->corr[x->corr];
 	struct input in = { .p = c->p, .hit = h, .rule = k->rule, .time_ns = at_ns };
+	vg_str by[VG_CORR_BY_MAX];
 	char *copy = NULL;
 	size_t bytes = 0, at = 0;
 	vg_rc rc;
 
 	h->rule = k->rule;
 	h->nby = k->nby;
+	vg_corr_group_by(c, x, by);
 	for (uint32_t i = 0; i < k->nby; i++)
-		bytes += x->by[i].n;
+		bytes += by[i].n;
 	if (bytes && (copy = malloc(bytes)) == NULL) /* the group may be dropped by what is above */
 		return VG_E_NOMEM;
 	for (uint32_t i = 0; i < k->nby; i++) {
 		h->by_name[i] = vg_program_str(c->p, c->p->list[k->byname + i]);
-		if (x->by[i].n)
-			memcpy(copy + at, x->by[i].p, x->by[i].n);
-		h->by_value[i] = vg_str_mem(copy ? copy + at : NULL, x->by[i].n);
-		at += x->by[i].n;
+		if (by[i].n)
+			memcpy(copy + at, by[i].p, by[i].n);
+		h->by_value[i] = vg_str_mem(copy ? copy + at : NULL, by[i].n);
+		at += by[i].n;
 	}
 	in.token = h->nevidence ? h->evidence[h->nevidence - 1] : 0;
 	if (how & OVER)
@@ -573,29 +189,17 @@ fire(struct vg_correlator *c, uint32_t g, struct vg_corr_hit *h, int64_t at_ns, 
 	return rc;
 }
 
-static void
-window_of(const struct vg_corr_group *x, double value, struct vg_corr_hit *h)
-{
-	uint32_t from = x->n > EVIDENCE_MAX ? x->n - EVIDENCE_MAX : 0;
-
-	*h = (struct vg_corr_hit){ .count = x->n, .value = value };
-	h->first_ns = vg_corr_entry_at(x, 0)->time_ns;
-	h->last_ns = vg_corr_entry_at(x, x->n - 1)->time_ns;
-	for (uint32_t i = from; i < x->n; i++)
-		h->evidence[h->nevidence++] = vg_corr_entry_at(x, i)->token;
-}
-
 /* A window is over: judge it. */
 static vg_rc
 judge(struct vg_correlator *c, uint32_t g, int64_t at_ns)
 {
 	struct vg_corr_group *x = &c->group[g];
 	const struct vg_corr *k = &c->p->corr[x->corr];
-	double v = x->n ? measure(k, x) : 0;
 	struct vg_corr_hit h;
 
-	if (x->n && meets(k, v)) {
-		window_of(x, v, &h);
+	if (vg_corr_holds(k, x) && meets(k, vg_corr_measure(k, x))) {
+		vg_corr_tell_window(k, x, &h);
+		h.value = vg_corr_measure(k, x);
 		return fire(c, g, &h, at_ns, OVER);
 	}
 	vg_corr_drop(c, g);
@@ -676,28 +280,28 @@ window_hit(struct vg_correlator *c, uint32_t g, const struct input *in)
 	if (!take_value(c->p, k, in, &e))
 		return VG_OK;
 	if (c->trait[x->corr].upper) {
-		if (x->n == 0) { /* the window opens */
-			unlink_group(c, g);
-			touch(c, g, in->time_ns);
-		}
+		if (!vg_corr_holds(k, x)) /* the window opens */
+			vg_corr_touch(c, g, in->time_ns, true);
 		return vg_corr_push(c, g, &e) ? VG_OK : VG_E_NOMEM;
 	}
-	while (x->n && in->time_ns - vg_corr_entry_at(x, 0)->time_ns > k->span_ns) /* exactly the span is inside */
-		pop(k, x);
+	vg_corr_leave(k, x, in->time_ns);
 	if (!vg_corr_push(c, g, &e))
 		return VG_E_NOMEM;
-	v = measure(k, x);
+	v = vg_corr_measure(k, x);
 	ok = meets(k, v);
-	if (!ok || vg_corr_entry_at(x, 0)->time_ns > x->fired_ns)
+	if (!ok || in->time_ns - x->fired_ns > k->span_ns)
 		x->fired = false;
 	/* what stands above follows the whole burst: a success at its end is one after failures */
 	if (!ok || (x->fired && !c->use_of[k->rule]))
 		return VG_OK;
-	window_of(x, v, &h);
+	vg_corr_tell_window(k, x, &h);
+	h.value = v;
 	if (x->fired)
 		return fire(c, g, &h, h.last_ns, AGAIN);
 	x->fired = true;
 	x->fired_ns = h.last_ns;
+	if (k->type == VG_CORR_EVENT_COUNT)
+		x->held.window->more = 0; /* counted from here on */
 	return fire(c, g, &h, h.last_ns, 0);
 }
 
@@ -710,7 +314,7 @@ expression(const struct vg_program *p, const struct vg_corr *k, const struct vg_
 		return false;
 	switch ((enum vg_op)n->op) {
 	case VG_OP_REF:
-		return n->first < k->nref && x->last_ns[n->first] != VG_TIME_NONE && x->last_ns[n->first] >= from_ns;
+		return n->first < k->nref && x->held.link[n->first].time_ns != VG_TIME_NONE && x->held.link[n->first].time_ns >= from_ns;
 	case VG_OP_NOT:
 		return !expression(p, k, x, p->child[n->first], from_ns, depth + 1);
 	case VG_OP_AND:
@@ -734,11 +338,10 @@ fire_temporal(struct vg_correlator *c, uint32_t g, int64_t first_ns, const struc
 	struct vg_corr_hit h = { .first_ns = first_ns, .last_ns = in->time_ns };
 
 	for (uint32_t i = 0; i < k->nref; i++) {
-		if (x->last_token[i] && h.nevidence < EVIDENCE_MAX)
-			h.evidence[h.nevidence++] = x->last_token[i];
-		h.count += x->last_token[i] != 0;
-		x->last_ns[i] = VG_TIME_NONE; /* used up */
-		x->last_token[i] = 0;
+		if (x->held.link[i].token && h.nevidence < VG_CORR_EVIDENCE_MAX)
+			h.evidence[h.nevidence++] = x->held.link[i].token;
+		h.count += x->held.link[i].token != 0;
+		x->held.link[i] = (struct vg_corr_link){ VG_TIME_NONE, 0 }; /* used up */
 	}
 	h.value = (double)h.count;
 	return fire(c, g, &h, h.last_ns, 0);
@@ -749,21 +352,19 @@ temporal_hit(struct vg_correlator *c, uint32_t g, uint32_t ref, const struct inp
 {
 	struct vg_corr_group *x = &c->group[g];
 	const struct vg_corr *k = &c->p->corr[x->corr];
+	struct vg_corr_link *link = x->held.link;
 	int64_t from_ns = in->time_ns - k->span_ns, first_ns = in->time_ns;
 	bool ok = true;
 
-	if (x->last_ns == NULL || x->last_token == NULL)
-		return VG_E_NOMEM;
-	x->last_ns[ref] = in->time_ns;
-	x->last_token[ref] = in->token ? in->token : 1;
+	link[ref] = (struct vg_corr_link){ in->time_ns, in->token ? in->token : 1 };
 	for (uint32_t i = 0; i < k->nref; i++) {
-		bool seen = x->last_ns[i] != VG_TIME_NONE && x->last_ns[i] >= from_ns;
+		bool seen = link[i].time_ns != VG_TIME_NONE && link[i].time_ns >= from_ns;
 
 		ok &= seen;
-		if (seen && x->last_ns[i] < first_ns)
-			first_ns = x->last_ns[i];
+		if (seen && link[i].time_ns < first_ns)
+			first_ns = link[i].time_ns;
 		if (!seen)
-			x->last_token[i] = 0;
+			link[i].token = 0;
 	}
 	if (k->root != NIL)
 		ok = expression(c->p, k, x, k->root, from_ns, 0);
@@ -771,30 +372,29 @@ temporal_hit(struct vg_correlator *c, uint32_t g, uint32_t ref, const struct inp
 		double n = 0;
 
 		for (uint32_t i = 0; i < k->nref; i++)
-			n += x->last_token[i] != 0;
+			n += link[i].token != 0;
 		ok = meets(k, n);
 	}
 	return ok ? fire_temporal(c, g, first_ns, in) : VG_OK;
 }
 
-/* last_ns[i]: when the latest chain began that has come through refs 0..i in order. */
+/* The time of a link: when the latest chain began that has come through refs 0..i in order. */
 static vg_rc
 ordered_hit(struct vg_correlator *c, uint32_t g, uint32_t ref, const struct input *in)
 {
 	struct vg_corr_group *x = &c->group[g];
 	const struct vg_corr *k = &c->p->corr[x->corr];
+	struct vg_corr_link *link = x->held.link;
 
-	if (x->last_ns == NULL || x->last_token == NULL)
-		return VG_E_NOMEM;
 	if (ref == 0) {
-		x->last_ns[0] = in->time_ns;
+		link[0].time_ns = in->time_ns;
 	} else {
-		if (x->last_ns[ref - 1] == VG_TIME_NONE || in->time_ns - x->last_ns[ref - 1] > k->span_ns)
+		if (link[ref - 1].time_ns == VG_TIME_NONE || in->time_ns - link[ref - 1].time_ns > k->span_ns)
 			return VG_OK;
-		x->last_ns[ref] = x->last_ns[ref - 1];
+		link[ref].time_ns = link[ref - 1].time_ns;
 	}
-	x->last_token[ref] = in->token ? in->token : 1;
-	return ref + 1 == k->nref ? fire_temporal(c, g, x->last_ns[ref], in) : VG_OK;
+	link[ref].token = in->token ? in->token : 1;
+	return ref + 1 == k->nref ? fire_temporal(c, g, link[ref].time_ns, in) : VG_OK;
 }
 
 static bool
@@ -900,6 +500,15 @@ vg_route_fini(struct vg_route *r)
 
 /* ---- life ---- */
 
+static bool
+upper_only(const struct vg_corr *k)
+{
+	for (int i = 0; i < 2; i++)
+		if (k->cmp[i] != VG_CMP_NONE && k->cmp[i] != VG_CMP_LT && k->cmp[i] != VG_CMP_LTE)
+			return false;
+	return !vg_corr_temporal(k);
+}
+
 /* What each correlation is, from those it stands on, which come before it. */
 static void
 take_traits(struct vg_correlator *c)
@@ -910,6 +519,7 @@ take_traits(struct vg_correlator *c)
 		struct vg_corr_trait *t = &c->trait[i];
 
 		t->part = i;
+		t->kept = vg_corr_kept(&p->corr[i], &t->exact);
 		t->upper = t->slow = upper_only(&p->corr[i]);
 		c->nupper += t->upper;
 		for (uint32_t j = 0; j < p->corr[i].nref; j++) {
@@ -998,7 +608,7 @@ vg_correlator_free(struct vg_correlator *c)
 	if (c == NULL)
 		return;
 	for (uint32_t g = 0; g < c->ngroup; g++)
-		release(&c->group[g]);
+		vg_corr_group_free(&c->group[g]);
 	vg_buf_fini(&c->key);
 	free(c->queue);
 	free(c->trait);
@@ -1042,7 +652,7 @@ void
 vg_correlator_expire(struct vg_correlator *c, int64_t time_ns)
 {
 	for (uint32_t i = 0; i < c->p->ncorr; i++)
-		expire(c, i, time_ns);
+		vg_corr_expire(c, i, time_ns);
 }
 
 vg_rc
@@ -1054,7 +664,7 @@ vg_correlator_end(struct vg_correlator *c)
 void
 vg_correlator_shrink(struct vg_correlator *c, size_t bytes)
 {
-	while (c->used_bytes > bytes && make_room(c))
+	while (c->used_bytes > bytes && vg_corr_make_room(c))
 		;
 }
 

@@ -7,8 +7,8 @@
 #include "event/event.h"
 
 /* A group's state is bounded: over these limits the oldest is dropped, and counted. */
-#define VG_CORR_GROUPS_MAX 200000
-#define VG_CORR_WINDOW_MAX 100000 /* matches held in one group's window */
+#define VG_CORR_GROUPS_MAX 400000
+#define VG_CORR_WINDOW_MAX 100000 /* matches, or values, held in one group's window; most hold fewer (detect/corrwindow.c) */
 
 struct vg_correlator;
 
@@ -16,12 +16,12 @@ struct vg_correlator;
 struct vg_corr_hit {
 	uint32_t rule;          /* row of the correlation */
 	int64_t first_ns, last_ns; /* of the window that made it true; a signal's time is last_ns */
-	uint64_t count;         /* matches in the window */
+	uint64_t count;         /* matches in the window; of a long burst those since its last signal; of value_count the values */
 	double value;           /* what was compared: count, distinct values, sum... */
 	uint32_t nby;
 	vg_str by_name[16], by_value[16]; /* good until the callback returns */
 	uint32_t nevidence;
-	uint64_t evidence[32];  /* tokens of matches that made it true, oldest first; at most 32 */
+	uint64_t evidence[32];  /* tokens of matches that made it true, oldest first; at most 32; of value_count the newest of each value */
 };
 typedef vg_rc vg_corr_fn(void *ctx, const struct vg_corr_hit *h);
 
@@ -96,11 +96,12 @@ vg_rc vg_correlator_hit_eager(struct vg_correlator *c, uint32_t rule, int64_t ti
 			      uint8_t *skip) VG_MUST;
 
 /* ---- kept over restarts ----
- * The state as bytes, little-endian: "VGCS", u32 version (1), u32 correlations, then a correlation: 16 bytes of its key
- * (detect/identity.h), u32 bytes and u32 groups that follow, then a group, oldest first: i64 used, u8 flags (1: fired), i64 fired,
- * f64 sum, the group-by values (u32 length and bytes each), then of temporal ones each ref's i64 time and u64 token, of others u32
- * entries, each i64 time, u64 token, and of all but event_count u64 value. */
-#define VG_CORR_STATE_VERSION 1
+ * The state as bytes, little-endian: "VGCS", u32 version (2; 1, which has all matches in the window and no flag 2, is read too), u32 correlations,
+ * then a correlation: 16 bytes of its key (detect/identity.h), u32 bytes and u32 groups that follow, then a group, oldest first: i64 used, u8 flags
+ * (1: fired; 2: more were counted), i64 fired, f64 sum, with flag 2 u64 more and the i64 time of their first, the group-by values (u32 length and
+ * bytes each), then of temporal ones each ref's i64 time and u64 token, of others u32 entries, each i64 time, u64 token, and of all but event_count
+ * u64 value. */
+#define VG_CORR_STATE_VERSION 2
 
 /* Append the state; @id is that of its program.  Check b->rc. */
 void vg_correlator_save(const struct vg_correlator *c, const struct vg_identity *id, struct vg_buf *b);

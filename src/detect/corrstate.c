@@ -7,6 +7,7 @@
 
 #define MAGIC "VGCS"
 #define FIRED 1
+#define MORE 2 /* matches before those that are held were counted */
 #define TIME_FAR_NS (INT64_C(1) << 62) /* no time is further: differences fit */
 
 /* ---- from one correlator to another ---- */
@@ -23,47 +24,30 @@ vg_correlator_has(const struct vg_correlator *c, vg_str key)
 	return vg_corr_find(c, key) != VG_CORR_NIL;
 }
 
-static vg_rc
-copy_group(struct vg_correlator *to, uint32_t g, const struct vg_corr_group *x)
-{
-	struct vg_corr_group *y = &to->group[g];
-	uint32_t nref = to->p->corr[x->corr].nref;
-
-	y->used_ns = x->used_ns;
-	for (uint32_t i = 0; i < x->n; i++)
-		if (!vg_corr_push(to, g, vg_corr_entry_at(x, i)))
-			return VG_E_NOMEM;
-	y->sum = x->sum; /* as it was rounded */
-	y->fired = x->fired;
-	y->bare = x->bare;
-	y->fired_ns = x->fired_ns;
-	if (x->last_ns && x->last_token) {
-		if (y->last_ns == NULL || y->last_token == NULL)
-			return VG_E_NOMEM;
-		memcpy(y->last_ns, x->last_ns, nref * sizeof(*x->last_ns));
-		memcpy(y->last_token, x->last_token, nref * sizeof(*x->last_token));
-	}
-	return VG_OK;
-}
-
 vg_rc
 vg_correlator_copy(struct vg_correlator *to, const struct vg_correlator *from, vg_str key)
 {
 	uint32_t g = vg_corr_find(to, key), s = vg_corr_find(from, key);
 	const struct vg_corr_group *x = s == VG_CORR_NIL ? NULL : &from->group[s];
-	vg_rc rc;
+	struct vg_corr_group *y;
+	vg_str by[VG_CORR_BY_MAX];
 
 	if (g != VG_CORR_NIL)
 		vg_corr_drop(to, g);
 	if (x == NULL)
 		return VG_OK;
-	if ((g = vg_corr_add(to, x->corr, x->key, x->by)) == VG_CORR_NIL)
+	vg_corr_group_by(from, x, by);
+	if ((g = vg_corr_add(to, x->corr, vg_corr_group_key(x), by)) == VG_CORR_NIL)
 		return VG_E_NOMEM;
-	to->group[g].used_ns = x->used_ns;
-	vg_corr_enqueue(to, g);
-	if ((rc = copy_group(to, g, x)) != VG_OK)
-		vg_corr_drop(to, g);
-	return rc;
+	vg_corr_touch(to, g, x->used_ns, false);
+	y = &to->group[g];
+	y->fired = x->fired;
+	y->bare = x->bare;
+	y->fired_ns = x->fired_ns;
+	if (vg_corr_held_copy(to, x, g))
+		return VG_OK;
+	vg_corr_drop(to, g);
+	return VG_E_NOMEM;
 }
 
 vg_rc
@@ -77,7 +61,7 @@ vg_correlator_copy_part(struct vg_correlator *to, const struct vg_correlator *fr
 		while (to->queue[i].oldest != VG_CORR_NIL)
 			vg_corr_drop(to, to->queue[i].oldest);
 		for (uint32_t g = from->queue[i].oldest; g != VG_CORR_NIL && rc == VG_OK; g = from->group[g].newer)
-			rc = vg_correlator_copy(to, from, from->group[g].key);
+			rc = vg_correlator_copy(to, from, vg_corr_group_key(&from->group[g]));
 	}
 	return rc;
 }
@@ -91,29 +75,53 @@ put_double(struct vg_buf *b, double v)
 }
 
 static void
-put_group(struct vg_buf *b, const struct vg_corr *k, const struct vg_corr_group *x)
+put_links(struct vg_buf *b, const struct vg_corr *k, const struct vg_corr_group *x)
 {
-	vg_buf_le64(b, (uint64_t)x->used_ns);
-	vg_buf_u8(b, x->fired ? FIRED : 0);
-	vg_buf_le64(b, (uint64_t)x->fired_ns);
-	put_double(b, x->sum);
-	for (uint32_t i = 0; i < k->nby; i++)
-		vg_buf_le_str(b, x->by[i]);
-	for (uint32_t i = 0; vg_corr_temporal(k) && i < k->nref; i++) {
-		vg_buf_le64(b, (uint64_t)x->last_ns[i]);
-		vg_buf_le64(b, x->last_token[i]);
+	for (uint32_t i = 0; i < k->nref; i++) {
+		vg_buf_le64(b, (uint64_t)x->held.link[i].time_ns);
+		vg_buf_le64(b, x->held.link[i].token);
 	}
-	if (vg_corr_temporal(k))
-		return;
-	vg_buf_le32(b, x->n);
-	for (uint32_t i = 0; i < x->n; i++) {
-		const struct vg_corr_entry *e = vg_corr_entry_at(x, i);
+}
 
-		vg_buf_le64(b, (uint64_t)e->time_ns);
-		vg_buf_le64(b, e->token);
+static void
+put_entries(struct vg_buf *b, const struct vg_corr *k, const struct vg_corr_group *x)
+{
+	struct vg_corr_entry e;
+	size_t at = b->n;
+	uint32_t n = 0;
+
+	vg_buf_le32(b, 0);
+	for (uint32_t place = VG_CORR_NIL; vg_corr_entry(k, x, &place, &e); n++) {
+		vg_buf_le64(b, (uint64_t)e.time_ns);
+		vg_buf_le64(b, e.token);
 		if (k->type != VG_CORR_EVENT_COUNT)
-			vg_buf_le64(b, e->v.hash);
+			vg_buf_le64(b, e.v.hash);
 	}
+	if (b->rc == VG_OK)
+		memcpy(b->p + at, &n, sizeof(n));
+}
+
+static void
+put_group(struct vg_buf *b, const struct vg_correlator *c, const struct vg_corr *k, const struct vg_corr_group *x)
+{
+	const struct vg_corr_window *w = k->type == VG_CORR_EVENT_COUNT || vg_corr_measured(k) ? x->held.window : NULL;
+	vg_str by[VG_CORR_BY_MAX];
+
+	vg_buf_le64(b, (uint64_t)x->used_ns);
+	vg_buf_u8(b, (x->fired ? FIRED : 0) | (w && w->more ? MORE : 0));
+	vg_buf_le64(b, (uint64_t)x->fired_ns);
+	put_double(b, w ? w->sum : 0);
+	if (w && w->more) {
+		vg_buf_le64(b, w->more);
+		vg_buf_le64(b, (uint64_t)w->more_ns);
+	}
+	vg_corr_group_by(c, x, by);
+	for (uint32_t i = 0; i < k->nby; i++)
+		vg_buf_le_str(b, by[i]);
+	if (vg_corr_temporal(k))
+		put_links(b, k, x);
+	else
+		put_entries(b, k, x);
 }
 
 void
@@ -130,11 +138,7 @@ vg_correlator_save(const struct vg_correlator *c, const struct vg_identity *id, 
 		at = b->n;
 		vg_buf_le64(b, 0);
 		for (uint32_t g = c->queue[i].oldest; g != VG_CORR_NIL; g = c->group[g].newer) {
-			const struct vg_corr_group *x = &c->group[g];
-
-			if (vg_corr_temporal(&c->p->corr[i]) && !(x->last_ns && x->last_token))
-				continue; /* memory was out when it was made: it is empty */
-			put_group(b, &c->p->corr[i], x);
+			put_group(b, c, &c->p->corr[i], &c->group[g]);
 			n++;
 		}
 		if (b->rc != VG_OK)
@@ -174,17 +178,15 @@ take_double(struct vg_cur *in)
 }
 
 static vg_rc
-take_refs(struct vg_cur *in, const struct vg_corr *k, struct vg_corr_group *x)
+take_links(struct vg_cur *in, const struct vg_corr *k, struct vg_corr_group *x)
 {
-	if (x->last_ns == NULL || x->last_token == NULL)
-		return VG_E_NOMEM;
 	for (uint32_t i = 0; i < k->nref; i++) {
 		int64_t t = (int64_t)vg_cur_le64(in);
 
 		if (t != VG_TIME_NONE && (t <= -TIME_FAR_NS || t > x->used_ns))
 			return vg_cur_fail(in, VG_E_FORMAT);
-		x->last_ns[i] = in->rc == VG_OK ? t : VG_TIME_NONE;
-		x->last_token[i] = vg_cur_le64(in);
+		x->held.link[i].time_ns = in->rc == VG_OK ? t : VG_TIME_NONE;
+		x->held.link[i].token = vg_cur_le64(in);
 	}
 	return in->rc;
 }
@@ -223,6 +225,8 @@ take_group(struct vg_correlator *c, uint32_t corr, struct vg_cur *in, int64_t *u
 	uint8_t flags = vg_cur_u8(in);
 	int64_t fired = take_time(in);
 	double sum = take_double(in);
+	uint64_t more = flags & MORE ? vg_cur_le64(in) : 0;
+	int64_t more_ns = flags & MORE ? take_time(in) : 0;
 	vg_str by[VG_CORR_BY_MAX];
 	vg_rc rc;
 	uint32_t g;
@@ -231,7 +235,7 @@ take_group(struct vg_correlator *c, uint32_t corr, struct vg_cur *in, int64_t *u
 		by[i] = vg_cur_bytes(in, vg_cur_le32(in));
 	vg_buf_clear(&c->key);
 	vg_corr_key_put(&c->key, c->p, corr, by);
-	if (in->rc == VG_OK && (flags & ~FIRED || used < *used_ns || vg_corr_find(c, vg_buf_str(&c->key)) != VG_CORR_NIL))
+	if (in->rc == VG_OK && (flags & ~(FIRED | MORE) || (flags & MORE && k->type != VG_CORR_EVENT_COUNT) || used < *used_ns || vg_corr_find(c, vg_buf_str(&c->key)) != VG_CORR_NIL))
 		vg_cur_fail(in, VG_E_FORMAT);
 	if (in->rc != VG_OK || c->key.rc != VG_OK)
 		return in->rc != VG_OK ? in->rc : c->key.rc;
@@ -241,10 +245,11 @@ take_group(struct vg_correlator *c, uint32_t corr, struct vg_cur *in, int64_t *u
 	if (c->trait[corr].upper)
 		*used_ns = used; /* the first to end is the oldest */
 	vg_corr_enqueue(c, g);
-	rc = vg_corr_temporal(k) ? take_refs(in, k, &c->group[g]) : take_entries(c, in, g);
+	rc = vg_corr_temporal(k) ? take_links(in, k, &c->group[g]) : take_entries(c, in, g);
 	c->group[g].fired = flags & FIRED;
 	c->group[g].fired_ns = fired;
-	c->group[g].sum = sum;
+	if (rc == VG_OK && c->group[g].held.any && (k->type == VG_CORR_EVENT_COUNT || vg_corr_measured(k)))
+		vg_corr_window_set(&c->group[g], sum, more, more_ns);
 	return rc;
 }
 
@@ -266,7 +271,7 @@ take_state(struct vg_correlator *c, const struct vg_identity *id, struct vg_cur 
 
 	if (in->rc == VG_OK && vg_str_eq(magic, VG_STR(MAGIC)) && version > VG_CORR_STATE_VERSION)
 		return vg_cur_fail(in, VG_E_UNSUP);
-	if (in->rc == VG_OK && (!vg_str_eq(magic, VG_STR(MAGIC)) || version != VG_CORR_STATE_VERSION || ncorr > VG_RULES_MAX))
+	if (in->rc == VG_OK && (!vg_str_eq(magic, VG_STR(MAGIC)) || version == 0 || ncorr > VG_RULES_MAX))
 		return vg_cur_fail(in, VG_E_FORMAT);
 	for (uint32_t i = 0; i < ncorr && in->rc == VG_OK && rc == VG_OK; i++) {
 		uint32_t corr = corr_named(c->p, id, vg_cur_bytes(in, VG_CORR_ID_BYTES));

@@ -2,6 +2,7 @@
  * and feeds correlations.  Signals, stored hits and the place it has come to are one transaction, so that each signal is there once, whenever this
  * process or another one dies. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +26,11 @@
 
 #define AHEAD_MAX 4096           /* batches that came before their turn */
 #define COMMIT_MS 200
-#define SAVE_NS (5 * VG_SEC)     /* the correlations' state */
+#define SAVE_NS (5 * VG_SEC)     /* the correlations' state; so often at most, and */
+#define SAVE_BYTES_A_S (1 << 20) /* no more than that of it: what came since is taken from the vault again after a death */
 #define QUIET_NS (2 * VG_SEC)    /* without a batch: the clock on the wall counts */
+#define RESERVE ((size_t)28 << 20) /* memory that is taken at the start, and kept: what correlations hold of a busy company, twice (trace/live.h) */
+#define LARGE ((int)1 << 20)     /* a block of its own, which is given back */
 #define FIELDS_MAX 64            /* of one signal */
 #define VALUE_MAX 2000           /* bytes of a value in a signal */
 #define TITLE_VALUE_MAX 200      /* and of an indicator in a title */
@@ -63,6 +67,7 @@ struct trace {
 	uint8_t level;
 	bool open;                       /* a transaction */
 	int64_t newest_ns, heard_ns, saved_ns;
+	size_t saved_bytes;
 	struct vg_found found;
 	struct vg_buf fields, tags, wire, title;
 	uint8_t full[FULL_MAX][VG_SIGNAL_ID]; /* by the first bytes of the id */
@@ -660,8 +665,9 @@ save(struct trace *t)
 		rc = vg_state_set(t->db, "live", vg_buf_str(&b));
 	if (rc == VG_OK)
 		rc = vg_state_set(t->db, "next", vg_str_of(number));
-	vg_buf_fini(&b);
+	t->saved_bytes = b.n;
 	t->saved_ns = vg_monotonic_ns();
+	vg_buf_fini(&b);
 	return rc;
 }
 
@@ -670,7 +676,7 @@ on_commit(void *ctx)
 {
 	struct trace *t = ctx;
 	int64_t mono = vg_monotonic_ns(), now = mono - t->heard_ns > QUIET_NS ? vg_clock_ns() : t->newest_ns;
-	bool saving = t->next != t->sure && mono - t->saved_ns >= SAVE_NS;
+	bool saving = t->next != t->sure && mono - t->saved_ns >= SAVE_NS && (mono - t->saved_ns) / VG_SEC >= (int64_t)(t->saved_bytes / SAVE_BYTES_A_S);
 
 	if (t->rc != VG_OK || t->generation == 0)
 		return;
@@ -731,6 +737,23 @@ load(struct trace *t)
 
 /* ---- the role ---- */
 
+/* A machine that is short of memory is to say so when the watch begins, not when the second correlator fills at night: the memory that groups live in is
+ * the process's from the start, and stays in one piece. */
+static vg_rc
+reserve(void)
+{
+	void *p;
+
+	(void)mallopt(M_MMAP_THRESHOLD, (int)RESERVE + LARGE);
+	(void)mallopt(M_TRIM_THRESHOLD, (int)RESERVE * 2);
+	if ((p = malloc(RESERVE)) == NULL)
+		return VG_E_NOMEM;
+	explicit_bzero(p, RESERVE); /* or it would be a promise only */
+	free(p);
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE);
+	return VG_OK;
+}
+
 static vg_rc
 prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 {
@@ -759,7 +782,7 @@ prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 	t->regexes = vg_regexes_new(&t->k.program);
 	t->ahead = calloc(AHEAD_MAX + 1, sizeof(*t->ahead));
 	t->world = calloc(WORLDS_MAX, sizeof(*t->world));
-	return t->regexes && t->ahead && t->world ? VG_OK : VG_E_NOMEM;
+	return t->regexes && t->ahead && t->world ? reserve() : VG_E_NOMEM;
 }
 
 static vg_rc
@@ -859,10 +882,12 @@ tick(struct vg_role_env *e)
 	struct vg_buf b = { 0 };
 
 	vg_live_counts(t->live, &c);
-	vg_buf_printf(&b, "records %llu\nsignals %llu\ncopies %llu\nwithdrawn %llu\nhits %llu\nlate %llu\nrefused %llu\ndropped %llu\nexpired %llu\nbackwards %llu\nwaiting_batches %zu\n",
+	vg_buf_printf(&b, "records %llu\nsignals %llu\ncopies %llu\nwithdrawn %llu\nhits %llu\nlate %llu\nrefused %llu\ndropped %llu\nexpired %llu\nbackwards %llu\nwaiting_batches %zu\n"
+		      "disorder %llu\nreplayed %llu\nheld_bytes %zu\n",
 		      (unsigned long long)t->records, (unsigned long long)t->signals, (unsigned long long)t->copies, (unsigned long long)t->withdrawn,
 		      (unsigned long long)c.hits, (unsigned long long)c.late, (unsigned long long)c.refused, (unsigned long long)c.dropped,
-		      (unsigned long long)c.expired, (unsigned long long)t->backwards, t->nahead);
+		      (unsigned long long)c.expired, (unsigned long long)t->backwards, t->nahead, (unsigned long long)c.disorder, (unsigned long long)c.replayed,
+		      c.bytes);
 	if (b.rc == VG_OK)
 		vg_role_stats(e, &b);
 	vg_buf_fini(&b);

@@ -157,6 +157,133 @@ values_are_counted_once_each(void **state)
 }
 
 static void
+a_long_burst_is_counted_and_takes_no_room(void **state)
+{
+	struct bench t;
+	size_t bytes;
+
+	(void)state;
+	begin(&t, "title: X\ncorrelation: {type: event_count, rules: [a], group-by: [u], timespan: 10s, condition: {gte: 3}}\n", 1 << 20);
+	for (int i = 0; i < 100; i++)
+		hit(&t, "a", i * 0.01, "x", NULL);
+	assert_int_equal(ngot, 1);
+	assert_int_equal(got[0].count, 3);
+	bytes = vg_correlator_bytes(t.c);
+	for (int i = 100; i < 5000; i++)
+		hit(&t, "a", i * 0.01, "x", NULL);
+	assert_int_equal(ngot, 5); /* at 0.02 s, and whenever the window holds nothing of the last signal any more */
+	assert_int_equal(vg_correlator_bytes(t.c), bytes);
+	assert_int_equal(got[1].count, 1001 + 3); /* those since the last signal, and what was held then */
+	assert_int_equal(got[2].count, 1001 + 32);
+	assert_int_equal(got[1].nevidence, 32);
+	assert_int_equal(got[1].evidence[31], 1004);
+	assert_true(got[1].first_ns < got[1].last_ns - 9 * VG_SEC);
+	hit(&t, "a", 70, "x", NULL);
+	hit(&t, "a", 71, "x", NULL);
+	hit(&t, "a", 72, "x", NULL);
+	assert_int_equal(ngot, 6);
+	assert_int_equal(got[5].count, 3); /* the burst is over: nothing of it counts */
+	end(&t);
+}
+
+static void
+values_have_their_newest_match_as_proof(void **state)
+{
+	struct bench t;
+	size_t bytes;
+
+	(void)state;
+	begin(&t, "title: X\ncorrelation: {type: value_count, rules: [a], group-by: [u], timespan: 1h, condition: {field: v, gte: 3}}\n", 1 << 20);
+	hit(&t, "a", 0, "x", "one");
+	hit(&t, "a", 1, "x", "two");
+	bytes = vg_correlator_bytes(t.c);
+	for (int i = 0; i < 1000; i++)
+		hit(&t, "a", 2 + i, "x", i % 2 ? "ONE" : "Two");
+	assert_int_equal(vg_correlator_bytes(t.c), bytes);
+	hit(&t, "a", 1100, "x", "three");
+	assert_int_equal(ngot, 1);
+	assert_int_equal(got[0].count, 3);
+	assert_int_equal(got[0].nevidence, 3);
+	assert_int_equal(got[0].evidence[0], 1001);
+	assert_int_equal(got[0].evidence[1], 1002);
+	assert_int_equal(got[0].evidence[2], 1003);
+	end(&t);
+}
+
+/* The same said by a window that holds every match: what the two fire at is the same. */
+static size_t
+fires_naively(const double *at, const int *value, size_t n, double span, size_t want, bool distinct, double *out)
+{
+	double fired_at = 0;
+	bool fired = false;
+	size_t nout = 0, first = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t count = 0;
+
+		while (at[i] - at[first] > span)
+			first++;
+		for (size_t j = first; j <= i; j++) {
+			bool seen = false;
+
+			for (size_t k = first; distinct && k < j && !seen; k++)
+				seen = value[k] == value[j];
+			count += !seen;
+		}
+		if (count < want || at[first] > fired_at)
+			fired = false;
+		if (count < want || fired)
+			continue;
+		fired = true;
+		fired_at = at[i];
+		out[nout++] = at[i];
+	}
+	return nout;
+}
+
+static void
+what_is_left_out_changes_no_answer(void **state)
+{
+	static const struct {
+		const char *type;
+		int want, values;
+	} row[] = { { "event_count", 3, 9 }, { "event_count", 40, 9 }, { "event_count", 1, 9 }, { "value_count", 3, 5 }, { "value_count", 20, 40 }, { "value_count", 4, 400 } };
+	uint64_t rnd = 88172645463325252u;
+
+	(void)state;
+	for (size_t r = 0; r < VG_COUNT(row); r++)
+		for (int round = 0; round < 4; round++) {
+			double at[400], said[400], now = 1;
+			char yaml[300], v[16];
+			int value[400];
+			size_t n;
+			struct bench t;
+
+			snprintf(yaml, sizeof(yaml), "title: X\ncorrelation: {type: %s, rules: [a], group-by: [u], timespan: 60s, condition: {%sgte: %d}}\n",
+				 row[r].type, row[r].type[0] == 'v' ? "field: v, " : "", row[r].want);
+			begin(&t, yaml, 1 << 20);
+			for (size_t i = 0; i < VG_COUNT(at); i++) {
+				rnd ^= rnd << 13;
+				rnd ^= rnd >> 7;
+				rnd ^= rnd << 17;
+				now += rnd % 40 == 0 ? 50 : (double)(rnd >> 8 & 7) / 4; /* bursts, and holes of about a window */
+				at[i] = now;
+				value[i] = (int)(rnd >> 20 & 0xffff) % row[r].values;
+			}
+			n = fires_naively(at, value, VG_COUNT(at), 60, (size_t)row[r].want, row[r].type[0] == 'v', said);
+			assert_true(n > 0 && n <= HITS_MAX);
+			for (size_t i = 0; i < VG_COUNT(at); i++) {
+				snprintf(v, sizeof(v), "%d", value[i]);
+				hit(&t, "a", at[i], "x", v);
+			}
+			assert_int_equal(ngot, n);
+			for (size_t i = 0; i < n; i++)
+				assert_true(got[i].last_ns == T0 + (int64_t)(said[i] * 1e9));
+			end(&t);
+		}
+}
+
+static void
 numbers_are_measured(void **state)
 {
 	static const struct {
@@ -297,6 +424,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_count_is_told_once_a_burst),
 		cmocka_unit_test(values_are_counted_once_each),
+		cmocka_unit_test(a_long_burst_is_counted_and_takes_no_room),
+		cmocka_unit_test(values_have_their_newest_match_as_proof),
+		cmocka_unit_test(what_is_left_out_changes_no_answer),
 		cmocka_unit_test(numbers_are_measured),
 		cmocka_unit_test(temporal_wants_all_in_any_order),
 		cmocka_unit_test(ordered_wants_the_order_within_the_span),

@@ -39,7 +39,8 @@ static const char stream_correlations[] =
 	"---\ntitle: spread\nid: 16\ncorrelation: {type: value_count, rules: [after], timespan: 15m, condition: {field: who, gte: 2}}\n"
 	"---\ntitle: quiet\nid: 17\nname: quiet\ncorrelation: {type: event_count, rules: [c], group-by: [u], timespan: 1m, condition: {lte: 1}}\n"
 	"---\ntitle: broken\nid: 18\ncorrelation: {type: temporal_ordered, rules: [quiet, a], group-by: [u], timespan: 2m}\n"
-	"---\ntitle: calm\nid: 19\ncorrelation: {type: event_count, rules: [quiet], timespan: 4m, condition: {lt: 3}}\n";
+	"---\ntitle: calm\nid: 19\ncorrelation: {type: event_count, rules: [quiet], timespan: 4m, condition: {lt: 3}}\n"
+	"---\ntitle: much\nid: 20\ncorrelation: {type: event_count, rules: [a, b, c], group-by: [u], timespan: 20m, condition: {gte: 4}}\n";
 
 static inline void
 stream_rules_init(struct stream_rules *r, const char *correlations)

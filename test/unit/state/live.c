@@ -707,8 +707,8 @@ damaged_state_is_refused(void **state)
 	assert_int_equal(vg_live_load(w.live, vg_buf_str(&saved), &seq), VG_E_UNSUP);
 	saved.p[4] = 1;
 	for (size_t at = 8; at + 8 < saved.n; at++)
-		if (memcmp(saved.p + at, "VGCS\1", 5) == 0)
-			saved.p[at + 4] = 2; /* within it, the correlator's own */
+		if (memcmp(saved.p + at, "VGCS", 4) == 0 && saved.p[at + 4] == VG_CORR_STATE_VERSION)
+			saved.p[at + 4]++; /* within it, the correlator's own */
 	assert_int_equal(vg_live_load(w.live, vg_buf_str(&saved), &seq), VG_E_UNSUP);
 	finish(&w);
 	vg_buf_fini(&saved);
