@@ -6,15 +6,19 @@ SHARED_DATA ?= $(wildcard ../shared/data)
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
+# What is run, without tests and benchmarks: a first look comes sooner.
+program: $(BUILD)/build.ninja
+	ninja -C $(BUILD) vigie test/sample
+
 $(BUILD)/build.ninja:
 	meson setup $(BUILD) --buildtype=release -Dshared_data=$(abspath $(SHARED_DATA))
 
 # Sets up what is needed, builds, and runs the watch on ./var until Ctrl-C: this machine, and a made-up company.
-run: setup all
+run: setup program
 	scripts/watch $(BUILD)
 
 # The same set-up; makes a sample case by code, and hunts it.
-demo: setup all
+demo: setup program
 	scripts/demo $(BUILD)
 
 # Sets up what is needed, then all tests, under the sanitizers.
@@ -47,4 +51,4 @@ install: all
 clean:
 	rm -rf $(BUILD) $(SANB) build-fuzz var/demo var/sample
 
-.PHONY: all run demo test check setup lint san fuzz bench install clean
+.PHONY: all program run demo test check setup lint san fuzz bench install clean
