@@ -254,3 +254,24 @@ vg_buf_csv(struct vg_buf *b, vg_str s)
 	put_escaped(b, s, csv_escape, false);
 	vg_buf_putc(b, '"');
 }
+
+void
+vg_buf_wrap(struct vg_buf *b, vg_str text, size_t indent, size_t col, size_t columns)
+{
+	vg_str word;
+
+	while (vg_str_split(&text, ' ', &word)) {
+		bool begin = col <= indent;
+
+		if (!begin && col + 1 + word.n > columns) {
+			vg_buf_printf(b, "\n%*s", (int)indent, "");
+			col = indent;
+			begin = true;
+		}
+		if (!begin)
+			vg_buf_putc(b, ' ');
+		vg_buf_put(b, word);
+		col += word.n + !begin;
+	}
+	vg_buf_putc(b, '\n');
+}

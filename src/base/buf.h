@@ -86,6 +86,8 @@ void vg_buf_html(struct vg_buf *b, vg_str s);
 /* For a terminal or a log line: control bytes, bidi marks, zero-width and line separators, and bytes
  * that are not UTF-8 as \xNN or \u{N}; never a raw escape. */
 void vg_buf_safe(struct vg_buf *b, vg_str s);
+/* @text in lines of @columns, words kept whole, behind @indent columns; @col of the first line are taken already.  Ends with a line feed. */
+void vg_buf_wrap(struct vg_buf *b, vg_str text, size_t indent, size_t col, size_t columns);
 /* One CSV cell, always quoted.  A cell that a spreadsheet would run (it begins with = + - @ tab CR,
  * also behind white space, unless it is a plain number) gets an apostrophe first. */
 void vg_buf_csv(struct vg_buf *b, vg_str s);

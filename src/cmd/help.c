@@ -8,24 +8,14 @@
 
 #define COLUMNS 80
 
-/* @text in lines of COLUMNS, words kept whole, behind @indent columns; @col of the first line are taken already. */
 static void
 wrapped(const char *text, size_t indent, size_t col)
 {
-	vg_str rest = vg_str_of(text), word;
+	struct vg_buf b = { 0 };
 
-	while (vg_str_split(&rest, ' ', &word)) {
-		bool begin = col <= indent;
-
-		if (!begin && col + 1 + word.n > COLUMNS) {
-			printf("\n%*s", (int)indent, "");
-			col = indent;
-			begin = true;
-		}
-		printf("%s%.*s", begin ? "" : " ", VG_STR_ARG(word));
-		col += word.n + !begin;
-	}
-	putchar('\n');
+	vg_buf_wrap(&b, vg_str_of(text), indent, col, COLUMNS);
+	fwrite(b.p, 1, b.n, stdout);
+	vg_buf_fini(&b);
 }
 
 void

@@ -5,13 +5,16 @@
 
 #include "cmd/common.h"
 #include "cmd/indicator.h"
-#include "cmd/watch.h"
 #include "cmd/self.h"
+#include "cmd/watch.h"
+#include "cmd/weaker.h"
 #include "net/loop.h"
 #include "proc/role.h"
 #include "vault/disk.h"
 
 #define LAST_MAX ((size_t)16 << 10)
+#define COLUMNS 80
+#define NAME_COLUMNS 18 /* of a row */
 
 const struct vg_opt vg_status_opts[] = {
 	VG_STATE_OPTION,
@@ -51,6 +54,13 @@ put_roles(struct vg_buf *b, vg_str text, bool *well)
 		}
 }
 
+/* What @role has taken, and the vault has not said to be kept. */
+static int64_t
+queue_of(vg_str text, const char *role)
+{
+	return vg_status_number(text, role, 0, "records", 0) - vg_status_number(text, role, 0, "kept", 0);
+}
+
 static void
 put_vault(struct vg_buf *b, vg_str text)
 {
@@ -59,7 +69,8 @@ put_vault(struct vg_buf *b, vg_str text)
 	int64_t stored = vg_status_number(text, "vault", 0, "segment_bytes", 0), journal = vg_status_number(text, "vault", 0, "journal_bytes", 0);
 	int64_t lost = vg_status_number(text, "vault", 0, "unexamined", 0);
 
-	vg_buf_printf(b, "\nrecords kept      %lld\nnot examined yet  %lld\nsegments          ", (long long)next - 1, (long long)(next - seen));
+	vg_buf_printf(b, "\nrecords kept      %lld\nqueues            %lld wait to be kept, %lld of this machine, %lld kept ones for the rules\nsegments          ",
+		      (long long)next - 1, (long long)queue_of(text, "collect"), (long long)queue_of(text, "local"), (long long)(next - seen));
 	put_bytes(b, (double)stored);
 	vg_buf_puts(b, "\nintake journal    ");
 	put_bytes(b, (double)journal);
@@ -70,6 +81,38 @@ put_vault(struct vg_buf *b, vg_str text)
 	vg_buf_printf(b, "\nset aside         %lld\n", (long long)aside);
 	if (lost)
 		vg_buf_printf(b, "never examined    %lld (they are kept; rules did not see them)\n", (long long)lost);
+}
+
+/* How long the disk lasts, as things go. */
+static void
+put_days_left(struct vg_buf *b, vg_str text, struct vg_house *h, int64_t now_ns)
+{
+	int64_t room = vg_status_number(text, "vault", 0, "disk_free_bytes", 0) - vg_status_number(text, "vault", 0, "disk_keep_free_bytes", 0);
+	uint64_t pace = 0;
+	sqlite3 *db;
+
+	if (vg_state_catalogue(h, true, &db) != VG_EXIT_OK)
+		return;
+	vg_buf_puts(b, "days left         ");
+	if (vg_catalogue_pace(db, now_ns, &pace) != VG_OK || pace == 0) {
+		vg_buf_puts(b, "not known before an hour of records\n");
+	} else {
+		vg_buf_printf(b, "%.0f, at ", room > 0 ? (double)room / (double)pace : 0.0);
+		put_bytes(b, (double)pace);
+		vg_buf_puts(b, " a day; retention is not reckoned\n");
+	}
+	vg_db_close(db);
+}
+
+static void
+put_witness(struct vg_buf *b, vg_str text, int64_t now_s)
+{
+	int64_t s = vg_status_number(text, "publish", 0, "witness_seconds", 0);
+
+	if (s)
+		vg_buf_printf(b, "witness           asked %lld s ago\n", (long long)(now_s > s ? now_s - s : 0));
+	else
+		vg_buf_puts(b, "witness           none has asked since the watch began\n");
 }
 
 static void
@@ -220,13 +263,18 @@ put_backup(struct vg_buf *b, struct vg_disk *d, int64_t now_ns)
 }
 
 static int
-print_jsonl(vg_str text, bool runs, struct vg_disk *d)
+print_jsonl(vg_str text, bool runs, const struct vg_house *h)
 {
+	struct vg_disk d = { .dir = h->dir, .read_only = true };
 	struct vg_buf b = { 0 }, last = { 0 };
 	vg_str line;
 
-	vg_buf_printf(&b, "{\"running\":%s,\"self_backup_seconds\":%lld", runs ? "true" : "false", (long long)(last_backup(d, &last) / VG_SEC));
+	vg_buf_printf(&b, "{\"running\":%s,\"self_backup_seconds\":%lld", runs ? "true" : "false", (long long)(last_backup(&d, &last) / VG_SEC));
 	vg_buf_fini(&last);
+	if (runs) {
+		vg_buf_puts(&b, ",\"weaker\":");
+		vg_put_weaker_json(&b, text, h, vg_clock_ns());
+	}
 	while (vg_str_split(&text, '\n', &line)) {
 		size_t sp = vg_str_chr(line, ' ');
 		vg_str value = vg_str_skip(line, sp == VG_NPOS ? line.n : sp + 1);
@@ -242,6 +290,25 @@ print_jsonl(vg_str text, bool runs, struct vg_disk *d)
 			vg_buf_json_str(&b, value);
 	}
 	vg_buf_puts(&b, "}\n");
+	return vg_print(&b);
+}
+
+/* Rows that are longer than a terminal go on below their texts. */
+static int
+print_folded(vg_str text)
+{
+	struct vg_buf b = { 0 };
+	vg_str line;
+
+	while (text.n && vg_str_split(&text, '\n', &line)) {
+		if (line.n <= COLUMNS) {
+			vg_buf_put(&b, line);
+			vg_buf_putc(&b, '\n');
+			continue;
+		}
+		vg_buf_put(&b, vg_str_cut(line, NAME_COLUMNS));
+		vg_buf_wrap(&b, vg_str_skip(line, NAME_COLUMNS), NAME_COLUMNS, NAME_COLUMNS, COLUMNS);
+	}
 	return vg_print(&b);
 }
 
@@ -262,7 +329,7 @@ vg_cmd_status(const struct vg_args *a)
 	d.dir = h.dir;
 	runs = vg_status_read(&h, &file, &pid);
 	if (jsonl) {
-		code = print_jsonl(vg_buf_str(&file), runs, &d);
+		code = print_jsonl(vg_buf_str(&file), runs, &h);
 	} else if (!runs) {
 		vg_buf_printf(&b, "no watch runs on %s (`vigie serve --state %s` begins one)\n", h.path, h.path);
 	} else {
@@ -270,15 +337,18 @@ vg_cmd_status(const struct vg_args *a)
 		put_listeners(&b, vg_buf_str(&file));
 		put_roles(&b, vg_buf_str(&file), &well);
 		put_vault(&b, vg_buf_str(&file));
+		put_days_left(&b, vg_buf_str(&file), &h, now_ns);
 		put_checkpoints(&b, vg_buf_str(&file), now_ns / VG_SEC);
+		put_witness(&b, vg_buf_str(&file), now_ns / VG_SEC);
 		put_sources(&b, &h);
 		put_indicators(&b, vg_buf_str(&file), &h);
 		put_backup(&b, &d, now_ns);
 		put_rules(&b, vg_buf_str(&file));
 		vg_put_alarms(&b, &h, now_ns);
+		vg_put_weaker(&b, vg_buf_str(&file), &h, now_ns);
 	}
 	if (!jsonl)
-		code = vg_print(&b);
+		code = print_folded(vg_buf_str(&b));
 	vg_buf_fini(&file);
 	vg_buf_fini(&b);
 	vg_house_close(&h);

@@ -123,7 +123,10 @@ vg_role_answer(struct vg_role_env *e, vg_str id, bool done, vg_str text)
 void
 vg_role_stats(struct vg_role_env *e, struct vg_buf *b)
 {
-	vg_channel_send(e->parent, VG_MSG_STATS, vg_buf_str(b));
+	if (vg_sandbox_weakness())
+		vg_buf_printf(b, "weakness %u\n", vg_sandbox_weakness()); /* enum vg_sandbox_weakness */
+	if (b->rc == VG_OK)
+		vg_channel_send(e->parent, VG_MSG_STATS, vg_buf_str(b));
 }
 
 void

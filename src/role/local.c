@@ -215,9 +215,10 @@ tick(struct vg_role_env *e)
 		vg_tail_count(l->tail, &t);
 	if (l->journal)
 		vg_journald_count(l->journal, &j);
-	vg_buf_printf(&b, "records %llu\nkept %llu\nfiles %u\nunreadable %u\nover %u\nchanged %llu\nskipped_bytes %llu\njournal %d\njournal_gaps %llu\n",
+	vg_buf_printf(&b, "records %llu\nkept %llu\nfiles %u\nunreadable %u\nover %u\nchanged %llu\nskipped_bytes %llu\njournal %d\njournal_missing %d\n"
+		      "journal_gaps %llu\n",
 		      (unsigned long long)n.taken, (unsigned long long)n.kept, t.files, t.unreadable, t.over, (unsigned long long)t.changed,
-		      (unsigned long long)t.skipped, j.open, (unsigned long long)j.gaps);
+		      (unsigned long long)t.skipped, j.open, l->journal && !j.open, (unsigned long long)j.gaps);
 	if (b.rc == VG_OK)
 		vg_role_stats(e, &b);
 	vg_buf_fini(&b);

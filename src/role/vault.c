@@ -183,7 +183,8 @@ stats(struct vault *v)
 		      (unsigned long long)vg_intake_next(v->intake), (unsigned long long)v->feed.seq, (unsigned long long)v->trace_next,
 		      (unsigned long long)v->unexamined, v->naside, (unsigned long long)vg_intake_bytes(v->intake), (unsigned long long)stored, v->full);
 	if (fstatvfs(v->root.dir, &s) == 0)
-		vg_buf_printf(&b, "disk_free_bytes %llu\n", (unsigned long long)s.f_bavail * s.f_frsize);
+		vg_buf_printf(&b, "disk_free_bytes %llu\ndisk_keep_free_bytes %llu\n", (unsigned long long)s.f_bavail * s.f_frsize,
+			      (unsigned long long)v->keep_free_bytes);
 	for (size_t i = 0; i < v->ntenant; i++)
 		vg_buf_printf(&b, "checkpoint_seconds{tenant=\"%s\"} %lld\n", v->tenant[i].name,
 			      (long long)(vg_store_last(v->tenant[i].store)->time_ns / 1000000000));

@@ -1,5 +1,6 @@
 #include "state/catalogue.h"
 
+#include "base/time.h"
 #include "state/migrate.h"
 
 static const char *const steps[] = {
@@ -266,6 +267,33 @@ vg_catalogue_used(sqlite3 *db, uint32_t source, uint64_t *out)
 		rc = number(st, &n);
 	*out = (uint64_t)n;
 	return rc;
+}
+
+/* Bytes of the days @from to @to, and how long those go back: to the first of them, or to when the first source was seen. */
+static vg_rc
+pace_of(sqlite3 *db, int64_t from, int64_t to, int64_t now_ns, uint64_t *out)
+{
+	sqlite3_stmt *st;
+	int64_t bytes = 0, first_ns = 0, end_ns = (to + 1) * VG_DAY < now_ns ? (to + 1) * VG_DAY : now_ns;
+	vg_rc rc = vg_db_prepare(db, &st, "SELECT ifnull(sum(bytes), 0), max(ifnull(min(day), 0) * ?, (SELECT ifnull(min(first_ns), 0) FROM source)) FROM usage"
+					  " WHERE day BETWEEN ? AND ?", "iii", (int64_t)VG_DAY, from, to);
+
+	if (rc == VG_OK && (rc = vg_db_rc(sqlite3_step(st))) == VG_OK) {
+		bytes = sqlite3_column_int64(st, 0);
+		first_ns = sqlite3_column_int64(st, 1);
+	}
+	(void)sqlite3_finalize(st);
+	*out = rc == VG_OK && bytes > 0 && end_ns - first_ns >= VG_HOUR ? (uint64_t)((double)bytes / (double)(end_ns - first_ns) * (double)VG_DAY) : 0;
+	return rc;
+}
+
+vg_rc
+vg_catalogue_pace(sqlite3 *db, int64_t now_ns, uint64_t *out)
+{
+	int64_t today = now_ns / VG_DAY;
+	vg_rc rc = pace_of(db, today - 7, today - 1, now_ns, out);
+
+	return rc != VG_OK || *out ? rc : pace_of(db, today, today, now_ns, out);
 }
 
 vg_rc

@@ -73,6 +73,8 @@ vg_rc vg_catalogue_is_held(sqlite3 *db, vg_str tenant, uint32_t day, bool *out) 
 /* Bytes on disk of a source's records, by day and class of retention: what a share is reckoned from. */
 vg_rc vg_catalogue_use(sqlite3 *db, uint32_t source, uint32_t day, uint32_t class, uint64_t bytes) VG_MUST; /* more of them */
 vg_rc vg_catalogue_used(sqlite3 *db, uint32_t source /* 0: all */, uint64_t *out) VG_MUST;
+/* What comes a day, of the last seven whole days; before there is one, of the day so far.  0: too little is known. */
+vg_rc vg_catalogue_pace(sqlite3 *db, int64_t now_ns, uint64_t *out) VG_MUST;
 vg_rc vg_catalogue_freed(sqlite3 *db, uint32_t tenant, uint32_t day, uint32_t class) VG_MUST; /* they are destroyed */
 
 /* Changes when another process wrote. */
