@@ -83,6 +83,7 @@ static const struct weaker {
 	const char *name; /* for scripts */
 	bool (*is)(const struct look *l);
 	const char *text, *advice;
+	const char *example; /* NULL, or whose value in the status is one */
 } the_weaker[] = {
 	{ "witness", has_no_witness, "No witness pulls from it: whoever takes this machine can erase or rewrite all that it kept, and nobody outside can tell.",
 	  "On a machine under other administrators: `vigie witness --from https://THIS:9443 --state DIR`." },
@@ -96,8 +97,16 @@ static const struct weaker {
 	  "Allow user namespaces: sysctl kernel.unprivileged_userns_clone=1." },
 	{ "journal", has_no_journal, "No journal of systemd can be read on this machine.",
 	  "When there is one: usermod -aG systemd-journal USER, then start the watch again; else local.journal: no." },
-	{ "files", has_unreadable, "Log files of this machine cannot be read.", "usermod -aG adm USER, then start the watch again; or take them from local.files." },
+	{ "files", has_unreadable, "Log files of this machine cannot be read.", "usermod -aG adm USER, then start the watch again; or take them from local.files.",
+	  "local.0.unreadable_file" },
 };
+
+static void
+put_row(struct vg_buf *b, const char *name, vg_str text)
+{
+	vg_buf_printf(b, "%-*s", NAME_COLUMNS, name);
+	vg_buf_wrap(b, text, NAME_COLUMNS, NAME_COLUMNS, COLUMNS);
+}
 
 static struct look
 look_at(vg_str status, const struct vg_house *h, int64_t now_ns)
@@ -124,10 +133,10 @@ vg_put_weaker(struct vg_buf *b, vg_str status, const struct vg_house *h, int64_t
 		if (!any)
 			vg_buf_puts(b, "\nWEAKER THAN IT COULD BE\n");
 		any = true;
-		vg_buf_printf(b, "%-*s", NAME_COLUMNS, w->name);
-		vg_buf_wrap(b, vg_str_of(w->text), NAME_COLUMNS, NAME_COLUMNS, COLUMNS);
-		vg_buf_printf(b, "%*s", NAME_COLUMNS, "");
-		vg_buf_wrap(b, vg_str_of(w->advice), NAME_COLUMNS, NAME_COLUMNS, COLUMNS);
+		put_row(b, w->name, vg_str_of(w->text));
+		if (w->example && vg_status_value(status, w->example).n)
+			put_row(b, "", vg_status_value(status, w->example));
+		put_row(b, "", vg_str_of(w->advice));
 	}
 }
 

@@ -46,6 +46,7 @@ struct vg_tail_options {
 struct vg_tail_counts {
 	unsigned files;      /* followed now, rotated ones included */
 	unsigned unreadable; /* matched in the last look around, and not allowed */
+	char denied[200];    /* one of those; cut when it is longer */
 	unsigned over;       /* not followed: over a limit of files, sources or memory */
 	uint64_t failed;     /* readings that the system refused; tried again when the file changes */
 	uint64_t changed;    /* found truncated, edited, replaced, deleted */

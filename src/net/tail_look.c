@@ -84,7 +84,10 @@ find_new(struct vg_tail *t, const char *path)
 	struct vg_follow *f;
 
 	if (fd < 0) {
-		t->counts.unreadable += errno == EACCES || errno == EPERM;
+		if (errno == EACCES || errno == EPERM) {
+			t->counts.unreadable++;
+			snprintf(t->counts.denied, sizeof(t->counts.denied), "%s", path);
+		}
 		if (errno == EMFILE || errno == ENFILE)
 			vg_tail_tell_limit(t, path);
 		return true;
