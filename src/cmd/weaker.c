@@ -83,7 +83,7 @@ static const struct weaker {
 	const char *name; /* for scripts */
 	bool (*is)(const struct look *l);
 	const char *text, *advice;
-	const char *example; /* NULL, or whose value in the status is one */
+	const char *example; /* NULL, or what stands in the status before one */
 } the_weaker[] = {
 	{ "witness", has_no_witness, "No witness pulls from it: whoever takes this machine can erase or rewrite all that it kept, and nobody outside can tell.",
 	  "On a machine under other administrators: `vigie witness --from https://THIS:9443 --state DIR`.", NULL },
@@ -98,7 +98,7 @@ static const struct weaker {
 	{ "journal", has_no_journal, "No journal of systemd can be read on this machine.",
 	  "When there is one: usermod -aG systemd-journal USER, then start the watch again; else local.journal: no.", NULL },
 	{ "files", has_unreadable, "Log files of this machine cannot be read.", "usermod -aG adm USER, then start the watch again; or take them from local.files.",
-	  "local.0.unreadable_file" },
+	  "local.0.unreadable_file{path=\"" },
 };
 
 static void
@@ -106,6 +106,19 @@ put_row(struct vg_buf *b, const char *name, vg_str text)
 {
 	vg_buf_printf(b, "%-*s", NAME_COLUMNS, name);
 	vg_buf_wrap(b, text, NAME_COLUMNS, NAME_COLUMNS, COLUMNS);
+}
+
+static void
+put_example(struct vg_buf *b, vg_str status, vg_str head)
+{
+	vg_str line;
+
+	while (vg_str_split(&status, '\n', &line))
+		if (vg_str_starts(line, head)) {
+			line = vg_str_skip(line, head.n);
+			put_row(b, "", vg_str_cut(line, vg_str_chr(line, '"')));
+			return;
+		}
 }
 
 static struct look
@@ -134,8 +147,8 @@ vg_put_weaker(struct vg_buf *b, vg_str status, const struct vg_house *h, int64_t
 			vg_buf_puts(b, "\nWEAKER THAN IT COULD BE\n");
 		any = true;
 		put_row(b, w->name, vg_str_of(w->text));
-		if (w->example && vg_status_value(status, w->example).n)
-			put_row(b, "", vg_status_value(status, w->example));
+		if (w->example)
+			put_example(b, status, vg_str_of(w->example));
 		put_row(b, "", vg_str_of(w->advice));
 	}
 }

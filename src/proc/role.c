@@ -130,6 +130,15 @@ vg_role_stats(struct vg_role_env *e, struct vg_buf *b)
 }
 
 void
+vg_role_stat_labelled(struct vg_buf *b, const char *name, const char *label, const char *text)
+{
+	vg_buf_printf(b, "%s{%s=\"", name, label);
+	for (const char *p = text; *p; p++)
+		vg_buf_putc(b, (unsigned char)*p < ' ' || *p == '"' || *p == '\\' ? '?' : *p);
+	vg_buf_puts(b, "\"} 1\n");
+}
+
+void
 vg_role_done(struct vg_role_env *e)
 {
 	((struct run *)e)->stopped = true;

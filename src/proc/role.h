@@ -52,6 +52,8 @@ void vg_role_took(struct vg_role_env *e, const char *name);
 void vg_role_answer(struct vg_role_env *e, vg_str id, bool done, vg_str text);
 /* Statistics for the parent, once a second: "name value" lines in @b. */
 void vg_role_stats(struct vg_role_env *e, struct vg_buf *b);
+/* A line of those, NAME{LABEL="TEXT"} 1; what a label may not hold of @text is a question mark there. */
+void vg_role_stat_labelled(struct vg_buf *b, const char *name, const char *label, const char *text);
 
 struct vg_role_impl {
 	unsigned role;

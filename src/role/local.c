@@ -219,11 +219,8 @@ tick(struct vg_role_env *e)
 		      "journal_gaps %llu\n",
 		      (unsigned long long)n.taken, (unsigned long long)n.kept, t.files, t.unreadable, t.over, (unsigned long long)t.changed,
 		      (unsigned long long)t.skipped, j.open, l->journal && !j.open, (unsigned long long)j.gaps);
-	if (t.unreadable) {
-		vg_buf_puts(&b, "unreadable_file ");
-		vg_buf_safe(&b, vg_str_of(t.denied));
-		vg_buf_putc(&b, '\n');
-	}
+	if (t.unreadable)
+		vg_role_stat_labelled(&b, "unreadable_file", "path", t.denied);
 	if (b.rc == VG_OK)
 		vg_role_stats(e, &b);
 	vg_buf_fini(&b);

@@ -189,12 +189,8 @@ stats(struct vault *v)
 		vg_buf_printf(&b, "checkpoint_seconds{tenant=\"%s\"} %lld\n", v->tenant[i].name,
 			      (long long)(vg_store_last(v->tenant[i].store)->time_ns / 1000000000));
 	for (uint32_t i = 0; i < v->nsource; i++)
-		if (v->source[i].over) {
-			vg_buf_puts(&b, "source_over_share{name=\"");
-			for (const char *p = v->source[i].name; *p; p++) /* what a label may hold */
-				vg_buf_putc(&b, (unsigned char)*p < ' ' || *p == '"' || *p == '\\' ? '?' : *p);
-			vg_buf_puts(&b, "\"} 1\n");
-		}
+		if (v->source[i].over)
+			vg_role_stat_labelled(&b, "source_over_share", "name", v->source[i].name);
 	if (b.rc == VG_OK)
 		vg_role_stats(v->env, &b);
 	vg_buf_fini(&b);
