@@ -29,7 +29,7 @@
 #define SAVE_NS (5 * VG_SEC)     /* the correlations' state; so often at most, and */
 #define SAVE_BYTES_A_S (1 << 20) /* no more than that of it: what came since is taken from the vault again after a death */
 #define QUIET_NS (2 * VG_SEC)    /* without a batch: the clock on the wall counts */
-#define RESERVE ((size_t)28 << 20) /* memory that is taken at the start, and kept: what correlations hold of a busy company, twice (trace/live.h) */
+#define RESERVE ((size_t)32 << 20) /* memory that is taken at the start, and kept: what correlations hold of a busy company, twice (trace/live.h) */
 #define LARGE ((int)1 << 20)     /* a block of its own, which is given back */
 #define FIELDS_MAX 64            /* of one signal */
 #define VALUE_MAX 2000           /* bytes of a value in a signal */
