@@ -13,10 +13,8 @@ event_field(const struct vg_signal *s, enum vg_known_key key)
 static void
 put_time(struct vg_buf *b, int64_t time_ns, int digits)
 {
-	char t[VG_TIME_MAX];
-
 	if (time_ns != VG_TIME_NONE)
-		vg_buf_put(b, vg_str_mem(t, vg_time_print(time_ns, digits, t)));
+		vg_buf_time(b, time_ns, digits);
 }
 
 static bool
