@@ -91,13 +91,19 @@ key_of(const struct vg_bx *x, vg_str name)
 	return x->keys ? vg_keys_find(x->keys, name) : VG_KEY_NONE;
 }
 
+static void
+no_memory(struct px *p)
+{
+	p->x->rc = vg_cur_fail(&p->c, VG_E_NOMEM);
+}
+
 static void *
 alloc(struct px *p, size_t n)
 {
 	void *m = vg_arena_zalloc(p->a, 1, n);
 
 	if (m == NULL)
-		p->x->rc = vg_cur_fail(&p->c, VG_E_NOMEM);
+		no_memory(p);
 	return m;
 }
 
@@ -109,7 +115,7 @@ text_of(struct px *p, vg_str utf16)
 	char *t = vg_arena_alloc(p->a, max);
 
 	if (t == NULL) {
-		p->x->rc = vg_cur_fail(&p->c, VG_E_NOMEM);
+		no_memory(p);
 		return VG_NIL;
 	}
 	n = vg_bx_text(BX_STRING, (const uint8_t *)utf16.p, utf16.n, t);
@@ -296,7 +302,7 @@ take_value(struct px *p, struct vg_bx_node ***tail)
 		return;
 	max = vg_bx_text_max(type, v.n);
 	if ((t = vg_arena_alloc(p->a, max)) == NULL) {
-		p->x->rc = vg_cur_fail(&p->c, VG_E_NOMEM);
+		no_memory(p);
 		return;
 	}
 	n->text = vg_str_mem(t, vg_bx_text(type, (const uint8_t *)v.p, v.n, t));
@@ -392,31 +398,22 @@ take_attr_value(struct px *p, struct vg_bx_node ***tail)
 static vg_str
 without_spaces(struct px *p, vg_str s)
 {
-	char *t;
-	size_t n = 0;
+	vg_str t = vg_str_without(p->a, s, ' ');
 
-	if (vg_str_chr(s, ' ') == VG_NPOS)
-		return s;
-	if ((t = alloc(p, s.n)) == NULL)
-		return s;
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] != ' ')
-			t[n++] = s.p[i];
-	return vg_str_mem(t, n);
+	if (t.p || s.n == 0)
+		return t;
+	no_memory(p);
+	return s;
 }
 
 static vg_str
 join3(struct px *p, vg_str a, vg_str b, vg_str c)
 {
-	char *t = alloc(p, a.n + b.n + c.n + 1);
+	vg_str t = vg_str_join3(p->a, a, b, c);
 
-	if (t == NULL)
-		return VG_NIL;
-	memcpy(t, a.p, a.n);
-	memcpy(t + a.n, b.p, b.n);
-	if (c.n)
-		memcpy(t + a.n + b.n, c.p, c.n);
-	return vg_str_mem(t, a.n + b.n + c.n);
+	if (t.p == NULL)
+		no_memory(p);
+	return t;
 }
 
 static void
@@ -825,7 +822,7 @@ take_instance(struct px *p, int depth, struct vg_bx_node ***tail)
 		return;
 	node->inst = in;
 	if ((in->value = vg_arena_alloc(p->a, (n ? n : 1) * sizeof(*in->value))) == NULL) {
-		p->x->rc = vg_cur_fail(&p->c, VG_E_NOMEM);
+		no_memory(p);
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++) {
