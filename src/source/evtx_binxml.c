@@ -364,33 +364,43 @@ take_sub(struct px *p, bool optional, struct vg_bx_node ***tail)
 
 static void take_instance(struct px *p, int depth, struct vg_bx_node ***tail);
 
+/* A piece of text, which may stand in an attribute and in an element, behind its @token.  false: it is none, and nothing was read. */
+static bool
+take_piece(struct px *p, unsigned token, struct vg_bx_node ***tail)
+{
+	switch (token) {
+	case T_VALUE:
+		take_value(p, tail);
+		break;
+	case T_CDATA:
+		take_text(p, text_of(p, vg_cur_bytes(&p->c, 2 * (size_t)vg_cur_le16(&p->c))), tail);
+		break;
+	case T_CHARREF:
+		take_charref(p, tail);
+		break;
+	case T_ENTITY:
+		take_entity(p, tail);
+		break;
+	case T_SUB:
+	case T_OPT:
+		take_sub(p, token == T_OPT, tail);
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
 /* Nodes of an attribute's value: ends before what is none. */
 static void
 take_attr_value(struct px *p, struct vg_bx_node ***tail)
 {
 	while (p->c.p < p->c.end) {
-		uint8_t t = *p->c.p & (uint8_t)~T_MORE;
+		unsigned token = *p->c.p++ & ~T_MORE;
 
-		if (t != T_VALUE && t != T_SUB && t != T_OPT && t != T_CHARREF && t != T_ENTITY &&
-		    t != T_CDATA)
+		if (!take_piece(p, token, tail)) {
+			p->c.p--;
 			return;
-		p->c.p++;
-		switch (t) {
-		case T_VALUE:
-			take_value(p, tail);
-			break;
-		case T_CDATA:
-			take_text(p, text_of(p, vg_cur_bytes(&p->c, 2 * (size_t)vg_cur_le16(&p->c))), tail);
-			break;
-		case T_CHARREF:
-			take_charref(p, tail);
-			break;
-		case T_ENTITY:
-			take_entity(p, tail);
-			break;
-		default:
-			take_sub(p, t == T_OPT, tail);
-			break;
 		}
 	}
 }
@@ -633,18 +643,6 @@ take_content(struct px *p, struct vg_bx_elem *up, int depth, struct vg_bx_node *
 			if (up == NULL)
 				vg_cur_fail(&p->c, VG_E_FORMAT);
 			return;
-		case T_VALUE:
-			take_value(p, tail);
-			break;
-		case T_CDATA:
-			take_text(p, text_of(p, vg_cur_bytes(&p->c, 2 * (size_t)vg_cur_le16(&p->c))), tail);
-			break;
-		case T_CHARREF:
-			take_charref(p, tail);
-			break;
-		case T_ENTITY:
-			take_entity(p, tail);
-			break;
 		case T_PI_TARGET:
 			name = take_name(p);
 			data = VG_NIL;
@@ -658,17 +656,12 @@ take_content(struct px *p, struct vg_bx_elem *up, int depth, struct vg_bx_node *
 		case T_INSTANCE:
 			take_instance(p, depth, tail);
 			break;
-		case T_SUB:
-			take_sub(p, false, tail);
-			break;
-		case T_OPT:
-			take_sub(p, true, tail);
-			break;
 		case T_FRAGMENT:
 			(void)vg_cur_take(&p->c, 3);
 			break;
 		default:
-			vg_cur_fail(&p->c, VG_E_FORMAT);
+			if (!take_piece(p, raw & ~T_MORE, tail))
+				vg_cur_fail(&p->c, VG_E_FORMAT);
 			break;
 		}
 	}
