@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/time.h"
+#include "sample/draw.h"
 #include "sample/evtx_write.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -25,10 +26,7 @@ static uint64_t state = 0x9e3779b97f4a7c15u;
 static uint32_t
 draw(uint32_t below)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)((state >> 32) % below);
+	return sample_draw(&state, below);
 }
 
 static void

@@ -20,6 +20,7 @@
 
 #include "base/buf.h"
 #include "base/time.h"
+#include "sample/draw.h"
 
 #define LINES 1000000
 #define SENDERS_MAX 64
@@ -33,10 +34,7 @@ static uint64_t state = 0x9e3779b97f4a7c15u;
 static uint32_t
 draw(uint32_t below)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)((state >> 32) % below);
+	return sample_draw(&state, below);
 }
 
 static double

@@ -14,6 +14,7 @@
 #include "base/ip.h"
 #include "base/utf.h"
 #include "rule/selection.h"
+#include "sample/draw.h"
 #include "vault/redecode.h"
 #include "vault/search.h"
 
@@ -23,10 +24,7 @@ static uint64_t state = 88172645463325252u;
 static uint32_t
 draw(uint32_t below)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)((state >> 32) % below);
+	return sample_draw(&state, below);
 }
 
 static const uint8_t *
