@@ -4,6 +4,7 @@
  *
  *	gen DIR MEGABYTES
  */
+#define BENCH_NAME "gen"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "base/time.h"
 #include "sample/draw.h"
 #include "sample/evtx_write.h"
+#include "tool.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define T(name, value) { name, value, EVTX_TEXT }
@@ -27,13 +29,6 @@ static uint32_t
 draw(uint32_t below)
 {
 	return sample_draw(&state, below);
-}
-
-static void
-die(const char *what)
-{
-	fprintf(stderr, "gen: %s: %s\n", what, strerror(errno));
-	exit(1);
 }
 
 struct scene { /* what an event is made of */

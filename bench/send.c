@@ -4,6 +4,7 @@
  *
  *	send tcp|tls|udp ADDRESS PORT SENDERS EVENTS-A-SECOND SECONDS      (0 events a second: as fast as it goes)
  */
+#define BENCH_NAME "send"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #include "base/buf.h"
 #include "base/time.h"
 #include "sample/draw.h"
+#include "tool.h"
 
 #define LINES 1000000
 #define SENDERS_MAX 64
@@ -44,13 +46,6 @@ now_s(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void
-die(const char *what)
-{
-	fprintf(stderr, "send: %s: %s\n", what, strerror(errno));
-	exit(1);
 }
 
 static const char *const users[] = { "alice", "bob", "j.martin", "m.dupont", "svc_backup", "www-data", "root", "p.leroy", "c.moreau", "nagios" };
