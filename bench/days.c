@@ -7,6 +7,7 @@
  *	                                                               who has no others.  What was made, as JSON
  *	days count ...                                                 the same, and nothing is made: how many leaves it would be
  * Days count from 1970.  TENANT-KEY is the file of a state folder. */
+#define BENCH_NAME "days"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 
 #include "base/io.h"
 #include "logs.h"
+#include "tool.h"
 #include "vault/store.h"
 #include "vault/tokens.h"
 
@@ -56,15 +58,6 @@ fdatasync(int fd)
 {
 	(void)fd;
 	return 0;
-}
-
-static void
-must(vg_rc rc, const char *what)
-{
-	if (rc != VG_OK) {
-		fprintf(stderr, "days: %s: %s\n", what, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
-		exit(1);
-	}
 }
 
 static void

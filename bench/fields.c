@@ -4,72 +4,13 @@
  *	fields print DIR N PACKS...         the fields of the first N lines, a line each, name and value; an empty line before each record
  *	fields ask DIR WITH SELECTION PACKS...   matches, seconds (the best of three) and what was skipped, as JSON; WITH: 1 with the cache, 0 without
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
-
+#define BENCH_NAME "fields"
 #include "base/io.h"
-#include "rule/selection.h"
+#include "day.h"
 #include "vault/disk.h"
 #include "vault/fields.h"
-#include "vault/search.h"
 
-#define ROUNDS 3
-
-static const uint8_t the_key[VG_BLOCK_KEY] = { 1, 2, 3 };
-
-static void
-die(const char *what)
-{
-	fprintf(stderr, "fields: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void
-must(vg_rc rc, const char *what)
-{
-	if (rc != VG_OK) {
-		fprintf(stderr, "fields: %s: %s\n", what, vg_rc_name(rc));
-		exit(1);
-	}
-}
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); /* all files are in the cache: on a quiet machine it is the time */
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static int
-open_in(const char *dir, const char *name, int flags)
-{
-	char path[4096];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	if ((fd = open(path, flags | O_CLOEXEC, 0600)) < 0)
-		die(path);
-	return fd;
-}
-
-static vg_str
-slurp(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
-	char *p = size < 0 ? NULL : malloc((size_t)size + 1);
-
-	if (p == NULL || pread(fd, p, (size_t)size, 0) != size)
-		die(path);
-	close(fd);
-	return vg_str_mem(p, (size_t)size);
-}
+#define CLOCK CLOCK_PROCESS_CPUTIME_ID /* all files are in the cache: on a quiet machine it is the time */
 
 /* Compiled, and loaded into @keys. */
 static struct vg_packs *
@@ -101,11 +42,11 @@ struct maker {
 static void
 finish_group(struct maker *m)
 {
-	double begin = now();
+	double begin = seconds(CLOCK);
 
 	vg_buf_clear(&m->out);
 	must(vg_fields_finish(m->b, the_key, &m->out), "group");
-	m->spent_s += now() - begin;
+	m->spent_s += seconds(CLOCK) - begin;
 	must(vg_write_all(m->cache, vg_buf_str(&m->out)), "write");
 	m->bytes += m->out.n;
 }
@@ -126,21 +67,14 @@ add_block(struct maker *m, uint64_t at)
 		die("memory");
 	must(vg_file_read(&f, m->stored.p, h.stored, at + VG_BLOCK_HEAD), "read");
 	must(vg_block_opener_open(&m->opener, &h, vg_str_mem(head, sizeof(head)), vg_str_mem(m->stored.p, h.stored), the_key, &m->payload), "open");
-	begin = now();
+	begin = seconds(CLOCK);
 	must(vg_fields_add(m->b, at, &h, vg_buf_str(&m->payload)), "add");
-	m->spent_s += now() - begin;
+	m->spent_s += seconds(CLOCK) - begin;
 	m->records += h.count;
 	m->raw += h.payload;
 	if (vg_fields_blocks(m->b) == VG_FIELDS_BLOCKS)
 		finish_group(m);
 	return VG_BLOCK_HEAD + h.stored;
-}
-
-static const uint8_t *
-key_of(void *ctx, uint32_t number)
-{
-	(void)ctx;
-	return number == 1 ? the_key : NULL;
 }
 
 /* Bytes of each kind of part, and how many there are of what, from the file. */
@@ -223,43 +157,22 @@ print(const char *dir, unsigned long n, char **pack, size_t npack)
 
 /* ---- ask ---- */
 
-static vg_rc
-on_match(void *ctx, const struct vg_search_match *m)
-{
-	(void)m;
-	++*(uint64_t *)ctx;
-	return VG_OK;
-}
-
 static void
 ask(const char *dir, bool with, const char *selection, char **pack, size_t npack)
 {
 	struct vg_search_segment g = { open_in(dir, "day.vs", O_RDONLY), open_in(dir, "day.vi", O_RDONLY), with ? open_in(dir, "day.vf", O_RDONLY) : -1 };
 	struct vg_keys *keys = vg_keys_new();
-	struct vg_buf blob = { 0 };
-	struct vg_selection_error err;
 	struct vg_program p;
 	uint8_t stamp[VG_FIELDS_STAMP];
 	uint64_t n = 0;
-	struct vg_search s = { .program = &p, .keys = keys, .fields_stamp = stamp, .segment = &g, .nsegment = 1, .key = key_of, .from_ns = VG_TIME_NONE,
-			       .to_ns = VG_TIME_NONE, .by_arrival = true, .match = on_match, .ctx = &n };
+	struct vg_search s = { .program = &p, .keys = keys, .fields_stamp = stamp, .segment = &g, .nsegment = 1, .from_ns = VG_TIME_NONE,
+			       .to_ns = VG_TIME_NONE, .by_arrival = true };
 	struct vg_search_result r;
-	double best = 1e9;
+	double best;
 
-	if (vg_selection_compile(vg_str_of(selection), &blob, &err) != VG_OK) {
-		fprintf(stderr, "fields: %zu: %s\n", err.at, err.text);
-		exit(1);
-	}
-	must(vg_program_load(vg_buf_str(&blob), keys, &p), "program");
+	day_selection(selection, keys, &p);
 	s.packs = load_packs(pack, npack, keys, stamp);
-	for (int i = 0; i < ROUNDS; i++) {
-		double begin = now();
-
-		n = 0;
-		must(vg_search_run(&s, &r), "search");
-		if (now() - begin < best)
-			best = now() - begin;
-	}
+	best = day_search(&s, CLOCK, &n, &r);
 	if (r.stats.old_fields || r.stats.bad_fields)
 		die("the cache is not that of these packs");
 	printf("{\"matches\": %llu, \"seconds\": %.5f, \"blocks\": %llu, \"by_index\": %llu, \"by_fields\": %llu, \"by_scan\": %llu, \"decoded\": %llu, \"fields\": %llu}\n", (unsigned long long)n, best,

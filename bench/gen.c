@@ -4,6 +4,7 @@
  *
  *	gen DIR MEGABYTES
  */
+#define BENCH_NAME "gen"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,9 @@
 #include <sys/stat.h>
 
 #include "base/time.h"
+#include "sample/draw.h"
 #include "sample/evtx_write.h"
+#include "tool.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define T(name, value) { name, value, EVTX_TEXT }
@@ -25,17 +28,7 @@ static uint64_t state = 0x9e3779b97f4a7c15u;
 static uint32_t
 draw(uint32_t below)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)((state >> 32) % below);
-}
-
-static void
-die(const char *what)
-{
-	fprintf(stderr, "gen: %s: %s\n", what, strerror(errno));
-	exit(1);
+	return sample_draw(&state, below);
 }
 
 struct scene { /* what an event is made of */

@@ -2,16 +2,15 @@
 
 #include <stdio.h>
 
+#include "sample/draw.h"
+
 #define USERS 119 /* every pair of a first and a last name but olivier.leroy, whom bench/days.py looks for */
 #define HOSTS 64
 
 static uint32_t
 draw(struct bench_logs *l, uint32_t below)
 {
-	l->state ^= l->state << 13;
-	l->state ^= l->state >> 7;
-	l->state ^= l->state << 17;
-	return (uint32_t)((l->state >> 32) % below);
+	return sample_draw(&l->state, below);
 }
 
 static const char *const first[] = { "alice", "bruno", "chloe", "david", "emma", "farid", "gaelle", "hugo", "ines", "julien", "karim", "lea", "marc", "nadia", "olivier" };

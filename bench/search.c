@@ -5,61 +5,15 @@
  *	search ask DIR SELECTION     matches, seconds (the best of three) and what was skipped, as JSON
  *	search decode DIR PACKS...   how many lines a second become events, with these packs
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
-
+#define BENCH_NAME "search"
 #include "base/io.h"
+#include "day.h"
 #include "logs.h"
-#include "rule/selection.h"
 #include "source/decode.h"
-#include "vault/search.h"
 
+#define CLOCK CLOCK_MONOTONIC
 #define BASE_NS (INT64_C(1775203965) * VG_SEC)
 #define STEP_NS 150000000
-#define ROUNDS 3
-
-static const uint8_t the_key[VG_BLOCK_KEY] = { 1, 2, 3 };
-
-static void
-die(const char *what)
-{
-	fprintf(stderr, "search: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void
-must(vg_rc rc, const char *what)
-{
-	if (rc != VG_OK) {
-		fprintf(stderr, "search: %s: %s\n", what, vg_rc_name(rc));
-		exit(1);
-	}
-}
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static int
-open_in(const char *dir, const char *name, int flags)
-{
-	char path[4096];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	if ((fd = open(path, flags | O_CLOEXEC, 0600)) < 0)
-		die(path);
-	return fd;
-}
 
 /* ---- make ---- */
 
@@ -76,13 +30,13 @@ struct maker {
 static void
 finish_group(struct maker *m)
 {
-	double begin = now();
+	double begin = seconds(CLOCK);
 
 	vg_buf_clear(&m->group);
 	must(vg_tokens_finish(m->t, the_key, &m->group), "index");
 	must(vg_write_all(m->index, vg_buf_str(&m->group)), "write");
 	m->index_bytes += m->group.n;
-	m->index_s += now() - begin;
+	m->index_s += seconds(CLOCK) - begin;
 }
 
 static void
@@ -90,20 +44,20 @@ finish_block(struct maker *m)
 {
 	struct vg_block_head h;
 	vg_str head;
-	double begin = now();
+	double begin = seconds(CLOCK);
 
 	vg_buf_clear(&m->out);
 	for (int i = 0; i < VG_COLUMNS; i++)
 		m->columns += m->w.column[i].n;
 	must(vg_block_finish(&m->w, the_key, 1, &m->out), "block");
-	m->pack_s += now() - begin;
+	m->pack_s += seconds(CLOCK) - begin;
 	must(vg_write_all(m->blocks, vg_buf_str(&m->out)), "write");
 	head = vg_str_cut(vg_buf_str(&m->out), VG_BLOCK_HEAD);
 	must(vg_block_head_take(head, &h), "head");
 	must(vg_block_opener_open(&m->opener, &h, head, vg_str_skip(vg_buf_str(&m->out), VG_BLOCK_HEAD), the_key, &m->payload), "open");
-	begin = now();
+	begin = seconds(CLOCK);
 	must(vg_tokens_add(m->t, m->at, &h, vg_buf_str(&m->payload)), "index");
-	m->index_s += now() - begin;
+	m->index_s += seconds(CLOCK) - begin;
 	m->at += m->out.n;
 	m->nblock++;
 	if (vg_tokens_blocks(m->t) == VG_TOKENS_BLOCKS)
@@ -208,48 +162,20 @@ make(const char *dir, struct lines *from, int level)
 
 /* ---- ask ---- */
 
-static const uint8_t *
-key_of(void *ctx, uint32_t number)
-{
-	(void)ctx;
-	return number == 1 ? the_key : NULL;
-}
-
-static vg_rc
-on_match(void *ctx, const struct vg_search_match *m)
-{
-	(void)m;
-	++*(uint64_t *)ctx;
-	return VG_OK;
-}
-
 static void
 ask(const char *dir, const char *selection)
 {
 	struct vg_search_segment g = { .fd = open_in(dir, "day.vs", O_RDONLY), .index_fd = open_in(dir, "day.vi", O_RDONLY) };
 	struct vg_keys *keys = vg_keys_new();
-	struct vg_buf blob = { 0 };
-	struct vg_selection_error err;
 	struct vg_program p;
 	uint64_t n = 0;
-	struct vg_search s = { .program = &p, .keys = keys, .segment = &g, .nsegment = 1, .key = key_of, .from_ns = VG_TIME_NONE, .to_ns = VG_TIME_NONE, .by_arrival = true,
-			       .raw_only = true, .match = on_match, .ctx = &n };
+	struct vg_search s = { .program = &p, .keys = keys, .segment = &g, .nsegment = 1, .from_ns = VG_TIME_NONE, .to_ns = VG_TIME_NONE, .by_arrival = true,
+			       .raw_only = true };
 	struct vg_search_result r;
-	double best = 1e9;
+	double best;
 
-	if (vg_selection_compile(vg_str_of(selection), &blob, &err) != VG_OK) {
-		fprintf(stderr, "search: %zu: %s\n", err.at, err.text);
-		exit(1);
-	}
-	must(vg_program_load(vg_buf_str(&blob), keys, &p), "program");
-	for (int i = 0; i < ROUNDS; i++) {
-		double begin = now();
-
-		n = 0;
-		must(vg_search_run(&s, &r), "search");
-		if (now() - begin < best)
-			best = now() - begin;
-	}
+	day_selection(selection, keys, &p);
+	best = day_search(&s, CLOCK, &n, &r);
 	printf("{\"matches\": %llu, \"seconds\": %.5f, \"blocks\": %llu, \"by_index\": %llu, \"by_scan\": %llu, \"candidates\": %llu, \"decoded\": %llu, \"raw\": %llu, \"read\": %llu, \"index\": %llu, \"repeated\": %llu}\n",
 	       (unsigned long long)n, best, (unsigned long long)r.stats.blocks, (unsigned long long)r.stats.by_index, (unsigned long long)r.stats.by_scan, (unsigned long long)r.stats.candidates,
 	       (unsigned long long)r.stats.decoded, (unsigned long long)r.stats.raw_bytes, (unsigned long long)r.stats.read_bytes, (unsigned long long)r.stats.index_bytes, (unsigned long long)r.stats.repeated);
@@ -264,33 +190,23 @@ on_event(void *ctx, struct vg_event *e)
 	return VG_OK;
 }
 
-static vg_str
-slurp(int fd)
-{
-	off_t size = lseek(fd, 0, SEEK_END);
-	char *p = malloc((size_t)size + 1);
-
-	if (p == NULL || pread(fd, p, (size_t)size, 0) != size)
-		die("read");
-	close(fd);
-	return vg_str_mem(p, (size_t)size);
-}
-
 static void
 decode(const char *dir, char **pack, size_t npack)
 {
 	struct vg_pack_text *text = calloc(npack + 1, sizeof(*text));
-	vg_str all = vg_str_cut(slurp(open_in(dir, "lines", O_RDONLY)), (size_t)200 << 20), line, rest;
+	vg_str all, line, rest;
 	struct vg_keys *keys = vg_keys_new();
 	struct vg_packs *packs = NULL;
 	struct vg_buf blob = { 0 };
 	struct vg_decoder d;
 	uint64_t known = 0, n = 0;
-	char *aligned;
+	char path[4096], *aligned;
 	double begin;
 
+	snprintf(path, sizeof(path), "%s/lines", dir);
+	all = vg_str_cut(slurp(path), (size_t)200 << 20);
 	for (size_t i = 0; i < npack; i++)
-		text[i] = (struct vg_pack_text){ vg_str_of(pack[i]), slurp(open(pack[i], O_RDONLY)) };
+		text[i] = (struct vg_pack_text){ vg_str_of(pack[i]), slurp(pack[i]) };
 	must(vg_packs_compile(text, npack, &blob, NULL, NULL), "packs");
 	if (posix_memalign((void **)&aligned, 64, blob.n + 64))
 		die("memory");
@@ -298,7 +214,7 @@ decode(const char *dir, char **pack, size_t npack)
 	must(vg_packs_load(vg_str_mem(aligned, blob.n), keys, &packs), "packs");
 	vg_decoder_init(&d, packs, keys, 0);
 	for (int kind = 0; kind < 2; kind++) {
-		begin = now();
+		begin = seconds(CLOCK);
 		rest = all;
 		for (n = known = 0; vg_str_split(&rest, '\n', &line);) {
 			if ((line.n && *line.p == '{') != kind)
@@ -306,7 +222,7 @@ decode(const char *dir, char **pack, size_t npack)
 			n++;
 			must(vg_decoder_record(&d, line, BASE_NS, on_event, &known), "decode");
 		}
-		printf("{\"%s\": %llu, \"known\": %llu, \"per_second\": %.0f}\n", kind ? "json" : "syslog", (unsigned long long)n, (unsigned long long)known, (double)n / (now() - begin));
+		printf("{\"%s\": %llu, \"known\": %llu, \"per_second\": %.0f}\n", kind ? "json" : "syslog", (unsigned long long)n, (unsigned long long)known, (double)n / (seconds(CLOCK) - begin));
 	}
 }
 
@@ -317,7 +233,7 @@ main(int argc, char **argv)
 
 	if ((argc == 4 || argc == 5) && strcmp(argv[1], "make") == 0) {
 		if ((from.left = strtoull(argv[3], NULL, 10) * 1000000) == 0)
-			from.file = slurp(open(argv[3], O_RDONLY));
+			from.file = slurp(argv[3]);
 		make(argv[2], &from, argc == 5 ? atoi(argv[4]) : 0);
 	}
 	else if (argc == 4 && strcmp(argv[1], "ask") == 0)

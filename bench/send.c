@@ -4,6 +4,7 @@
  *
  *	send tcp|tls|udp ADDRESS PORT SENDERS EVENTS-A-SECOND SECONDS      (0 events a second: as fast as it goes)
  */
+#define BENCH_NAME "send"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,8 @@
 
 #include "base/buf.h"
 #include "base/time.h"
+#include "sample/draw.h"
+#include "tool.h"
 
 #define LINES 1000000
 #define SENDERS_MAX 64
@@ -33,10 +36,7 @@ static uint64_t state = 0x9e3779b97f4a7c15u;
 static uint32_t
 draw(uint32_t below)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)((state >> 32) % below);
+	return sample_draw(&state, below);
 }
 
 static double
@@ -46,13 +46,6 @@ now_s(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void
-die(const char *what)
-{
-	fprintf(stderr, "send: %s: %s\n", what, strerror(errno));
-	exit(1);
 }
 
 static const char *const users[] = { "alice", "bob", "j.martin", "m.dupont", "svc_backup", "www-data", "root", "p.leroy", "c.moreau", "nagios" };

@@ -79,23 +79,12 @@ on_closed(void *ctx, struct vg_channel *c)
 static void
 send_some(int fd, vg_str s, int with)
 {
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} u = { { 0 } };
+	union vg_carry room;
 	struct iovec io = { (void *)(uintptr_t)s.p, s.n };
 	struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1 };
-	struct cmsghdr *h;
 
-	if (with >= 0) {
-		m.msg_control = u.buf;
-		m.msg_controllen = sizeof(u.buf);
-		h = CMSG_FIRSTHDR(&m);
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(h), &with, sizeof(int));
-	}
+	if (with >= 0)
+		vg_carry_fd(&m, &room, with);
 	(void)!sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "fds.h"
+#include "proc/carry.h"
 #include "proc/role.h"
 #include "role/messages.h"
 
@@ -176,10 +177,7 @@ fuzz_turn(struct fuzz_role *r)
 static void
 fuzz_send(struct fuzz_role *r, struct fuzz_peer *p, vg_str bytes, int fd)
 {
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} u = { { 0 } };
+	union vg_carry room;
 	struct iovec io = { (void *)(uintptr_t)bytes.p, bytes.n };
 	struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1 };
 	int sv[2];
@@ -191,17 +189,8 @@ fuzz_send(struct fuzz_role *r, struct fuzz_peer *p, vg_str bytes, int fd)
 		if (r->impl->peer(&r->env, p->role, p->index, sv[0]) != VG_OK)
 			abort();
 	}
-	if (fd >= 0) {
-		struct cmsghdr *h;
-
-		m.msg_control = u.buf;
-		m.msg_controllen = sizeof(u.buf);
-		h = CMSG_FIRSTHDR(&m);
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(h), &fd, sizeof(int));
-	}
+	if (fd >= 0)
+		vg_carry_fd(&m, &room, fd);
 	if (bytes.n)
 		(void)!sendmsg(p->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT); /* what does not fit is torn */
 }

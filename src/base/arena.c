@@ -97,7 +97,14 @@ vg_str_dup(struct vg_arena *a, vg_str s)
 vg_str
 vg_str_join(struct vg_arena *arena, vg_str a, vg_str b)
 {
-	char *p = a.n > SIZE_MAX - 1 - b.n ? NULL : vg_arena_alloc(arena, a.n + b.n + 1);
+	return vg_str_join3(arena, a, b, VG_NIL);
+}
+
+vg_str
+vg_str_join3(struct vg_arena *arena, vg_str a, vg_str b, vg_str c)
+{
+	bool fits = a.n < SIZE_MAX - b.n && a.n + b.n < SIZE_MAX - c.n;
+	char *p = fits ? vg_arena_alloc(arena, a.n + b.n + c.n + 1) : NULL;
 
 	if (p == NULL)
 		return VG_NIL;
@@ -105,8 +112,26 @@ vg_str_join(struct vg_arena *arena, vg_str a, vg_str b)
 		memcpy(p, a.p, a.n);
 	if (b.n)
 		memcpy(p + a.n, b.p, b.n);
-	p[a.n + b.n] = 0;
-	return (vg_str){ p, a.n + b.n };
+	if (c.n)
+		memcpy(p + a.n + b.n, c.p, c.n);
+	p[a.n + b.n + c.n] = 0;
+	return vg_str_mem(p, a.n + b.n + c.n);
+}
+
+vg_str
+vg_str_without(struct vg_arena *arena, vg_str s, char c)
+{
+	char *p;
+	size_t n = 0;
+
+	if (vg_str_chr(s, c) == VG_NPOS)
+		return s;
+	if ((p = vg_arena_alloc(arena, s.n)) == NULL)
+		return VG_NIL;
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] != c)
+			p[n++] = s.p[i];
+	return vg_str_mem(p, n);
 }
 
 vg_str

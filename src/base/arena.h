@@ -57,5 +57,8 @@ vg_str vg_arena_printf(struct vg_arena *a, const char *fmt, ...) VG_PRINTF(2, 3)
 vg_str vg_arena_vprintf(struct vg_arena *a, const char *fmt, va_list ap) VG_PRINTF(2, 0);
 /* @a and then @b. */
 vg_str vg_str_join(struct vg_arena *arena, vg_str a, vg_str b);
+vg_str vg_str_join3(struct vg_arena *arena, vg_str a, vg_str b, vg_str c);
+/* @s without its bytes @c, which is @s itself when it has none; { NULL, 0 } when memory is out. */
+vg_str vg_str_without(struct vg_arena *arena, vg_str s, char c);
 
 #endif

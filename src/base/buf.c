@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/time.h"
 #include "base/utf.h"
 
 void
@@ -81,6 +82,14 @@ vg_buf_u64(struct vg_buf *b, uint64_t v)
 		v /= 10;
 	} while (v);
 	vg_buf_mem(b, t + i, sizeof(t) - i);
+}
+
+void
+vg_buf_time(struct vg_buf *b, int64_t time_ns, int digits)
+{
+	char t[VG_TIME_MAX];
+
+	vg_buf_put(b, vg_str_mem(t, vg_time_print(time_ns, digits, t)));
 }
 
 void

@@ -75,6 +75,7 @@ void vg_buf_le_str(struct vg_buf *b, vg_str s);
 
 void vg_buf_u64(struct vg_buf *b, uint64_t v); /* decimal */
 void vg_buf_hex(struct vg_buf *b, const void *p, size_t n, bool upper);
+void vg_buf_time(struct vg_buf *b, int64_t time_ns, int digits); /* as vg_time_print() has it (base/time.h) */
 void vg_buf_printf(struct vg_buf *b, const char *fmt, ...) VG_PRINTF(2, 3);
 /* The inside of a JSON string: quotes, backslashes and all that vg_cp_hostile() names escaped (a reader gets the same text,
  * a terminal nothing that acts), bytes that are not UTF-8 as U+FFFD, so that what is written is always valid JSON. */

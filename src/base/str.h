@@ -75,6 +75,17 @@ vg_str_chr(vg_str s, char c)
 }
 size_t vg_str_find(vg_str s, vg_str needle);
 
+/* What is behind the last @c; all of @s when there is none. */
+static inline vg_str
+vg_str_behind_last(vg_str s, char c)
+{
+	size_t n = s.n;
+
+	while (n && s.p[n - 1] != c)
+		n--;
+	return vg_str_skip(s, n);
+}
+
 /* Byte order; a prefix sorts first. */
 int vg_str_cmp(vg_str a, vg_str b);
 /* ASCII letters alike, all other bytes as they are. */

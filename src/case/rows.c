@@ -13,10 +13,8 @@ event_field(const struct vg_signal *s, enum vg_known_key key)
 static void
 put_time(struct vg_buf *b, int64_t time_ns, int digits)
 {
-	char t[VG_TIME_MAX];
-
 	if (time_ns != VG_TIME_NONE)
-		vg_buf_put(b, vg_str_mem(t, vg_time_print(time_ns, digits, t)));
+		vg_buf_time(b, time_ns, digits);
 }
 
 static bool
@@ -164,16 +162,12 @@ cell_tags(const struct vg_program *p, const struct vg_rule *r, struct vg_buf *t,
 	cell(b, vg_buf_str(t));
 }
 
+/* Where it happened and to whom, as both kinds of CSV have it. */
 static void
-row_csv(const struct vg_program *p, const struct vg_rule *r, const struct vg_signal *s, const vg_str *name,
-	const vg_str *value, size_t n, struct vg_buf *b)
+cells_place(struct vg_buf *b, const struct vg_signal *s)
 {
 	const struct vg_event *e = s->event;
-	struct vg_buf t = { 0 };
 
-	put_time(b, s->time_ns, 6);
-	cell(b, vg_str_of(vg_level_name((enum vg_level)r->level)));
-	cell(b, vg_program_str(p, r->title));
 	cell(b, e ? e->host : VG_NIL);
 	cell(b, event_field(s, VG_K_USER_NAME));
 	cell(b, event_field(s, VG_K_SOURCE_IP));
@@ -181,6 +175,28 @@ row_csv(const struct vg_program *p, const struct vg_rule *r, const struct vg_sig
 	cell(b, e ? e->code : VG_NIL);
 	cell_u64(b, e ? e->record : 0);
 	cell(b, s->file);
+}
+
+/* @t, which the cells were made in, is done with. */
+static void
+end_csv(struct vg_buf *b, struct vg_buf *t)
+{
+	vg_buf_puts(b, "\r\n"); /* RFC 4180 */
+	if (t->rc != VG_OK && b->rc == VG_OK)
+		b->rc = t->rc;
+	vg_buf_fini(t);
+}
+
+static void
+row_csv(const struct vg_program *p, const struct vg_rule *r, const struct vg_signal *s, const vg_str *name,
+	const vg_str *value, size_t n, struct vg_buf *b)
+{
+	struct vg_buf t = { 0 };
+
+	put_time(b, s->time_ns, 6);
+	cell(b, vg_str_of(vg_level_name((enum vg_level)r->level)));
+	cell(b, vg_program_str(p, r->title));
+	cells_place(b, s);
 	pairs_text(&t, name, value, n);
 	cell(b, vg_buf_str(&t));
 	cell_u64(b, s->count);
@@ -191,17 +207,13 @@ row_csv(const struct vg_program *p, const struct vg_rule *r, const struct vg_sig
 	cell(b, vg_program_str(p, r->author));
 	cell(b, vg_program_str(p, r->license));
 	cell_tags(p, r, &t, b);
-	vg_buf_puts(b, "\r\n"); /* RFC 4180 */
-	if (t.rc != VG_OK && b->rc == VG_OK)
-		b->rc = t.rc;
-	vg_buf_fini(&t);
+	end_csv(b, &t);
 }
 
 static void
 row_timesketch(const struct vg_program *p, const struct vg_rule *r, const struct vg_signal *s, const vg_str *name,
 	       const vg_str *value, size_t n, struct vg_buf *b)
 {
-	const struct vg_event *e = s->event;
 	struct vg_buf t = { 0 };
 	char when[VG_TIME_MAX];
 	int64_t time_ns = s->time_ns == VG_TIME_NONE ? 0 : s->time_ns; /* the column is not allowed to be empty */
@@ -225,18 +237,9 @@ row_timesketch(const struct vg_program *p, const struct vg_rule *r, const struct
 	cell(b, vg_program_str(p, r->title));
 	cell(b, vg_program_str(p, r->author));
 	cell(b, vg_program_str(p, r->license));
-	cell(b, e ? e->host : VG_NIL);
-	cell(b, event_field(s, VG_K_USER_NAME));
-	cell(b, event_field(s, VG_K_SOURCE_IP));
-	cell(b, e ? e->channel : VG_NIL);
-	cell(b, e ? e->code : VG_NIL);
-	cell_u64(b, e ? e->record : 0);
-	cell(b, s->file);
+	cells_place(b, s);
 	cell_tags(p, r, &t, b);
-	vg_buf_puts(b, "\r\n");
-	if (t.rc != VG_OK && b->rc == VG_OK)
-		b->rc = t.rc;
-	vg_buf_fini(&t);
+	end_csv(b, &t);
 }
 
 /* A column of @width: cut or filled. */

@@ -38,15 +38,6 @@ state_of(const struct vg_outbox_group *g)
 }
 
 static void
-put_time(struct vg_buf *b, int64_t time_ns)
-{
-	char t[VG_TIME_MAX];
-
-	(void)vg_time_print(time_ns, 0, t);
-	vg_buf_puts(b, t);
-}
-
-static void
 put_json(struct list *l, const struct vg_outbox_group *g)
 {
 	struct vg_buf *b = &l->out;
@@ -60,13 +51,13 @@ put_json(struct list *l, const struct vg_outbox_group *g)
 	vg_buf_puts(b, ",\"text\":");
 	vg_buf_json_str(b, g->text);
 	vg_buf_printf(b, ",\"count\":%llu,\"first\":\"", (unsigned long long)g->count);
-	put_time(b, g->first_ns);
+	vg_buf_time(b, g->first_ns, 0);
 	vg_buf_puts(b, "\",\"last\":\"");
-	put_time(b, g->last_ns);
+	vg_buf_time(b, g->last_ns, 0);
 	vg_buf_putc(b, '"');
 	if (g->told_ns) {
 		vg_buf_puts(b, ",\"told\":\"");
-		put_time(b, g->told_ns);
+		vg_buf_time(b, g->told_ns, 0);
 		vg_buf_printf(b, "\",\"tries\":%u,\"why\":", g->tries);
 		vg_buf_json_str(b, g->why);
 	}
@@ -78,7 +69,7 @@ put_text(struct list *l, const struct vg_outbox_group *g)
 {
 	struct vg_buf *b = &l->out;
 
-	put_time(b, g->told_ns ? g->told_ns : g->last_ns);
+	vg_buf_time(b, g->told_ns ? g->told_ns : g->last_ns, 0);
 	vg_buf_printf(b, "  %-8s %-9.9s ", state_of(g), g->level < VG_LEVELS ? vg_level_name((enum vg_level)g->level) : "critical");
 	vg_buf_safe(b, vg_str_cut(g->way, 40));
 	vg_buf_puts(b, "  ");

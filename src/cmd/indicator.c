@@ -156,15 +156,6 @@ struct listing {
 	size_t n;
 };
 
-static void
-put_time(struct vg_buf *b, int64_t time_ns)
-{
-	char t[VG_TIME_MAX];
-
-	(void)vg_time_print(time_ns, 0, t);
-	vg_buf_puts(b, t);
-}
-
 static vg_rc
 read_folder(struct listing *l, int dir)
 {
@@ -213,7 +204,7 @@ json_time(struct vg_buf *b, const char *name, int64_t time_ns)
 		return;
 	}
 	vg_buf_putc(b, '"');
-	put_time(b, time_ns);
+	vg_buf_time(b, time_ns, 0);
 	vg_buf_putc(b, '"');
 }
 
@@ -257,14 +248,14 @@ put_text(struct vg_buf *b, const char *state, const struct vg_learned *l)
 	vg_indicator_put_counts(b, l->kind);
 	if (l->loaded_ns != VG_TIME_NONE) {
 		vg_buf_puts(b, ", loaded ");
-		put_time(b, l->loaded_ns);
+		vg_buf_time(b, l->loaded_ns, 0);
 	}
 	if (l->first_expiry_ns != VG_TIME_NONE) {
 		vg_buf_puts(b, ", expire ");
-		put_time(b, l->first_expiry_ns);
+		vg_buf_time(b, l->first_expiry_ns, 0);
 		if (l->last_expiry_ns != l->first_expiry_ns) {
 			vg_buf_puts(b, " to ");
-			put_time(b, l->last_expiry_ns);
+			vg_buf_time(b, l->last_expiry_ns, 0);
 		}
 	}
 	vg_buf_putc(b, '\n');

@@ -23,7 +23,7 @@
 #include "vault/intake.h"
 
 const struct vg_opt vg_self_restore_opts[] = {
-	VG_STATE_OPTION,
+	{ "--state", VG_OPT_TEXT, "DIR", "the folder that `vigie vault restore` made, or an empty one (needed)" },
 	{ "--sha256", VG_OPT_TEXT, "HEX", "the file must be this one, as `vigie self-backup` said" },
 	{ "--without-vault", VG_OPT_FLAG, NULL, "although no evidence is there, nor will be: records that signals name are gone" },
 	{ NULL, VG_OPT_FLAG, NULL, NULL },

@@ -31,15 +31,6 @@ struct list {
 };
 
 static void
-put_time(struct vg_buf *b, int64_t time_ns, int digits)
-{
-	char t[VG_TIME_MAX];
-
-	(void)vg_time_print(time_ns, digits, t);
-	vg_buf_puts(b, t);
-}
-
-static void
 put_json_name(struct vg_buf *b, const char *key, const struct vg_name *n)
 {
 	vg_buf_printf(b, ",\"%s\":", key);
@@ -62,13 +53,13 @@ put_json(struct list *l, const struct vg_signal_row *s)
 	vg_buf_printf(b, "{\"n\":%llu,\"id\":\"", (unsigned long long)s->n);
 	vg_buf_hex(b, s->id, sizeof(s->id), false);
 	vg_buf_puts(b, "\",\"time\":\"");
-	put_time(b, s->time_ns, 9);
+	vg_buf_time(b, s->time_ns, 9);
 	vg_buf_puts(b, "\",\"first\":\"");
-	put_time(b, s->first_ns, 9);
+	vg_buf_time(b, s->first_ns, 9);
 	vg_buf_puts(b, "\",\"arrival\":\"");
-	put_time(b, s->recv_ns, 9);
+	vg_buf_time(b, s->recv_ns, 9);
 	vg_buf_puts(b, "\",\"made\":\"");
-	put_time(b, s->made_ns, 9);
+	vg_buf_time(b, s->made_ns, 9);
 	vg_buf_printf(b, "\",\"level\":\"%s\",\"kind\":\"%s\",\"rule\":", vg_level_name((enum vg_level)s->level),
 		      kind_of(s));
 	vg_buf_json_str(b, s->rule);
@@ -98,7 +89,7 @@ put_text(struct list *l, const struct vg_signal_row *s)
 {
 	struct vg_buf *b = &l->out;
 
-	put_time(b, s->time_ns, 0);
+	vg_buf_time(b, s->time_ns, 0);
 	vg_buf_printf(b, "  %-8.8s ", vg_level_name((enum vg_level)s->level));
 	vg_buf_hex(b, s->id, 4, false);
 	vg_buf_puts(b, "  ");
@@ -215,15 +206,15 @@ on_one(void *ctx, const struct vg_signal_row *s)
 	vg_buf_printf(b, "\nlevel     %s\nrule      ", vg_level_name((enum vg_level)s->level));
 	vg_buf_safe(b, s->rule);
 	vg_buf_puts(b, "\ntime      ");
-	put_time(b, s->time_ns, 3);
+	vg_buf_time(b, s->time_ns, 3);
 	if (s->first_ns != s->time_ns) {
 		vg_buf_puts(b, ", from ");
-		put_time(b, s->first_ns, 3);
+		vg_buf_time(b, s->first_ns, 3);
 	}
 	if (s->flags & VG_SIGNAL_CLAIM)
 		vg_buf_puts(b, " (of arrival: the record's own time cannot be right)");
 	vg_buf_puts(b, "\narrival   ");
-	put_time(b, s->recv_ns, 3);
+	vg_buf_time(b, s->recv_ns, 3);
 	if (s->flags & VG_SIGNAL_BACKWARDS)
 		vg_buf_puts(b, " (before the indicator was known)");
 	vg_buf_puts(b, "\nhost      ");

@@ -27,15 +27,6 @@ struct listing {
 	uint64_t n;
 };
 
-static void
-put_time(struct vg_buf *b, int64_t time_ns)
-{
-	char t[VG_TIME_MAX];
-
-	(void)vg_time_print(time_ns, 0, t);
-	vg_buf_puts(b, t);
-}
-
 /* The set of the settings that it is in; empty: none, or that is not known. */
 static vg_str
 set_of(const struct listing *l, const struct vg_source *s)
@@ -63,9 +54,9 @@ source_json(struct listing *l, const struct vg_source *s)
 	vg_buf_puts(b, ",\"set\":");
 	vg_buf_json_str(b, set_of(l, s));
 	vg_buf_printf(b, ",\"proof\":\"%s\",\"state\":\"%s\",\"first_seen\":\"", vg_proof_name(s->proof), vg_source_state_name(s->state));
-	put_time(b, s->first_ns);
+	vg_buf_time(b, s->first_ns, 0);
 	vg_buf_puts(b, "\",\"last_seen\":\"");
-	put_time(b, s->last_ns);
+	vg_buf_time(b, s->last_ns, 0);
 	vg_buf_printf(b, "\",\"records\":%llu,\"bytes\":%llu,\"refused\":%llu,\"unparsed\":%llu,\"unknown\":%llu,\"clock_skew_ms\":%lld}\n", (unsigned long long)s->records,
 		      (unsigned long long)s->bytes, (unsigned long long)s->refused, (unsigned long long)s->unparsed, (unsigned long long)s->unknown,
 		      (long long)(s->skew_ns / 1000000));
@@ -85,7 +76,7 @@ on_source(void *ctx, const struct vg_source *s)
 		vg_buf_puts(b, "  ID  STATE    PROOF        RECORDS  UNREAD  LAST SEEN             NAME\n");
 	vg_buf_printf(b, "%4u  %-8s %-11s %8llu  %6llu  ", s->id, vg_source_state_name(s->state), vg_proof_name(s->proof), (unsigned long long)s->records,
 		      (unsigned long long)s->unparsed);
-	put_time(b, s->last_ns);
+	vg_buf_time(b, s->last_ns, 0);
 	vg_buf_puts(b, "  ");
 	vg_buf_safe(b, s->name);
 	vg_buf_puts(b, " (");
@@ -244,14 +235,14 @@ on_key(void *ctx, const struct vg_key_row *k)
 		vg_buf_puts(b, ",\"source\":");
 		vg_buf_json_str(b, k->source);
 		vg_buf_puts(b, ",\"made\":\"");
-		put_time(b, k->made_ns);
+		vg_buf_time(b, k->made_ns, 0);
 		vg_buf_printf(b, "\",\"revoked\":%s}\n", k->revoked_ns ? "true" : "false");
 		return b->rc;
 	}
 	if (l->n++ == 0)
 		vg_buf_puts(b, "  ID  MADE                  STATE    TENANT      SOURCE\n");
 	vg_buf_printf(b, "%4lld  ", (long long)k->id);
-	put_time(b, k->made_ns);
+	vg_buf_time(b, k->made_ns, 0);
 	vg_buf_printf(b, "  %-8s ", k->revoked_ns ? "revoked" : "good");
 	vg_buf_safe(b, k->tenant);
 	vg_buf_puts(b, "  ");

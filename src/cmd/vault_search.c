@@ -78,15 +78,6 @@ key_of(void *ctx, uint32_t number)
 /* ---- what is told of a record ---- */
 
 static void
-put_time(struct vg_buf *b, int64_t time_ns, int digits)
-{
-	char t[VG_TIME_MAX];
-
-	(void)vg_time_print(time_ns, digits, t);
-	vg_buf_puts(b, t);
-}
-
-static void
 put_json(struct search *x, const struct vg_search_match *m)
 {
 	struct vg_buf *b = &x->out;
@@ -94,9 +85,9 @@ put_json(struct search *x, const struct vg_search_match *m)
 	const struct vg_name *source = vg_names_source(&x->names, r->source);
 
 	vg_buf_printf(b, "{\"seq\":%llu,\"time\":\"", (unsigned long long)r->seq);
-	put_time(b, m->time_ns, 9);
+	vg_buf_time(b, m->time_ns, 9);
 	vg_buf_puts(b, "\",\"arrival\":\"");
-	put_time(b, r->recv_ns, 9);
+	vg_buf_time(b, r->recv_ns, 9);
 	vg_buf_puts(b, "\",\"tenant\":");
 	vg_buf_json_str(b, vg_str_of(x->tenant_name));
 	vg_buf_printf(b, ",\"source_id\":%u,\"source\":", r->source);
@@ -122,7 +113,7 @@ put_text(struct search *x, const struct vg_search_match *m)
 {
 	const struct vg_name *source = vg_names_source(&x->names, m->record->source);
 
-	put_time(&x->out, m->time_ns, 3);
+	vg_buf_time(&x->out, m->time_ns, 3);
 	vg_buf_puts(&x->out, "  ");
 	vg_buf_safe(&x->out, source ? vg_str_of(source->name) : VG_STR("vigie"));
 	vg_buf_puts(&x->out, m->resent ? "  (resent) " : "  ");

@@ -296,16 +296,6 @@ ask_name(struct pass *p, vg_str s, uint32_t kinds)
 	ask(p, vg_str_mem(buf, vg_fold(s, buf)), kinds, s);
 }
 
-static vg_str
-behind_last(vg_str s, char c)
-{
-	size_t n = s.n;
-
-	while (n && s.p[n - 1] != c)
-		n--;
-	return vg_str_skip(s, n);
-}
-
 /* Could a name that ends so be there?  Of names that are not ASCII nothing is known. */
 static bool
 end_seen(const struct pass *p, const uint8_t *ends, vg_str label)
@@ -321,7 +311,7 @@ ask_whole(struct pass *p, vg_str s, uint32_t kinds)
 		return;
 	if (!vg_bit_get(p->x->head->sketch, vg_indicator_sketch(s)) && !(p->x->head->wide && !vg_ascii(s)))
 		return;
-	if ((kinds &= p->kinds) & KIND(FILE) && !end_seen(p, p->x->head->file_ends, behind_last(s, '.')))
+	if ((kinds &= p->kinds) & KIND(FILE) && !end_seen(p, p->x->head->file_ends, vg_str_behind_last(s, '.')))
 		kinds &= ~KIND(FILE);
 	if (kinds)
 		ask_name(p, s, kinds);
@@ -330,7 +320,7 @@ ask_whole(struct pass *p, vg_str s, uint32_t kinds)
 static void
 ask_domains(struct pass *p, vg_str s)
 {
-	vg_str at = s, label = behind_last(s, '.');
+	vg_str at = s, label = vg_str_behind_last(s, '.');
 	unsigned labels = 0;
 
 	if (!end_seen(p, p->x->head->domain_ends, label) || !vg_ioc_domain_ok(s, &labels))
@@ -439,7 +429,7 @@ name_at(struct pass *p, vg_str s, size_t low, size_t dot)
 		return end;
 	if (p->kinds & KIND(FILE))
 		ask_whole(p, name, KIND(FILE));
-	if (is(name.p[name.n - 1], C_DIGIT) && is(behind_last(name, '.').p[0], C_DIGIT))
+	if (is(name.p[name.n - 1], C_DIGIT) && is(vg_str_behind_last(name, '.').p[0], C_DIGIT))
 		return end; /* a number, or a version */
 	if (p->kinds & KIND(DOMAIN))
 		ask_domains(p, name);

@@ -115,17 +115,6 @@ set_bit(uint8_t *bits, uint32_t i)
 	bits[i / 8] |= (uint8_t)(1u << (i % 8));
 }
 
-/* What is behind the last @c; all of @s when there is none. */
-static vg_str
-behind_last(vg_str s, char c)
-{
-	size_t n = s.n;
-
-	while (n && s.p[n - 1] != c)
-		n--;
-	return vg_str_skip(s, n);
-}
-
 /* What the matcher asks before it hashes. */
 static void
 learn(struct vg_indicator_head *h, const struct vg_ioc *i)
@@ -135,9 +124,9 @@ learn(struct vg_indicator_head *h, const struct vg_ioc *i)
 	if (i->kind == VG_IOC_DOMAIN) {
 		(void)vg_ioc_domain_ok(i->value, &labels);
 		h->labels = labels > h->labels ? labels : h->labels;
-		set_bit(h->domain_ends, vg_indicator_end(behind_last(i->value, '.')));
+		set_bit(h->domain_ends, vg_indicator_end(vg_str_behind_last(i->value, '.')));
 	} else if (i->kind == VG_IOC_FILE) {
-		set_bit(h->file_ends, vg_indicator_end(behind_last(i->value, '.')));
+		set_bit(h->file_ends, vg_indicator_end(vg_str_behind_last(i->value, '.')));
 		h->paths |= vg_str_chr(i->value, '/') != VG_NPOS || vg_str_chr(i->value, '\\') != VG_NPOS;
 	}
 	if (i->kind >= VG_IOC_FILE)

@@ -1224,8 +1224,9 @@ build(struct vg_regex *r, struct parser *p, const struct node *n)
 	return VG_OK;
 }
 
-vg_rc
-vg_regex_new(vg_str source, unsigned flags, struct vg_regex **out)
+/* @why: what is wrong, for people; NULL: nobody asks. */
+static vg_rc
+make(vg_str source, unsigned flags, char why[160], struct vg_regex **out)
 {
 	struct vg_regex *r = calloc(1, sizeof(*r));
 	struct parser p;
@@ -1234,6 +1235,8 @@ vg_regex_new(vg_str source, unsigned flags, struct vg_regex **out)
 
 	if (rc == VG_OK)
 		rc = r ? build(r, &p, n) : VG_E_NOMEM;
+	if (rc != VG_OK && why)
+		snprintf(why, 160, "%s", p.why[0] ? p.why : vg_rc_name(rc));
 	parser_fini(&p);
 	if (rc != VG_OK) {
 		vg_regex_free(r);
@@ -1244,18 +1247,17 @@ vg_regex_new(vg_str source, unsigned flags, struct vg_regex **out)
 }
 
 vg_rc
+vg_regex_new(vg_str source, unsigned flags, struct vg_regex **out)
+{
+	return make(source, flags, NULL, out);
+}
+
+vg_rc
 vg_regex_check(vg_str source, unsigned flags, char why[160])
 {
-	struct vg_regex *r = calloc(1, sizeof(*r));
-	struct parser p;
-	struct node *n = parse(&p, source, flags);
-	vg_rc rc = p.rc;
+	struct vg_regex *r = NULL;
+	vg_rc rc = make(source, flags, why, &r);
 
-	if (rc == VG_OK)
-		rc = r ? build(r, &p, n) : VG_E_NOMEM;
-	if (rc != VG_OK)
-		snprintf(why, 160, "%s", p.why[0] ? p.why : vg_rc_name(rc));
-	parser_fini(&p);
 	vg_regex_free(r);
 	return rc;
 }

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proc/carry.h"
+
 #define HEAD 8
 #define READ_BYTES ((size_t)256 << 10)
 #define FDS_MAX 64 /* that came and were not asked for yet */
@@ -55,27 +57,15 @@ static ssize_t
 send_piece(struct vg_channel *c)
 {
 	struct iovec io = { c->out.p + c->out_at, c->out.n - c->out_at };
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} u = { 0 };
+	union vg_carry room;
 	struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1 };
 	uint64_t at = c->out_base + c->out_at;
 	bool with = c->nsend && c->send[0].at == at;
 	size_t next = with ? 1 : 0;
 	ssize_t k;
 
-	if (with) {
-		struct cmsghdr *h;
-
-		m.msg_control = u.buf;
-		m.msg_controllen = sizeof(u.buf);
-		h = CMSG_FIRSTHDR(&m);
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(h), &c->send[0].fd, sizeof(int));
-	}
+	if (with)
+		vg_carry_fd(&m, &room, c->send[0].fd);
 	if (next < c->nsend && c->send[next].at - at < io.iov_len)
 		io.iov_len = (size_t)(c->send[next].at - at);
 	k = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cur.h"
+#include "proc/carry.h"
 
 #define HEAR_S 10 /* for an answer that was begun, which is written at once */
 
@@ -39,23 +40,11 @@ send_all(int sock, vg_str bytes, int fd)
 {
 	uint32_t n = (uint32_t)bytes.n;
 	struct iovec io = { &n, sizeof(n) };
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} u = { 0 };
+	union vg_carry room;
 	struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1 };
 
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		m.msg_control = u.buf;
-		m.msg_controllen = sizeof(u.buf);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	}
+	if (fd >= 0)
+		vg_carry_fd(&m, &room, fd);
 	if (sendmsg(sock, &m, MSG_NOSIGNAL) != (ssize_t)sizeof(n))
 		return false;
 	while (bytes.n) {

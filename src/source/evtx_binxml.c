@@ -91,13 +91,19 @@ key_of(const struct vg_bx *x, vg_str name)
 	return x->keys ? vg_keys_find(x->keys, name) : VG_KEY_NONE;
 }
 
+static void
+no_memory(struct px *p)
+{
+	p->x->rc = vg_cur_fail(&p->c, VG_E_NOMEM);
+}
+
 static void *
 alloc(struct px *p, size_t n)
 {
 	void *m = vg_arena_zalloc(p->a, 1, n);
 
 	if (m == NULL)
-		p->x->rc = vg_cur_fail(&p->c, VG_E_NOMEM);
+		no_memory(p);
 	return m;
 }
 
@@ -109,7 +115,7 @@ text_of(struct px *p, vg_str utf16)
 	char *t = vg_arena_alloc(p->a, max);
 
 	if (t == NULL) {
-		p->x->rc = vg_cur_fail(&p->c, VG_E_NOMEM);
+		no_memory(p);
 		return VG_NIL;
 	}
 	n = vg_bx_text(BX_STRING, (const uint8_t *)utf16.p, utf16.n, t);
@@ -296,7 +302,7 @@ take_value(struct px *p, struct vg_bx_node ***tail)
 		return;
 	max = vg_bx_text_max(type, v.n);
 	if ((t = vg_arena_alloc(p->a, max)) == NULL) {
-		p->x->rc = vg_cur_fail(&p->c, VG_E_NOMEM);
+		no_memory(p);
 		return;
 	}
 	n->text = vg_str_mem(t, vg_bx_text(type, (const uint8_t *)v.p, v.n, t));
@@ -358,33 +364,43 @@ take_sub(struct px *p, bool optional, struct vg_bx_node ***tail)
 
 static void take_instance(struct px *p, int depth, struct vg_bx_node ***tail);
 
+/* A piece of text, which may stand in an attribute and in an element, behind its @token.  false: it is none, and nothing was read. */
+static bool
+take_piece(struct px *p, unsigned token, struct vg_bx_node ***tail)
+{
+	switch (token) {
+	case T_VALUE:
+		take_value(p, tail);
+		break;
+	case T_CDATA:
+		take_text(p, text_of(p, vg_cur_bytes(&p->c, 2 * (size_t)vg_cur_le16(&p->c))), tail);
+		break;
+	case T_CHARREF:
+		take_charref(p, tail);
+		break;
+	case T_ENTITY:
+		take_entity(p, tail);
+		break;
+	case T_SUB:
+	case T_OPT:
+		take_sub(p, token == T_OPT, tail);
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
 /* Nodes of an attribute's value: ends before what is none. */
 static void
 take_attr_value(struct px *p, struct vg_bx_node ***tail)
 {
 	while (p->c.p < p->c.end) {
-		uint8_t t = *p->c.p & (uint8_t)~T_MORE;
+		unsigned token = *p->c.p++ & ~T_MORE;
 
-		if (t != T_VALUE && t != T_SUB && t != T_OPT && t != T_CHARREF && t != T_ENTITY &&
-		    t != T_CDATA)
+		if (!take_piece(p, token, tail)) {
+			p->c.p--;
 			return;
-		p->c.p++;
-		switch (t) {
-		case T_VALUE:
-			take_value(p, tail);
-			break;
-		case T_CDATA:
-			take_text(p, text_of(p, vg_cur_bytes(&p->c, 2 * (size_t)vg_cur_le16(&p->c))), tail);
-			break;
-		case T_CHARREF:
-			take_charref(p, tail);
-			break;
-		case T_ENTITY:
-			take_entity(p, tail);
-			break;
-		default:
-			take_sub(p, t == T_OPT, tail);
-			break;
 		}
 	}
 }
@@ -392,31 +408,22 @@ take_attr_value(struct px *p, struct vg_bx_node ***tail)
 static vg_str
 without_spaces(struct px *p, vg_str s)
 {
-	char *t;
-	size_t n = 0;
+	vg_str t = vg_str_without(p->a, s, ' ');
 
-	if (vg_str_chr(s, ' ') == VG_NPOS)
-		return s;
-	if ((t = alloc(p, s.n)) == NULL)
-		return s;
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] != ' ')
-			t[n++] = s.p[i];
-	return vg_str_mem(t, n);
+	if (t.p || s.n == 0)
+		return t;
+	no_memory(p);
+	return s;
 }
 
 static vg_str
 join3(struct px *p, vg_str a, vg_str b, vg_str c)
 {
-	char *t = alloc(p, a.n + b.n + c.n + 1);
+	vg_str t = vg_str_join3(p->a, a, b, c);
 
-	if (t == NULL)
-		return VG_NIL;
-	memcpy(t, a.p, a.n);
-	memcpy(t + a.n, b.p, b.n);
-	if (c.n)
-		memcpy(t + a.n + b.n, c.p, c.n);
-	return vg_str_mem(t, a.n + b.n + c.n);
+	if (t.p == NULL)
+		no_memory(p);
+	return t;
 }
 
 static void
@@ -636,18 +643,6 @@ take_content(struct px *p, struct vg_bx_elem *up, int depth, struct vg_bx_node *
 			if (up == NULL)
 				vg_cur_fail(&p->c, VG_E_FORMAT);
 			return;
-		case T_VALUE:
-			take_value(p, tail);
-			break;
-		case T_CDATA:
-			take_text(p, text_of(p, vg_cur_bytes(&p->c, 2 * (size_t)vg_cur_le16(&p->c))), tail);
-			break;
-		case T_CHARREF:
-			take_charref(p, tail);
-			break;
-		case T_ENTITY:
-			take_entity(p, tail);
-			break;
 		case T_PI_TARGET:
 			name = take_name(p);
 			data = VG_NIL;
@@ -661,17 +656,12 @@ take_content(struct px *p, struct vg_bx_elem *up, int depth, struct vg_bx_node *
 		case T_INSTANCE:
 			take_instance(p, depth, tail);
 			break;
-		case T_SUB:
-			take_sub(p, false, tail);
-			break;
-		case T_OPT:
-			take_sub(p, true, tail);
-			break;
 		case T_FRAGMENT:
 			(void)vg_cur_take(&p->c, 3);
 			break;
 		default:
-			vg_cur_fail(&p->c, VG_E_FORMAT);
+			if (!take_piece(p, raw & ~T_MORE, tail))
+				vg_cur_fail(&p->c, VG_E_FORMAT);
 			break;
 		}
 	}
@@ -825,7 +815,7 @@ take_instance(struct px *p, int depth, struct vg_bx_node ***tail)
 		return;
 	node->inst = in;
 	if ((in->value = vg_arena_alloc(p->a, (n ? n : 1) * sizeof(*in->value))) == NULL) {
-		p->x->rc = vg_cur_fail(&p->c, VG_E_NOMEM);
+		no_memory(p);
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++) {

@@ -266,19 +266,12 @@ string(struct js *j)
 static vg_str
 without_spaces(struct js *j, vg_str s)
 {
-	char *t;
-	size_t n = 0;
+	vg_str t = vg_str_without(j->e->arena, s, ' ');
 
-	if (vg_str_chr(s, ' ') == VG_NPOS)
-		return s;
-	if ((t = vg_arena_alloc(j->e->arena, s.n)) == NULL) {
-		fail(j, VG_E_NOMEM);
-		return s;
-	}
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] != ' ')
-			t[n++] = s.p[i];
-	return vg_str_mem(t, n);
+	if (t.p || s.n == 0)
+		return t;
+	fail(j, VG_E_NOMEM);
+	return s;
 }
 
 static vg_str

@@ -218,37 +218,22 @@ skip_space(struct xml *x)
 static vg_str
 join(struct xml *x, vg_str a, vg_str b, vg_str c)
 {
-	char *t = vg_arena_alloc(x->e->arena, a.n + b.n + c.n + 1);
+	vg_str t = vg_str_join3(x->e->arena, a, b, c);
 
-	if (t == NULL) {
+	if (t.p == NULL)
 		fail(x, VG_E_NOMEM);
-		return VG_NIL;
-	}
-	if (a.n)
-		memcpy(t, a.p, a.n);
-	if (b.n)
-		memcpy(t + a.n, b.p, b.n);
-	if (c.n)
-		memcpy(t + a.n + b.n, c.p, c.n);
-	return vg_str_mem(t, a.n + b.n + c.n);
+	return t;
 }
 
 static vg_str
 without_spaces(struct xml *x, vg_str s)
 {
-	char *t;
-	size_t n = 0;
+	vg_str t = vg_str_without(x->e->arena, s, ' ');
 
-	if (vg_str_chr(s, ' ') == VG_NPOS)
-		return s;
-	if ((t = vg_arena_alloc(x->e->arena, s.n)) == NULL) {
-		fail(x, VG_E_NOMEM);
-		return s;
-	}
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] != ' ')
-			t[n++] = s.p[i];
-	return vg_str_mem(t, n);
+	if (t.p || s.n == 0)
+		return t;
+	fail(x, VG_E_NOMEM);
+	return s;
 }
 
 static enum vg_kind

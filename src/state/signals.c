@@ -141,6 +141,20 @@ take_row(sqlite3_stmt *st, struct vg_signal_row *s)
 
 #define COLUMNS "signal.n, id, tenant, source, level, flags, rule, title, tags, host, fields, time_ns, first_ns, recv_ns, made_ns, count, evidence"
 
+/* The rows of @st, columns as above, when it could be prepared (@rc); it is freed. */
+static vg_rc
+each_row(sqlite3_stmt *st, vg_rc rc, vg_rc (*each)(void *ctx, const struct vg_signal_row *s), void *ctx)
+{
+	while (rc == VG_OK && (rc = vg_db_rc(sqlite3_step(st))) == VG_OK) {
+		struct vg_signal_row s;
+
+		take_row(st, &s);
+		rc = each(ctx, &s);
+	}
+	(void)sqlite3_finalize(st);
+	return rc == VG_E_STOP ? VG_OK : rc;
+}
+
 vg_rc
 vg_alarm_wait(sqlite3 *db, const uint8_t id[VG_SIGNAL_ID])
 {
@@ -153,14 +167,7 @@ vg_alarms_each(sqlite3 *db, uint64_t limit, vg_rc (*each)(void *ctx, const struc
 	sqlite3_stmt *st;
 	vg_rc rc = vg_db_prepare(db, &st, "SELECT " COLUMNS " FROM alarm JOIN signal USING (n) ORDER BY n LIMIT ?", "i", (int64_t)limit);
 
-	while (rc == VG_OK && (rc = vg_db_rc(sqlite3_step(st))) == VG_OK) {
-		struct vg_signal_row s;
-
-		take_row(st, &s);
-		rc = each(ctx, &s);
-	}
-	(void)sqlite3_finalize(st);
-	return rc == VG_E_STOP ? VG_OK : rc;
+	return each_row(st, rc, each, ctx);
 }
 
 vg_rc
@@ -181,14 +188,7 @@ vg_signals_each(sqlite3 *db, const struct vg_signal_query *q, vg_rc (*each)(void
 				   " ORDER BY n %s LIMIT ?", q->newest ? "DESC" : "ASC");
 	rc = vg_db_prepare(db, &st, sql, "iiiitti", (int64_t)q->after, (int64_t)q->level, (int64_t)q->tenant, (int64_t)q->tenant, q->id, q->id,
 			   q->limit ? (int64_t)q->limit : INT64_MAX);
-	while (rc == VG_OK && (rc = vg_db_rc(sqlite3_step(st))) == VG_OK) {
-		struct vg_signal_row s;
-
-		take_row(st, &s);
-		rc = each(ctx, &s);
-	}
-	(void)sqlite3_finalize(st);
-	return rc == VG_E_STOP ? VG_OK : rc;
+	return each_row(st, rc, each, ctx);
 }
 
 vg_rc

@@ -511,26 +511,40 @@ vg_intake_waiting(const struct vg_intake *j)
 
 /* ---- the reader, and what it has done with ---- */
 
-vg_rc
-vg_intake_read(struct vg_intake *j, uint64_t seq, vg_intake_fn *each, void *ctx)
+static vg_rc
+open_file(const struct vg_intake *j, const struct jfile *x, struct vg_file *out)
+{
+	char name[VG_DISK_NAME_MAX];
+
+	name_of(x->first, name);
+	return vg_file_open(j->d, name, out);
+}
+
+/* The file that record @seq is in, or would be: not before the first. */
+static size_t
+file_of(const struct vg_intake *j, uint64_t seq)
 {
 	size_t i = 0;
 
+	while (i + 1 < j->nfile && j->file[i + 1].first <= seq)
+		i++;
+	return i;
+}
+
+vg_rc
+vg_intake_read(struct vg_intake *j, uint64_t seq, vg_intake_fn *each, void *ctx)
+{
 	if (j->nfile == 0)
 		return seq >= j->next ? VG_OK : VG_E_NOTFOUND;
 	if (seq < j->file[0].first)
 		return VG_E_NOTFOUND;
-	while (i + 1 < j->nfile && j->file[i + 1].first <= seq)
-		i++;
-	for (; i < j->nfile; i++) {
+	for (size_t i = file_of(j, seq); i < j->nfile; i++) {
 		const struct jfile *x = &j->file[i];
-		char name[VG_DISK_NAME_MAX];
 		struct vg_file f;
 		struct batch b;
 		vg_rc rc;
 
-		name_of(x->first, name);
-		if ((rc = vg_file_open(j->d, name, &f)) != VG_OK)
+		if ((rc = open_file(j, x, &f)) != VG_OK)
 			return rc;
 		for (uint64_t at = HEAD_BYTES; at < x->end && rc == VG_OK; at += BATCH_HEAD + b.bytes)
 			if ((rc = read_batch(j, &f, x->id, at, &b)) == VG_OK)
@@ -567,13 +581,11 @@ walk_batch(struct vg_intake *j, const struct batch *b, struct vg_intake_cursor *
 static vg_rc
 walk_file(struct vg_intake *j, const struct jfile *x, struct vg_intake_cursor *c, size_t *left, vg_intake_fn *each, void *ctx)
 {
-	char name[VG_DISK_NAME_MAX];
 	struct vg_file f;
 	struct batch b;
 	vg_rc rc;
 
-	name_of(x->first, name);
-	if ((rc = vg_file_open(j->d, name, &f)) != VG_OK)
+	if ((rc = open_file(j, x, &f)) != VG_OK)
 		return rc;
 	while (c->at < x->end && *left && rc == VG_OK) {
 		if ((rc = read_batch(j, &f, x->id, c->at, &b)) != VG_OK)
@@ -590,16 +602,13 @@ walk_file(struct vg_intake *j, const struct jfile *x, struct vg_intake_cursor *c
 vg_rc
 vg_intake_walk(struct vg_intake *j, struct vg_intake_cursor *c, size_t max_bytes, vg_intake_fn *each, void *ctx)
 {
-	size_t i = 0;
 	vg_rc rc = VG_OK;
 
 	if (c->seq >= j->next)
 		return VG_OK;
 	if (j->nfile == 0 || c->seq < j->file[0].first)
 		return VG_E_NOTFOUND;
-	while (i + 1 < j->nfile && j->file[i + 1].first <= c->seq)
-		i++;
-	for (; i < j->nfile && max_bytes && rc == VG_OK; i++) {
+	for (size_t i = file_of(j, c->seq); i < j->nfile && max_bytes && rc == VG_OK; i++) {
 		if (c->file != j->file[i].first) {
 			c->file = j->file[i].first;
 			c->at = HEAD_BYTES;

@@ -120,26 +120,33 @@ turn_round(struct vg_proof *p)
 	}
 }
 
+struct span {
+	uint64_t begin, n;
+};
+
+/* Down to one half of @s, of which the left one has @k leaves: the root of the other half belongs to the proof. */
+static vg_rc
+step_down(struct span *s, uint64_t k, bool left, vg_subtree_fn *get, void *ctx, struct vg_proof *out)
+{
+	struct span a = { s->begin, k }, b = { s->begin + k, s->n - k };
+
+	*s = left ? a : b;
+	return root_of(left ? b.begin : a.begin, left ? b.n : a.n, get, ctx, &out->h[out->n++]);
+}
+
 vg_rc
 vg_prove_inclusion(uint64_t index, uint64_t size, vg_subtree_fn *get, void *ctx, struct vg_proof *out)
 {
-	uint64_t begin = 0, n = size;
+	struct span s = { 0, size };
 	vg_rc rc = VG_OK;
 
 	out->n = 0;
 	if (index >= size || size >> 63)
 		return VG_E_NOTFOUND;
-	while (n > 1 && rc == VG_OK) {
-		uint64_t k = UINT64_C(1) << split_of(n);
+	while (s.n > 1 && rc == VG_OK) {
+		uint64_t k = UINT64_C(1) << split_of(s.n);
 
-		if (index - begin < k) {
-			rc = root_of(begin + k, n - k, get, ctx, &out->h[out->n++]);
-			n = k;
-		} else {
-			rc = root_of(begin, k, get, ctx, &out->h[out->n++]);
-			begin += k;
-			n -= k;
-		}
+		rc = step_down(&s, k, index - s.begin < k, get, ctx, out);
 	}
 	turn_round(out);
 	return rc;
@@ -148,7 +155,8 @@ vg_prove_inclusion(uint64_t index, uint64_t size, vg_subtree_fn *get, void *ctx,
 vg_rc
 vg_prove_consistency(uint64_t old, uint64_t size, vg_subtree_fn *get, void *ctx, struct vg_proof *out)
 {
-	uint64_t begin = 0, n = size, m = old;
+	struct span s = { 0, size };
+	uint64_t m = old;
 	bool whole = true; /* the old tree is one subtree of the new one, so that its root need not be given */
 	vg_rc rc = VG_OK;
 
@@ -157,22 +165,18 @@ vg_prove_consistency(uint64_t old, uint64_t size, vg_subtree_fn *get, void *ctx,
 		return VG_E_NOTFOUND;
 	if (old == 0 || old == size)
 		return VG_OK;
-	while (m != n && rc == VG_OK) {
-		uint64_t k = UINT64_C(1) << split_of(n);
+	while (m != s.n && rc == VG_OK) {
+		uint64_t k = UINT64_C(1) << split_of(s.n);
+		bool left = m <= k;
 
-		if (m <= k) {
-			rc = root_of(begin + k, n - k, get, ctx, &out->h[out->n++]);
-			n = k;
-		} else {
-			rc = root_of(begin, k, get, ctx, &out->h[out->n++]);
-			begin += k;
-			n -= k;
+		rc = step_down(&s, k, left, get, ctx, out);
+		if (!left) {
 			m -= k;
 			whole = false;
 		}
 	}
 	if (rc == VG_OK && !whole)
-		rc = root_of(begin, n, get, ctx, &out->h[out->n++]);
+		rc = root_of(s.begin, s.n, get, ctx, &out->h[out->n++]);
 	turn_round(out);
 	return rc;
 }

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 
 from scenario import check, end, path, write
-from watch import ACCOUNT_MADE, FAILED_LOGON, Watch, acknowledged, bulk, children, until
+from watch import ACCOUNT_MADE, FAILED_LOGON, Watch, acknowledged, bulk, children, correlation_rule, until
 
 ALONE = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] != 'all' else ''
 ROLES = (ALONE,) if ALONE else ('collect', 'local', 'vault', 'detect', 'trace', 'seal', 'publish', 'out', 'respond')
@@ -26,43 +26,12 @@ SENDERS, BATCH, PAUSE_S, STEP_S = (2, 400, 0, 0.02) if ALONE else (2, 20, 0.05, 
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 30)
 draw, draw_lines = random.Random(SEED), random.Random(SEED + 1)
 
-RULES = [FAILED_LOGON, ACCOUNT_MADE, """
-title: Many failed logons
-id: 00000000-0000-4000-8000-00000000c001
-status: stable
-correlation:
-  type: event_count
-  rules: [failed_logon]
-  group-by: [TargetUserName]
-  timespan: 1m
-  condition:
-    gte: 5
-level: high
-""", """
-title: Failed logons, then an account
-id: 00000000-0000-4000-8000-00000000c002
-status: stable
-correlation:
-  type: temporal_ordered
-  rules: [failed_logon, account_made]
-  group-by: [Computer]
-  timespan: 30s
-  generate: true
-level: high
-""", """
-title: One address, many users
-id: 00000000-0000-4000-8000-00000000c003
-status: stable
-correlation:
-  type: value_count
-  rules: [failed_logon]
-  group-by: [IpAddress]
-  timespan: 2m
-  condition:
-    field: TargetUserName
-    gte: 6
-level: high
-"""]
+RULES = [
+    FAILED_LOGON, ACCOUNT_MADE,
+    correlation_rule('Many failed logons', 1, 'event_count', 'failed_logon', 'TargetUserName', '1m', '{gte: 5}'),
+    correlation_rule('Failed logons, then an account', 2, 'temporal_ordered', 'failed_logon, account_made', 'Computer', '30s', generate=True),
+    correlation_rule('One address, many users', 3, 'value_count', 'failed_logon', 'IpAddress', '2m', '{field: TargetUserName, gte: 6}'),
+]
 
 
 def document(n, time_s):

@@ -8,58 +8,18 @@ import time
 from collections import Counter
 
 from scenario import check, end, path, vigie, write
-from watch import ACCOUNT_MADE, FAILED_LOGON, Watch, acknowledged, bulk, event_rule, until
+from watch import ACCOUNT_MADE, FAILED_LOGON, Watch, acknowledged, bulk, correlation_rule, event_rule, until
 
 EVENTS = int(sys.argv[1]) if len(sys.argv) > 1 else 100000
 HOSTS, LATE_HOST = 12, 7
 
-RULES = [FAILED_LOGON, event_rule('Logon', 4624, 'low', 'logon', 'LogonType: 10'), ACCOUNT_MADE, """
-title: Many failed logons
-id: 00000000-0000-4000-8000-00000000c001
-status: stable
-correlation:
-  type: event_count
-  rules: [failed_logon]
-  group-by: [TargetUserName]
-  timespan: 10m
-  condition:
-    gte: 4
-level: high
-""", """
-title: Logon, then an account
-id: 00000000-0000-4000-8000-00000000c002
-status: stable
-correlation:
-  type: temporal_ordered
-  rules: [logon, account_made]
-  generate: true
-  group-by: [Computer]
-  timespan: 5m
-level: high
-""", """
-title: Failed and made
-id: 00000000-0000-4000-8000-00000000c004
-status: stable
-correlation:
-  type: temporal
-  rules: [failed_logon, account_made]
-  group-by: [TargetUserName]
-  timespan: 5m
-level: high
-""", """
-title: One address, many users
-id: 00000000-0000-4000-8000-00000000c003
-status: stable
-correlation:
-  type: value_count
-  rules: [failed_logon]
-  group-by: [IpAddress]
-  timespan: 20m
-  condition:
-    field: TargetUserName
-    gte: 6
-level: high
-"""]
+RULES = [
+    FAILED_LOGON, event_rule('Logon', 4624, 'low', 'logon', 'LogonType: 10'), ACCOUNT_MADE,
+    correlation_rule('Many failed logons', 1, 'event_count', 'failed_logon', 'TargetUserName', '10m', '{gte: 4}'),
+    correlation_rule('Logon, then an account', 2, 'temporal_ordered', 'logon, account_made', 'Computer', '5m', generate=True),
+    correlation_rule('Failed and made', 4, 'temporal', 'failed_logon, account_made', 'TargetUserName', '5m'),
+    correlation_rule('One address, many users', 3, 'value_count', 'failed_logon', 'IpAddress', '20m', '{field: TargetUserName, gte: 6}'),
+]
 
 
 def events(n, from_s, to_s, users):

@@ -7,34 +7,13 @@ import ssl
 import time
 
 from scenario import check, end
-from watch import ACCOUNT_MADE, FAILED_LOGON, Watch, acknowledged, bearer, bulk, raw_of
+from watch import ACCOUNT_MADE, FAILED_LOGON, Watch, acknowledged, bearer, bulk, correlation_rule, raw_of
 
-RULES = [FAILED_LOGON, ACCOUNT_MADE, """
-title: Many failed logons
-id: 00000000-0000-4000-8000-00000000c001
-status: stable
-correlation:
-  type: event_count
-  rules: [failed_logon]
-  group-by: [TargetUserName, Computer]
-  timespan: 5m
-  condition:
-    gte: 6
-level: high
-""", """
-title: One address, many users
-id: 00000000-0000-4000-8000-00000000c003
-status: stable
-correlation:
-  type: value_count
-  rules: [failed_logon]
-  group-by: [IpAddress]
-  timespan: 5m
-  condition:
-    field: TargetUserName
-    gte: 4
-level: high
-"""]
+RULES = [
+    FAILED_LOGON, ACCOUNT_MADE,
+    correlation_rule('Many failed logons', 1, 'event_count', 'failed_logon', 'TargetUserName, Computer', '5m', '{gte: 6}'),
+    correlation_rule('One address, many users', 3, 'value_count', 'failed_logon', 'IpAddress', '5m', '{field: TargetUserName, gte: 4}'),
+]
 NAMES = ('acme', 'bolt')
 begin = time.time() - 3600
 

@@ -69,6 +69,12 @@ def event_rule(title, event, level, name='', more=''):
             '  condition: selection\nlevel: %s\n' % (title, event, name and 'name: %s\n' % name, event, more and '    %s\n' % more, level))
 
 
+def correlation_rule(title, number, kind, rules, by, timespan, condition='', generate=False):
+    """A correlation over rules by their names; its id ends in c and the number.  The condition in braces, as YAML has it."""
+    return ('title: %s\nid: 00000000-0000-4000-8000-00000000c%03d\nstatus: stable\ncorrelation:\n  type: %s\n  rules: [%s]\n  group-by: [%s]\n  timespan: %s\n%s%slevel: high\n'
+            % (title, number, kind, rules, by, timespan, condition and '  condition: %s\n' % condition, '  generate: true\n' if generate else ''))
+
+
 FAILED_LOGON = event_rule('Failed logon', 4625, 'low', 'failed_logon')
 ACCOUNT_MADE = event_rule('Account made', 4720, 'medium', 'account_made')
 

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "base/arena.h"
+
 static uint32_t state = 1;
 
 static uint32_t
@@ -60,12 +62,33 @@ it_is_found_where_it_first_stands(void **st)
 	}
 }
 
+static void
+pieces_become_one_text(void **ctx)
+{
+	struct vg_arena a;
+	vg_str whole = VG_STR("abc");
+
+	(void)ctx;
+	vg_arena_init(&a, 65536);
+	assert_true(vg_str_eq(vg_str_join3(&a, VG_STR("ab"), VG_NIL, VG_STR("c")), VG_STR("abc")));
+	assert_true(vg_str_eq(vg_str_join3(&a, VG_NIL, VG_STR("d"), VG_NIL), VG_STR("d")));
+	assert_true(vg_str_eq(vg_str_without(&a, VG_STR(" a b  c "), ' '), VG_STR("abc")));
+	assert_int_equal(vg_str_without(&a, VG_STR("  "), ' ').n, 0);
+	assert_ptr_equal(vg_str_without(&a, whole, ' ').p, whole.p); /* nothing to leave out: no copy */
+	vg_arena_fini(&a);
+	vg_arena_init(&a, 1);
+	assert_null(vg_str_join3(&a, VG_STR("a"), VG_STR("b"), VG_STR("c")).p);
+	assert_null(vg_str_without(&a, VG_STR("a b"), ' ').p);
+	vg_arena_fini(&a);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_found_in_any_case),
 		cmocka_unit_test(it_is_found_where_it_first_stands),
+		cmocka_unit_test(pieces_become_one_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

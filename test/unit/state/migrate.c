@@ -101,6 +101,14 @@ raw(const char *path, const char *sql)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+/* A place with what an earlier program wrote. */
+static void
+place_with(struct place *p, const char *sql)
+{
+	place_make(p);
+	raw(p->path, sql);
+}
+
 /* Everything that @sql gives, as text. */
 static void
 ask_db(sqlite3 *db, const char *sql, struct vg_buf *out)
@@ -186,17 +194,19 @@ see_catalogue(sqlite3 *db, struct vg_buf *out)
 static const char catalogue_says[] = "3 1 dc1 1 10.0.0.5 https 1 windows 100 900 77 7700 1 2 3 -5;9 4 fw 0 10.0.0.1 syslog-udp 0  200 800 5 500 0 0 0 0;"
 				     "2 acme dc1 00112233 50 0;6 acme old 44 40 60;41|1234;1|acme;4|globex;";
 
+static const struct vg_source new_source = { .tenant = 4, .name = VG_STR_INIT("new"), .address = VG_STR_INIT("a"), .listener = VG_STR_INIT("l"), .first_ns = 1,
+					     .last_ns = 1 };
+
 static void
 a_first_catalogue_is_read_whole(void **state)
 {
-	struct vg_source s = { .tenant = 4, .name = VG_STR("new"), .address = VG_STR("a"), .listener = VG_STR("l"), .first_ns = 1, .last_ns = 1 };
+	struct vg_source s = new_source;
 	struct vg_buf b = { 0 };
 	struct place p;
 	sqlite3 *db;
 
 	(void)state;
-	place_make(&p);
-	raw(p.path, catalogue_1);
+	place_with(&p, catalogue_1);
 	assert_int_equal(vg_catalogue_open(p.path, true, p.why, &db), VG_OK); /* by who may only read */
 	see_catalogue(db, &b);
 	assert_string_equal(b.p, catalogue_says);
@@ -237,8 +247,7 @@ first_signals(bool with_hits)
 	sqlite3 *db;
 	bool copy;
 
-	place_make(&p);
-	raw(p.path, signals_1);
+	place_with(&p, signals_1);
 	if (with_hits)
 		raw(p.path, hits_1);
 	assert_int_equal(vg_signals_open(p.path, false, p.why, &db), VG_OK);
@@ -675,14 +684,13 @@ static void
 unknown_sources_keep_their_numbers(void **state)
 {
 	struct vg_source s = { .id = 40, .tenant = 1, .name = VG_STR("unknown-40"), .first_ns = 5, .last_ns = 6, .records = 7, .bytes = 8 };
-	struct vg_source n = { .tenant = 4, .name = VG_STR("new"), .address = VG_STR("a"), .listener = VG_STR("l"), .first_ns = 1, .last_ns = 1 };
+	struct vg_source n = new_source;
 	struct vg_buf b = { 0 };
 	struct place p;
 	sqlite3 *db;
 
 	(void)state;
-	place_make(&p);
-	raw(p.path, catalogue_1);
+	place_with(&p, catalogue_1);
 	assert_int_equal(vg_catalogue_open(p.path, false, p.why, &db), VG_OK);
 	assert_int_equal(vg_catalogue_unknown(db, &s), VG_OK);
 	s.id = 3; /* one that is known stays what it is */
@@ -715,8 +723,7 @@ the_next_number_is_behind_all_that_are_named(void **state)
 	assert_int_equal(next, 43);
 	vg_db_close(db);
 	place_drop(&p);
-	place_make(&p);
-	raw(p.path, signals_1);
+	place_with(&p, signals_1);
 	assert_int_equal(vg_signals_open(p.path, false, p.why, &db), VG_OK);
 	assert_int_equal(vg_signals_next(db, &next), VG_OK);
 	assert_int_equal(next, 0x2c); /* behind the second one of the evidence */

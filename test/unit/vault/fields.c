@@ -8,25 +8,24 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <glob.h>
 
 #include "../bench/logs.h"
 #include "base/ip.h"
 #include "base/utf.h"
+#include "packs.h"
 #include "rule/selection.h"
+#include "sample/draw.h"
 #include "vault/redecode.h"
 #include "vault/search.h"
 
 static uint8_t the_key[2][VG_BLOCK_KEY] = { { 9, 8, 7 }, { 1, 2 } };
+static uint8_t stamp[VG_FIELDS_STAMP]; /* of these packs */
 static uint64_t state = 88172645463325252u;
 
 static uint32_t
 draw(uint32_t below)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)((state >> 32) % below);
+	return sample_draw(&state, below);
 }
 
 static const uint8_t *
@@ -34,52 +33,6 @@ key_of(void *ctx, uint32_t number)
 {
 	(void)ctx;
 	return number == 3 || number == 4 ? the_key[number - 3] : NULL;
-}
-
-/* ---- packs ---- */
-
-static char *packs_blob; /* aligned */
-static size_t packs_bytes;
-static uint8_t stamp[VG_FIELDS_STAMP];
-
-static void
-read_packs(void)
-{
-	static struct vg_pack_text text[64];
-	struct vg_buf blob = { 0 }, again = { 0 };
-	size_t n = 0;
-	glob_t g;
-
-	assert_int_equal(glob(VG_PACKS_DIR "/*.yaml", 0, NULL, &g), 0);
-	for (; n < g.gl_pathc && n < VG_COUNT(text); n++) {
-		FILE *f = fopen(g.gl_pathv[n], "rb");
-		char *p = malloc(1 << 20);
-
-		assert_non_null(f);
-		assert_non_null(p);
-		text[n] = (struct vg_pack_text){ VG_STR("pack"), vg_str_mem(p, fread(p, 1, 1 << 20, f)) };
-		fclose(f);
-	}
-	globfree(&g);
-	assert_int_equal(vg_packs_compile(text, n, &blob, NULL, NULL), VG_OK);
-	assert_int_equal(vg_packs_compile(text, n, &again, NULL, NULL), VG_OK);
-	assert_true(vg_str_eq(vg_buf_str(&blob), vg_buf_str(&again))); /* or no stamp would ever be met again */
-	assert_int_equal(posix_memalign((void **)&packs_blob, 64, blob.n + 64), 0);
-	memcpy(packs_blob, blob.p, packs_bytes = blob.n);
-	vg_fields_stamp(vg_buf_str(&blob), 0, stamp);
-	vg_buf_fini(&blob);
-	vg_buf_fini(&again);
-	while (n)
-		free((void *)(uintptr_t)text[--n].yaml.p);
-}
-
-static struct vg_packs *
-load_packs(struct vg_keys *keys)
-{
-	struct vg_packs *packs;
-
-	assert_int_equal(vg_packs_load(vg_str_mem(packs_blob, packs_bytes), keys, &packs), VG_OK);
-	return packs;
 }
 
 /* ---- records ---- */
@@ -243,6 +196,7 @@ up(void **ctx)
 
 	(void)ctx;
 	read_packs();
+	vg_fields_stamp(vg_str_mem(packs_blob, packs_bytes), 0, stamp);
 	make_records();
 	pack_keys = vg_keys_new();
 	packs = load_packs(pack_keys);

@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <glob.h>
 
 #include "base/utf.h"
+#include "packs.h"
 #include "rule/selection.h"
+#include "sample/draw.h"
 #include "source/decode.h"
 #include "vault/words.h"
 
@@ -21,10 +22,7 @@ static uint64_t state = 88172645463325252u;
 static uint32_t
 draw(uint32_t below)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)((state >> 32) % below);
+	return sample_draw(&state, below);
 }
 
 static const uint8_t *
@@ -32,50 +30,6 @@ key_of(void *ctx, uint32_t number)
 {
 	(void)ctx;
 	return number == 3 ? the_key : NULL;
-}
-
-/* ---- packs ---- */
-
-static struct vg_pack_text packs_text[64];
-static size_t npacks;
-static char *packs_blob; /* aligned */
-static size_t packs_bytes;
-
-static int
-read_packs(void **ctx)
-{
-	struct vg_buf blob = { 0 };
-	glob_t g;
-
-	(void)ctx;
-	if (glob(VG_PACKS_DIR "/*.yaml", 0, NULL, &g) != 0)
-		return -1;
-	for (size_t i = 0; i < g.gl_pathc && npacks < VG_COUNT(packs_text); i++) {
-		FILE *f = fopen(g.gl_pathv[i], "rb");
-		char *p = malloc(1 << 20);
-
-		assert_non_null(f);
-		assert_non_null(p);
-		packs_text[npacks].yaml = vg_str_mem(p, fread(p, 1, 1 << 20, f));
-		packs_text[npacks++].path = VG_STR("pack");
-		fclose(f);
-	}
-	globfree(&g);
-	assert_int_equal(vg_packs_compile(packs_text, npacks, &blob, NULL, NULL), VG_OK);
-	assert_int_equal(posix_memalign((void **)&packs_blob, 64, blob.n + 64), 0);
-	memcpy(packs_blob, blob.p, packs_bytes = blob.n);
-	vg_buf_fini(&blob);
-	return 0;
-}
-
-static int
-free_packs(void **ctx)
-{
-	(void)ctx;
-	for (size_t i = 0; i < npacks; i++)
-		free((void *)(uintptr_t)packs_text[i].yaml.p);
-	free(packs_blob);
-	return 0;
 }
 
 /* ---- a vault in memory: two segments, the second one's last blocks without an index ---- */
@@ -185,6 +139,7 @@ up(void **ctx)
 {
 	static char text[4096];
 
+	(void)ctx;
 	for (unsigned i = 0; i < RECORDS; i++) {
 		/* every 50th comes again: by an id, or by its bytes */
 		unsigned from = i % 50 == 49 ? i - 17 : i;
@@ -201,19 +156,22 @@ up(void **ctx)
 	}
 	put_segment(&vault, 0, 0, 1700, 20);
 	put_segment(&vault, 1, 1700, RECORDS, 20);
-	return read_packs(ctx);
+	read_packs();
+	return 0;
 }
 
 static int
 down(void **ctx)
 {
+	(void)ctx;
 	for (unsigned i = 0; i < RECORDS; i++)
 		free(vault.raw[i]);
 	for (unsigned i = 0; i < 2; i++) {
 		close(vault.segment[i].fd);
 		close(vault.segment[i].index_fd);
 	}
-	return free_packs(ctx);
+	free(packs_blob);
+	return 0;
 }
 
 /* ---- asking ---- */
@@ -253,7 +211,7 @@ search(const char *selection, struct vg_search s, struct asked *a)
 	good = vg_selection_compile(vg_str_of(selection), &blob, &a->err) == VG_OK;
 	if (good) {
 		assert_int_equal(vg_program_load(vg_buf_str(&blob), keys, &program), VG_OK);
-		assert_int_equal(vg_packs_load(vg_str_mem(packs_blob, packs_bytes), keys, &packs), VG_OK);
+		packs = load_packs(keys);
 		s.program = &program;
 		s.packs = packs;
 		s.keys = keys;

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "sample/draw.h"
 #include "vault/words.h"
 
 static uint8_t the_key[VG_BLOCK_KEY] = { 7, 7, 7 };
@@ -17,10 +18,7 @@ static uint64_t state = 88172645463325252u;
 static uint32_t
 draw(uint32_t below)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)((state >> 32) % below);
+	return sample_draw(&state, below);
 }
 
 static const uint8_t *
