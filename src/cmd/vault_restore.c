@@ -188,10 +188,10 @@ make_house(struct vg_house *h, const struct recoveries *recovery, size_t *opened
 	if (g.vault.dir < 0 || g.keys.dir < 0 || seal.dir < 0)
 		return VG_E_SYS;
 	rc = vg_disk_each(&g.vault, "", on_tenant, &g);
+	if (rc == VG_OK && g.node[0])
+		rc = vg_disk_replace(&seal, "node", vg_str_of(g.node)); /* the log goes on under its name */
 	if (rc == VG_OK && g.closed)
 		rc = VG_E_REFUSED;
-	else if (rc == VG_OK && g.node[0])
-		rc = vg_disk_replace(&seal, "node", vg_str_of(g.node)); /* the log goes on under its name */
 	*opened = g.opened;
 	vg_disk_close(&g.vault);
 	vg_disk_close(&g.keys);
