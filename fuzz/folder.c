@@ -166,7 +166,10 @@ static void
 fill(void)
 {
 	struct vg_disk d = { .dir = folder_of("vault") };
+	static const uint8_t recovery[32] = { 8 };
+	uint8_t public[32], unused[32];
 	struct vg_buf key = { 0 }, sealed = { 0 };
+	struct vg_note_secret signer;
 	struct vg_store_damage damage;
 	struct vg_store *s;
 	uint64_t seq = 1;
@@ -194,8 +197,13 @@ fill(void)
 	vg_note_key_print(&log_key.key, &key);
 	vg_buf_putc(&key, '\n');
 	fuzz_file(d.dir, "log.pub", vg_buf_str(&key));
-	if (vg_tenant_key_seal(tenant, log_key.key.public, &sealed) != VG_OK)
+	if (vg_recovery_signer(recovery, &signer) != VG_OK || vg_recovery_box(recovery, public, unused) != VG_OK || vg_tenant_key_seal(tenant, public, &sealed) != VG_OK)
 		abort();
+	vg_buf_clear(&key);
+	vg_note_key_print(&signer.key, &key);
+	vg_note_secret_fini(&signer);
+	vg_buf_putc(&key, '\n');
+	fuzz_file(d.dir, "keys/" VG_KEY_RECOVERY, vg_buf_str(&key));
 	fuzz_file(d.dir, "keys/" VG_KEY_SEALED, vg_buf_str(&sealed));
 	destroy_a_key(&d);
 	for_a_witness(&d);

@@ -195,7 +195,7 @@ def folder():
         seed("folder", name, bytes((what,)))
         seed("folder", name + "-changed", bytes((what | 4,)) + change(2, 0, 70, 3) + change(3, 0, 20, 1))
         seed("folder", name + "-cut", bytes((what,)) + change(1, 1, 200) + change(4, 4) + change(5, 2, body=b"more") + change(6, 3, body=b"other") + change(0, 5, 0, 3))
-    for file in range(12):
+    for file in range(15):
         seed("folder", "byte-%d" % file, b"\0" + change(file, 0, 30, 0x41))
 
 

@@ -87,7 +87,7 @@ const struct vg_command vg_commands[] = {
 	  "ended in the middle is done by the same command again.", vg_self_restore_opts, 1, vg_cmd_self_restore },
 	{ "self-backup check", "FILE", "say whether a self-backup is whole, and what is in it", NULL, vg_self_check_opts, 1, vg_cmd_self_check },
 	{ "self-backup", "--to FILE|DIR [OPTIONS]", "write what the evidence does not hold into one file",
-	  "No private key is in it: settings without their secrets, sources, keys of sources (as hashes), signals and what correlations remember, exceptions, indicators, folders of own rules and "
+	  "No private key is in it: settings without their secrets, sources, keys of sources (as hashes), signals and what correlations remember, alarms that wait, exceptions, indicators, folders of own rules and "
 	  "packs, public keys, checkpoints and time stamps.  The watch may run.  The evidence itself is kept by a witness.", vg_self_backup_opts, 0, vg_cmd_self_backup },
 	{ "help", "[COMMAND]", "explain a command", NULL, vg_no_opts, 0, vg_cmd_help },
 	{ "completion", "bash", "print shell completion", NULL, vg_no_opts, 1, vg_cmd_completion },

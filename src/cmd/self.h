@@ -8,6 +8,7 @@
 #define VG_SELF_SETTINGS "vigie.yaml"
 #define VG_SELF_CATALOGUE "vault/catalogue.db"
 #define VG_SELF_SIGNALS "trace/signals.db"
+#define VG_SELF_OUTBOX "out/out.db"
 #define VG_SELF_LAST "self-backup.last" /* in the state folder: "time NANOSECONDS\nfile PATH\nsha256 HEX\n" */
 #define VG_SELF_RESTORING "restoring"   /* a folder in the state folder, while a restore is not done */
 #define VG_SELF_RESTORED "restored"     /* and what a restore brings that has no place in a watch's state */

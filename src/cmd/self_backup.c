@@ -19,6 +19,7 @@
 #include "net/loop.h"
 #include "state/bundle_impl.h"
 #include "state/migrate.h"
+#include "state/outbox.h"
 #include "state/signals.h"
 #include "vault/checkpoint.h"
 #include "vault/disk.h"
@@ -366,6 +367,24 @@ add_database(struct backup *x, const char *member, vg_rc (*open_it)(const char *
 	return rc;
 }
 
+/* One that is damaged hinders nothing: its role begins a new one, and what it held is in the signals. */
+static vg_rc
+add_outbox(struct backup *x)
+{
+	char path[PATH_MAX], why[VG_DB_WHY];
+	sqlite3 *db;
+	vg_rc rc;
+
+	snprintf(path, sizeof(path), "%.4000s/" VG_SELF_OUTBOX, x->h.path);
+	if ((rc = vg_outbox_open(path, true, why, &db)) == VG_E_FORMAT) {
+		skip(x, VG_SELF_OUTBOX, why);
+		return VG_OK;
+	}
+	if (rc == VG_OK)
+		vg_db_close(db);
+	return add_database(x, VG_SELF_OUTBOX, vg_outbox_open);
+}
+
 /* ---- what is public, of the log and its tenants ---- */
 
 struct public {
@@ -439,6 +458,8 @@ gather(struct backup *x)
 		rc = add_database(x, VG_SELF_CATALOGUE, vg_catalogue_open);
 	if (rc == VG_OK && faccessat(x->h.dir, VG_SELF_SIGNALS, F_OK, 0) == 0)
 		rc = add_database(x, VG_SELF_SIGNALS, vg_signals_open);
+	if (rc == VG_OK && faccessat(x->h.dir, VG_SELF_OUTBOX, F_OK, 0) == 0) /* behind signals: an alarm that no longer waits there is here */
+		rc = add_outbox(x);
 	if (rc == VG_OK && (rc = add_settings(x)) == VG_OK && (rc = add_people(x)) == VG_OK)
 		rc = add_public(x);
 	return rc == VG_OK && !vg_manifest_sort(&x->m) ? VG_E_FORMAT : rc;

@@ -16,6 +16,7 @@ static const struct {
 	{ VG_SELF_SETTINGS, "" },
 	{ VG_SELF_CATALOGUE, "" },
 	{ VG_SELF_SIGNALS, "" },
+	{ VG_SELF_OUTBOX, "" },
 	{ "exceptions/", "" },
 	{ "indicators/", "" },
 	{ "rules/", VG_SELF_RESTORED "/" },  /* folders that the settings name, wherever they were */

@@ -18,6 +18,7 @@
 #include "cmd/self.h"
 #include "net/loop.h"
 #include "state/migrate.h"
+#include "state/outbox.h"
 #include "state/signals.h"
 #include "vault/disk.h"
 #include "vault/intake.h"
@@ -52,7 +53,7 @@ struct restore {
 static int
 is_untouched(struct restore *r)
 {
-	static const char *const files[] = { VG_SELF_CATALOGUE, VG_SELF_SIGNALS, VG_SELF_SETTINGS, "seal/log.secret", "status", "exceptions", "indicators", "vault/intake",
+	static const char *const files[] = { VG_SELF_CATALOGUE, VG_SELF_SIGNALS, VG_SELF_OUTBOX, VG_SELF_SETTINGS, "seal/log.secret", "status", "exceptions", "indicators", "vault/intake",
 					     VG_SELF_RESTORED, VG_SELF_LAST };
 
 	r->again = faccessat(r->h.dir, VG_SELF_RESTORING, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -250,6 +251,8 @@ look_into(struct restore *r, uint64_t *next, uint32_t *tenant)
 			return VG_EXIT_FAILED;
 		}
 	}
+	if (has(r, VG_SELF_OUTBOX) && ((db = open_staged(r, VG_SELF_OUTBOX, vg_outbox_vet, vg_outbox_open)) == NULL || !close_staged(db)))
+		return VG_EXIT_FAILED;
 	*next = r->vault_next > r->m.next ? r->vault_next : r->m.next;
 	*next = named > *next ? named : *next;
 	return VG_EXIT_OK;
@@ -375,7 +378,7 @@ say_done(const struct restore *r)
 	int code;
 
 	(void)vg_time_print(r->m.made_ns, 0, when);
-	vg_buf_printf(&b, "restored from %s of %s: names and states of sources, keys, signals, settings, and what people wrote\n", when, r->m.node);
+	vg_buf_printf(&b, "restored from %s of %s: names and states of sources, keys, signals, alarms that were not told yet, settings, and what people wrote\n", when, r->m.node);
 	if (r->lost.sources)
 		vg_buf_printf(&b, "%llu sources sent %llu records after that; their names are lost (`vigie source list` shows them as unknown-NUMBER)\n",
 			      (unsigned long long)r->lost.sources, (unsigned long long)r->lost.records);

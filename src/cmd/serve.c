@@ -26,8 +26,18 @@ check(const char *state, struct vg_settings *s)
 {
 	struct vg_house house = { .dir = -1, .lock = -1 };
 	struct vg_knowledge_summary n;
+	char why[300];
 	int fd;
 
+	if (vg_house_open(&house, state, false, why) == VG_OK) { /* else there is none yet */
+		vg_rc rc = vg_house_check_recovery(&house, s, why);
+
+		vg_house_close(&house);
+		if (rc != VG_OK) {
+			vg_log(VG_LOG_ERROR, "serve: %s", why);
+			return VG_EXIT_FOUND;
+		}
+	}
 	snprintf(house.path, sizeof(house.path), "%s", state);
 	if (vg_serve_rules(&house, s, &fd, &n, NULL, false) != VG_OK)
 		return VG_EXIT_FOUND;
@@ -52,7 +62,7 @@ serve(const char *state, struct vg_settings *s, const char *path, bool quiet)
 	self[n] = 0;
 	if (path[0] && realpath(path, absolute) == NULL)
 		absolute[0] = 0;
-	if (vg_house_open(&house, state, true, why) != VG_OK || vg_house_lock(&house, why) != VG_OK) {
+	if (vg_house_open(&house, state, true, why) != VG_OK || vg_house_lock(&house, why) != VG_OK || vg_house_check_recovery(&house, s, why) != VG_OK) {
 		vg_log(VG_LOG_ERROR, "serve: %s", why);
 		return VG_EXIT_FAILED;
 	}

@@ -12,6 +12,7 @@
 #include "cmd/common.h"
 #include "cmd/watch.h"
 #include "vault/checkpoint.h"
+#include "vault/destruction.h"
 #include "vault/disk.h"
 #include "vault/keyring.h"
 #include "vault/note.h"
@@ -23,13 +24,14 @@ const struct vg_opt vg_vault_restore_opts[] = {
 	{ "--token-file", VG_OPT_TEXT, "FILE", "the token that the witness asks for" },
 	{ "--witness-key", VG_OPT_TEXT, "KEY", "the witness's key, which must have signed (default: the one that it publishes, which is told)" },
 	{ "--log-key", VG_OPT_LIST, "KEY", "the log's key (default: the one that the witness kept, which is told)" },
-	{ "--recovery-key", VG_OPT_TEXT, "FILE", "the company's recovery key, 64 hexadecimal digits: without it the records cannot be read" },
+	{ "--recovery-key", VG_OPT_LIST, "FILE", "a company's recovery key, 64 hexadecimal digits: without it the records cannot be read" },
 	{ "--tls-ca", VG_OPT_TEXT, "FILE", "the CA of the witness's certificate (default: those of the system)" },
 	{ "--pin", VG_OPT_TEXT, "SHA256", "the witness's public key, as SHA-256 in hexadecimal; then no CA is asked" },
 	{ NULL, VG_OPT_FLAG, NULL, NULL },
 };
 const struct vg_opt vg_recovery_key_opts[] = {
 	VG_STATE_OPTION,
+	{ "--new", VG_OPT_FLAG, NULL, "make one that no watch has seen, for a company of its own (tenants.NAME.recovery-key)" },
 	{ "--remove", VG_OPT_FLAG, NULL, "remove it from this machine, when it was printed" },
 	{ NULL, VG_OPT_FLAG, NULL, NULL },
 };
@@ -82,11 +84,20 @@ take_keys(const struct vg_args *a, struct vg_restore_options *o, struct vg_note_
 	return true;
 }
 
+struct recoveries {
+	uint8_t key[VG_OPT_LIST_MAX][32];
+	size_t n;
+};
+
 static bool
-take_recovery(const struct vg_args *a, uint8_t out[32], bool *have)
+take_recoveries(const struct vg_args *a, struct recoveries *out)
 {
-	*have = vg_arg(a, "--recovery-key") != NULL;
-	return !*have || vg_take_recovery_key(a, out);
+	const struct vg_opt_value *list = vg_arg_list(a, "--recovery-key");
+
+	for (out->n = 0; out->n < list->n; out->n++)
+		if (!vg_read_recovery_key(list->text[out->n], out->key[out->n]))
+			return false;
+	return true;
 }
 
 /* ---- one tenant: its key opened, its next epoch written down ---- */
@@ -94,8 +105,8 @@ take_recovery(const struct vg_args *a, uint8_t out[32], bool *have)
 struct again {
 	struct vg_house *h;
 	struct vg_disk vault, keys;
-	const uint8_t *recovery; /* NULL: not given */
-	size_t opened;
+	const struct recoveries *recovery;
+	size_t opened, closed; /* closed: no key that was given opens them */
 	char node[VG_ORIGIN_MAX];
 };
 
@@ -108,10 +119,13 @@ open_key(struct again *g, struct vg_disk *tenant, const char *name)
 	uint8_t key[32];
 	vg_rc rc;
 
-	if (g->recovery == NULL)
+	if (g->recovery->n == 0)
 		return VG_OK;
-	if ((rc = vg_disk_folder(tenant, "keys", &k)) == VG_OK && (rc = vg_disk_slurp(&k, VG_KEY_SEALED, SMALL_MAX, &sealed)) == VG_OK &&
-	    (rc = vg_tenant_key_open(vg_buf_str(&sealed), g->recovery, key)) == VG_OK) {
+	if ((rc = vg_disk_folder(tenant, "keys", &k)) == VG_OK && (rc = vg_disk_slurp(&k, VG_KEY_SEALED, SMALL_MAX, &sealed)) == VG_OK)
+		rc = VG_E_REFUSED;
+	for (size_t i = 0; rc == VG_E_REFUSED && i < g->recovery->n; i++)
+		rc = vg_tenant_key_open(vg_buf_str(&sealed), g->recovery->key[i], key);
+	if (rc == VG_OK) {
 		snprintf(file, sizeof(file), "%.48s.key", name);
 		rc = vg_disk_replace(&g->keys, file, vg_str_mem(key, sizeof(key)));
 		g->opened += rc == VG_OK;
@@ -119,9 +133,11 @@ open_key(struct again *g, struct vg_disk *tenant, const char *name)
 	sodium_memzero(key, sizeof(key));
 	vg_buf_fini(&sealed);
 	vg_disk_close(&k);
-	if (rc == VG_E_REFUSED)
-		vg_log(VG_LOG_ERROR, "%s: this is not the recovery key that its records are sealed for", name);
-	return rc;
+	if (rc != VG_E_REFUSED)
+		return rc;
+	vg_log(VG_LOG_ERROR, "%s: its records are sealed for another recovery key than %s", name, g->recovery->n > 1 ? "those given" : "this");
+	g->closed++; /* other tenants may have others */
+	return VG_OK;
 }
 
 static vg_rc
@@ -161,7 +177,7 @@ on_tenant(void *ctx, const char *name)
 
 /* Everything that a new watch needs beside the evidence. */
 static vg_rc
-make_house(struct vg_house *h, const uint8_t *recovery, size_t *opened)
+make_house(struct vg_house *h, const struct recoveries *recovery, size_t *opened)
 {
 	struct again g = { .h = h, .recovery = recovery };
 	struct vg_disk seal = { .dir = vg_house_folder(h, "seal") };
@@ -174,6 +190,8 @@ make_house(struct vg_house *h, const uint8_t *recovery, size_t *opened)
 	rc = vg_disk_each(&g.vault, "", on_tenant, &g);
 	if (rc == VG_OK && g.node[0])
 		rc = vg_disk_replace(&seal, "node", vg_str_of(g.node)); /* the log goes on under its name */
+	if (rc == VG_OK && g.closed)
+		rc = VG_E_REFUSED;
 	*opened = g.opened;
 	vg_disk_close(&g.vault);
 	vg_disk_close(&g.keys);
@@ -189,16 +207,15 @@ vg_cmd_vault_restore(const struct vg_args *a)
 	char why[VG_RESTORE_WHY], short_why[300];
 	struct vg_buf token = { 0 };
 	struct vg_house h;
-	uint8_t recovery[32];
+	struct recoveries recovery;
 	size_t tenants = 0, opened = 0;
-	bool have;
 	vg_rc rc = VG_E_SYS;
 
 	if (o.url == NULL || !vg_is_url(o.url)) {
 		vg_log(VG_LOG_ERROR, "vault restore: --from URL names the witness, as https://witness.example:9444");
 		return VG_EXIT_USAGE;
 	}
-	if (sodium_init() < 0 || !take_text(a, "--token-file", &token) || !take_keys(a, &o, &witness, log) || !take_recovery(a, recovery, &have))
+	if (sodium_init() < 0 || !take_text(a, "--token-file", &token) || !take_keys(a, &o, &witness, log) || !take_recoveries(a, &recovery))
 		return VG_EXIT_USAGE;
 	o.pull = (struct vg_pull_options){ .token = token.n ? token.p : NULL, .tls_ca = vg_arg(a, "--tls-ca"), .pin = vg_arg(a, "--pin") };
 	if (vg_house_open(&h, vg_state_path(a), true, short_why) != VG_OK || vg_house_lock(&h, short_why) != VG_OK) {
@@ -209,17 +226,52 @@ vg_cmd_vault_restore(const struct vg_args *a)
 		vg_log(VG_LOG_ERROR, "vault restore: %s", o.vault < 0 ? strerror(errno) : why);
 		return o.vault >= 0 && rc == VG_E_NOTFOUND ? VG_EXIT_INPUT : VG_EXIT_FAILED;
 	}
-	rc = make_house(&h, have ? recovery : NULL, &opened);
-	sodium_memzero(recovery, sizeof(recovery));
+	rc = make_house(&h, &recovery, &opened);
+	sodium_memzero(recovery.key, sizeof(recovery.key));
 	if (rc != VG_OK) {
 		vg_log(VG_LOG_ERROR, "vault restore: the evidence is there, but not all that a watch needs: %s", rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
 		return VG_EXIT_FAILED;
 	}
 	printf("%zu tenants restored and verified; the keys of %zu are open%s.\n`vigie self-backup restore FILE --state %s`, now, brings the names of sources, keys and "
 	       "signals, where there is one.\n`vigie serve --state %s` goes on from here, in a new epoch that the witness's "
-	       "people accept (`vigie witness accept`).\n", tenants, opened, have ? "" : " (--recovery-key opens them)", h.path, h.path);
+	       "people accept (`vigie witness accept`).\n", tenants, opened, recovery.n ? "" : " (--recovery-key opens them)", h.path, h.path);
 	vg_house_close(&h);
 	return VG_EXIT_OK;
+}
+
+static void
+print_recovery(const char *head, const uint8_t secret[32])
+{
+	char hex[65];
+
+	(void)sodium_bin2hex(hex, sizeof(hex), secret, 32);
+	printf("%s\n\n    %.16s %.16s %.16s %.16s\n\nWithout it nobody reads the vault when this machine is lost; with it anybody reads every copy.\n", head, hex, hex + 16, hex + 32,
+	       hex + 48);
+	sodium_memzero(hex, sizeof(hex));
+}
+
+/* Shown once, and kept nowhere. */
+static int
+make_recovery(void)
+{
+	struct vg_note_secret key;
+	struct vg_buf b = { 0 };
+	uint8_t secret[32];
+	int code = VG_EXIT_FAILED;
+
+	if (sodium_init() < 0)
+		return code;
+	randombytes_buf(secret, sizeof(secret));
+	if (vg_recovery_signer(secret, &key) == VG_OK) {
+		vg_note_key_print(&key.key, &b);
+		vg_note_secret_fini(&key);
+		print_recovery("A new recovery key, which is kept nowhere.  Print it, and give it to the director of the company that it is for.", secret);
+		printf("\nIts public half, for tenants.NAME.recovery-key of the settings, before the tenant's first record:\n\n    %.*s\n", VG_STR_ARG(vg_buf_str(&b)));
+		code = b.rc == VG_OK ? VG_EXIT_OK : VG_EXIT_FAILED;
+	}
+	sodium_memzero(secret, sizeof(secret));
+	vg_buf_fini(&b);
+	return code;
 }
 
 int
@@ -227,12 +279,13 @@ vg_cmd_recovery_key(const struct vg_args *a)
 {
 	struct vg_disk d = { .dir = -1 };
 	struct vg_buf b = { 0 };
-	char hex[65];
 	struct vg_house h;
-	int code = vg_state_open(a, &h);
+	int code;
 	vg_rc rc;
 
-	if (code != VG_EXIT_OK)
+	if (vg_arg_set(a, "--new"))
+		return make_recovery();
+	if ((code = vg_state_open(a, &h)) != VG_EXIT_OK)
 		return code;
 	d.dir = openat(h.dir, "keys", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	rc = d.dir < 0 ? VG_E_NOTFOUND : vg_disk_slurp(&d, "recovery.secret", 32, &b);
@@ -248,10 +301,7 @@ vg_cmd_recovery_key(const struct vg_args *a)
 		code = rc == VG_OK ? VG_EXIT_OK : VG_EXIT_FAILED;
 		puts(rc == VG_OK ? "the recovery key is removed: whoever holds the printed one can open every copy of the vault" : "it could not be removed");
 	} else {
-		(void)sodium_bin2hex(hex, sizeof(hex), (const unsigned char *)b.p, 32);
-		printf("The recovery key of this watch.  Print it, give it to the director, and then: vigie vault recovery-key --remove\n\n    %.16s %.16s %.16s %.16s\n\n"
-		       "Without it nobody reads the vault when this machine is lost; with it anybody reads every copy.\n", hex, hex + 16, hex + 32, hex + 48);
-		sodium_memzero(hex, sizeof(hex));
+		print_recovery("The recovery key of this watch.  Print it, give it to the director, and then: vigie vault recovery-key --remove", (const uint8_t *)b.p);
 	}
 	if (b.p)
 		sodium_memzero(b.p, b.cap);

@@ -120,9 +120,8 @@ vg_catalogue_failed(sqlite3 *db)
 }
 
 bool
-vg_take_recovery_key(const struct vg_args *a, uint8_t out[32])
+vg_read_recovery_key(const char *path, uint8_t out[32])
 {
-	const char *path = vg_arg(a, "--recovery-key");
 	struct vg_buf b = { 0 };
 	vg_str s;
 	size_t n = 0;
@@ -139,6 +138,12 @@ vg_take_recovery_key(const struct vg_args *a, uint8_t out[32])
 		sodium_memzero(b.p, b.cap);
 	vg_buf_fini(&b);
 	return ok;
+}
+
+bool
+vg_take_recovery_key(const struct vg_args *a, uint8_t out[32])
+{
+	return vg_read_recovery_key(vg_arg(a, "--recovery-key"), out);
 }
 
 int

@@ -40,6 +40,7 @@ int vg_with_catalogue(const struct vg_args *a, bool read_only, int (*fn)(const s
 int vg_catalogue_failed(sqlite3 *db); /* tells why; VG_EXIT_FAILED */
 /* The 32 bytes of the file that --recovery-key names; false: told. */
 bool vg_take_recovery_key(const struct vg_args *a, uint8_t out[32]);
+bool vg_read_recovery_key(const char *path, uint8_t out[32]); /* the same of the file @path, which may be NULL: not given */
 /* The settings that it began with.  false: they cannot be read, which was told. */
 bool vg_watch_settings(struct vg_house *h, struct vg_settings *out);
 /* Options that choose rules go with @other: a watch has those of its settings.  false: one was given, which was told. */

@@ -18,7 +18,7 @@ enum vg_role_alarm_kind { /* kept on disk: only add to it */
 	VG_ROLE_ALARM_DISK,        /* text: what is to stay free */
 	VG_ROLE_ALARM_DISK_OVER,
 	VG_ROLE_ALARM_ROLE,        /* text: the role */
-	VG_ROLE_ALARM_ASIDE,       /* text: the record */
+	VG_ROLE_ALARM_ASIDE,       /* text: the record.  Nobody brings it: a rule tells it; one may wait in a queue of before */
 	VG_ROLE_ALARM_CHECKPOINT,  /* text: since when */
 	VG_ROLE_ALARM_CHECKPOINT_OVER,
 	VG_ROLE_ALARM_FLOOD,       /* text: who, how much */

@@ -172,32 +172,44 @@ vg_house_keys(struct vg_house *h, const struct vg_settings *s, char why[300])
 	return rc;
 }
 
-/* The tenant's key sealed for the recovery key, beside the evidence: whoever holds the recovery key can read every copy. */
+/* The recovery key that a new tenant is sealed for: the one that the settings name, whose secret half was never here; else this watch's own. */
 static vg_rc
-seal_for_recovery(struct vg_house *h, struct vg_disk *keys, const char *tenant, const uint8_t key[32])
+recovery_of(struct vg_disk *keys, vg_str named, struct vg_note_key *out)
 {
-	struct vg_disk vault = { .dir = -1 }, t = { .dir = -1 }, tk = { .dir = -1 };
-	uint8_t recovery[32], public[32], unused[32];
-	struct vg_buf b = { 0 }, pub = { 0 };
 	struct vg_note_secret signer;
+	uint8_t recovery[32];
 	bool made;
 	vg_rc rc;
 
-	if ((rc = secret(keys, "recovery.secret", true, recovery, &made)) != VG_OK)
+	if (named.n)
+		return vg_note_key_parse(named, out);
+	if ((rc = secret(keys, "recovery.secret", true, recovery, &made)) == VG_OK && (rc = vg_recovery_signer(recovery, &signer)) == VG_OK) {
+		*out = signer.key;
+		vg_note_secret_fini(&signer);
+	}
+	sodium_memzero(recovery, sizeof(recovery));
+	return rc;
+}
+
+/* The tenant's key sealed for the recovery key, beside the evidence: whoever holds the recovery key can read every copy. */
+static vg_rc
+seal_for_recovery(struct vg_house *h, struct vg_disk *keys, const char *tenant, vg_str named, const uint8_t key[32])
+{
+	struct vg_disk vault = { .dir = -1 }, t = { .dir = -1 }, tk = { .dir = -1 };
+	struct vg_buf b = { 0 }, pub = { 0 };
+	struct vg_note_key recovery;
+	uint8_t public[32];
+	vg_rc rc;
+
+	if ((rc = recovery_of(keys, named, &recovery)) != VG_OK || (rc = vg_recovery_public(&recovery, public)) != VG_OK)
 		return rc;
 	vault.dir = vg_house_folder(h, "vault");
-	rc = vault.dir < 0 ? VG_E_SYS : vg_recovery_box(recovery, public, unused);
-	sodium_memzero(unused, sizeof(unused));
-	if (rc == VG_OK && (rc = vg_recovery_signer(recovery, &signer)) == VG_OK) {
-		vg_note_key_print(&signer.key, &pub);
-		vg_buf_putc(&pub, '\n');
-		vg_note_secret_fini(&signer);
-		rc = pub.rc;
-	}
+	vg_note_key_print(&recovery, &pub);
+	vg_buf_putc(&pub, '\n');
+	rc = vault.dir < 0 ? VG_E_SYS : pub.rc;
 	if (rc == VG_OK && (rc = vg_disk_folder(&vault, tenant, &t)) == VG_OK && (rc = vg_disk_folder(&t, "keys", &tk)) == VG_OK &&
 	    (rc = vg_tenant_key_seal(key, public, &b)) == VG_OK && (rc = vg_disk_replace(&tk, VG_KEY_RECOVERY, vg_buf_str(&pub))) == VG_OK)
 		rc = vg_disk_replace(&tk, VG_KEY_SEALED, vg_buf_str(&b));
-	sodium_memzero(recovery, sizeof(recovery));
 	vg_buf_fini(&b);
 	vg_buf_fini(&pub);
 	vg_disk_close(&tk);
@@ -206,8 +218,9 @@ seal_for_recovery(struct vg_house *h, struct vg_disk *keys, const char *tenant, 
 	return rc;
 }
 
+/* @recovery: which the settings name, when it may be made. */
 static vg_rc
-tenant_key(struct vg_house *h, const char *tenant, bool make, uint8_t out[32])
+tenant_key(struct vg_house *h, const char *tenant, bool make, vg_str recovery, uint8_t out[32])
 {
 	struct vg_disk d = { .dir = make ? vg_house_folder(h, "keys") : openat(h->dir, "keys", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), .read_only = !make };
 	char name[VG_DISK_NAME_MAX];
@@ -219,7 +232,7 @@ tenant_key(struct vg_house *h, const char *tenant, bool make, uint8_t out[32])
 	snprintf(name, sizeof(name), "%.48s.key", tenant);
 	rc = secret(&d, name, make, out, &made);
 	if (rc == VG_OK && made)
-		rc = seal_for_recovery(h, &d, tenant, out);
+		rc = seal_for_recovery(h, &d, tenant, recovery, out);
 	vg_disk_close(&d);
 	return rc;
 }
@@ -227,7 +240,7 @@ tenant_key(struct vg_house *h, const char *tenant, bool make, uint8_t out[32])
 vg_rc
 vg_house_read_key(struct vg_house *h, const char *tenant, uint8_t out[32])
 {
-	return tenant_key(h, tenant, false, out);
+	return tenant_key(h, tenant, false, VG_NIL, out);
 }
 
 vg_rc
@@ -265,11 +278,14 @@ is_sealed(struct vg_house *h, const char *tenant)
 }
 
 vg_rc
-vg_house_tenant_key(struct vg_house *h, const char *tenant, struct vg_buf *hex, char why[300])
+vg_house_tenant_key(struct vg_house *h, const struct vg_tenant *t, struct vg_buf *hex, char why[300])
 {
+	char tenant[VG_SETTINGS_NAME_MAX + 1];
 	uint8_t key[32];
-	vg_rc rc = tenant_key(h, tenant, !is_sealed(h, tenant), key);
+	vg_rc rc;
 
+	snprintf(tenant, sizeof(tenant), "%.*s", VG_STR_ARG(t->name));
+	rc = tenant_key(h, tenant, !is_sealed(h, tenant), t->recovery_key, key);
 	if (rc == VG_OK) {
 		vg_buf_hex(hex, key, sizeof(key), false);
 		rc = hex->rc;
@@ -279,6 +295,40 @@ vg_house_tenant_key(struct vg_house *h, const char *tenant, struct vg_buf *hex, 
 		snprintf(why, 300, "%.200s/keys: the key of tenant %.40s: %s", h->path, tenant, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
 	}
 	sodium_memzero(key, sizeof(key));
+	return rc;
+}
+
+static vg_rc
+check_recovery(struct vg_house *h, const struct vg_tenant *t, char why[300])
+{
+	struct vg_disk d = { .dir = h->dir, .read_only = true };
+	struct vg_buf sealed = { 0 };
+	vg_str name = vg_str_cut(t->name, VG_SETTINGS_NAME_MAX);
+	struct vg_note_key k;
+	char path[200];
+	vg_rc rc;
+
+	snprintf(path, sizeof(path), "vault/%.*s/keys/" VG_KEY_SEALED, VG_STR_ARG(name));
+	if ((rc = vg_disk_slurp(&d, path, VG_TENANT_SEALED_BYTES, &sealed)) == VG_OK && (rc = vg_tenant_sealed_check(vg_buf_str(&sealed))) == VG_OK &&
+	    (rc = vg_note_key_parse(t->recovery_key, &k)) == VG_OK && !vg_recovery_is(&k, (const uint8_t *)sealed.p + 8))
+		rc = VG_E_REFUSED;
+	vg_buf_fini(&sealed);
+	if (rc == VG_E_REFUSED)
+		snprintf(why, 300, "tenants.%.*s.recovery-key: its records are sealed for another key already, and stay so; allowed: none, or what is in vault/%.*s/keys/" VG_KEY_RECOVERY,
+			 VG_STR_ARG(name), VG_STR_ARG(name));
+	else if (rc != VG_OK && rc != VG_E_NOTFOUND)
+		snprintf(why, 300, "%.120s/%.100s: %.60s", h->path, path, rc == VG_E_SYS ? strerror(errno) : "it is damaged");
+	return rc == VG_E_NOTFOUND ? VG_OK : rc;
+}
+
+vg_rc
+vg_house_check_recovery(struct vg_house *h, const struct vg_settings *s, char why[300])
+{
+	vg_rc rc = VG_OK;
+
+	for (size_t i = 0; i < s->tenants.n && rc == VG_OK; i++)
+		if (s->tenants.item[i].recovery_key.n)
+			rc = check_recovery(h, &s->tenants.item[i], why);
 	return rc;
 }
 

@@ -3,7 +3,7 @@
  *   format             which version its files are of (state/format.h)
  *   lock               held by `vigie serve`
  *   status             what the roles said last, a line "ROLE.INDEX.NAME VALUE" each; written anew each second
- *   keys/              private: TENANT.key (32 bytes), recovery.secret until somebody took it away
+ *   keys/              private: TENANT.key (32 bytes), recovery.secret until somebody took it away (of tenants whose settings name no other)
  *   seal/              private: the log's and the day's key, what was signed last; days.log, which is not secret
  *   tls/               cert.pem, key.pem, made when no others are given
  *   vault/             evidence, and catalogue.db; a folder a tenant
@@ -37,8 +37,11 @@ vg_rc vg_house_lock(struct vg_house *h, char why[300]) VG_MUST;
 void vg_house_close(struct vg_house *h);
 /* The node's name and the log's key; made when they are not there. */
 vg_rc vg_house_keys(struct vg_house *h, const struct vg_settings *s, char why[300]) VG_MUST;
-/* A tenant's key in hexadecimal, made (and sealed for the recovery key) when it is not there. */
-vg_rc vg_house_tenant_key(struct vg_house *h, const char *tenant, struct vg_buf *hex, char why[300]) VG_MUST;
+/* A tenant's key in hexadecimal, made (and sealed for its recovery key) when it is not there. */
+vg_rc vg_house_tenant_key(struct vg_house *h, const struct vg_tenant *t, struct vg_buf *hex, char why[300]) VG_MUST;
+/* Are the tenants whose recovery keys @s names sealed for these, or not at all yet?  VG_E_REFUSED: one is sealed for another, and stays so; VG_E_FORMAT: what
+ * it is sealed for cannot be told; VG_E_SYS. */
+vg_rc vg_house_check_recovery(struct vg_house *h, const struct vg_settings *s, char why[300]) VG_MUST;
 /* The public half of the recovery key that the tenant's key is sealed for.  VG_E_NOTFOUND; VG_E_REFUSED: it is another one's. */
 vg_rc vg_house_recovery(struct vg_house *h, const char *tenant, struct vg_buf *out) VG_MUST;
 /* The same as bytes, of one that is there. */

@@ -152,7 +152,7 @@ give_vault(struct parent *p, struct child *c)
 		snprintf(tenant, sizeof(tenant), "%.*s", VG_STR_ARG(s->tenants.item[i].name));
 		snprintf(name, sizeof(name), "tenant-key:%.40s", tenant);
 		vg_buf_clear(&hex);
-		if (vg_house_tenant_key(p->o->house, tenant, &hex, why) == VG_OK)
+		if (vg_house_tenant_key(p->o->house, &s->tenants.item[i], &hex, why) == VG_OK)
 			give(c, VG_MSG_GIVE, name, vg_buf_str(&hex), -1);
 		else
 			vg_log(VG_LOG_ERROR, "%s", why);
@@ -314,7 +314,7 @@ give_look(struct parent *p, struct child *c)
 		if (vg_catalogue_tenant(p->db, name, &id) != VG_OK)
 			continue;
 		vg_buf_printf(&b, "%u %s ", id, tenant);
-		if (vg_house_tenant_key(p->o->house, tenant, &b, why) == VG_OK) {
+		if (vg_house_tenant_key(p->o->house, &s->tenants.item[i], &b, why) == VG_OK) {
 			vg_buf_putc(&b, '\n');
 		} else {
 			b.n = before;

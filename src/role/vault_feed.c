@@ -113,9 +113,7 @@ set_aside(struct vault *v, uint64_t seq)
 	snprintf(text, sizeof(text), "{\"vigie\":{\"event\":\"record-set-aside\",\"record\":%llu,\"role\":\"detect\",\"deaths\":2}}", (unsigned long long)seq);
 	if (vg_db_do(v->db, "INSERT OR IGNORE INTO aside (seq, time_ns) VALUES (?, ?)", "ii", (int64_t)seq, vg_clock_ns()) != VG_OK)
 		vg_role_say(v->env, VG_LOG_WARNING, "vault: catalogue.db cannot be written: %s", sqlite3_errmsg(v->db));
-	vault_own(v, v->tenant[0].id, vg_str_of(text));
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)seq);
-	vault_alarm(v, VG_ROLE_ALARM_ASIDE, VG_LEVEL_CRITICAL, v->tenant[0].name, text);
+	vault_own(v, v->tenant[0].id, vg_str_of(text)); /* which a rule tells people of: rules/vigie/watch.yml */
 	vg_role_say(v->env, VG_LOG_ERROR, "vault: record %llu ended two processes that decoded it: it is kept, and no rule sees it", (unsigned long long)seq);
 }
 

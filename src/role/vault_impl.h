@@ -44,6 +44,7 @@ struct vault_tenant {
 struct vault_source {
 	struct vg_source s; /* counts since the catalogue was last told */
 	char name[VG_SPEAKER_NAME_MAX + 1];
+	vg_str set;         /* what people call it in the settings, where they do; borrowed of v->sets */
 	uint16_t class;     /* of retention */
 	bool changed;
 	/* vault_share.c */

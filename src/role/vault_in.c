@@ -100,6 +100,7 @@ on_source(void *ctx, struct vg_channel *from, struct vg_cur *body, int fd)
 		vg_role_say(v->env, VG_LOG_WARNING, "vault: the source %.*s is not in the catalogue: %s", VG_STR_ARG(s.name),
 			    rc == VG_E_LIMIT ? "there are too many" : vg_rc_name(rc));
 	if (at != UINT32_MAX && (set = vg_source_set_of(&v->sets.s, tenant, s.name, s.address)) != NULL) {
+		v->source[at].set = vg_str_eq(set->match.n ? set->match.item[0] : set->name, set->name) ? VG_NIL : set->name; /* else a pattern, and no name */
 		v->source[at].class = (uint16_t)vault_class_of(t, set->class);
 		v->source[at].share = set->share ? set->share : v->share;
 	}

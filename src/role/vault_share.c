@@ -130,11 +130,34 @@ vault_share_freed(struct vault *v, struct vault_tenant *t, uint32_t day, unsigne
 
 /* ---- over the share ---- */
 
+/* Its name may be an address, where nothing better is proved; then what people call it helps, and its number tells it from others of that name. */
 static void
 put_name(struct vg_buf *b, const struct vault_source *s)
 {
 	vg_buf_puts(b, "\"source\":");
 	vg_buf_json_str(b, vg_str_of(s->name));
+	vg_buf_printf(b, ",\"source_id\":%u", s->s.id);
+	if (s->set.n) {
+		vg_buf_puts(b, ",\"source_set\":");
+		vg_buf_json_str(b, s->set);
+	}
+}
+
+struct shown {
+	char text[120];
+};
+
+/* The same for people: "192.0.2.7 (firewalls)". */
+static struct shown
+show(const struct vault_source *s)
+{
+	struct shown x;
+
+	if (s->set.n)
+		snprintf(x.text, sizeof(x.text), "%.70s (%.*s)", s->name, VG_STR_ARG(vg_str_cut(s->set, 40)));
+	else
+		snprintf(x.text, sizeof(x.text), "%.100s", s->name);
+	return x;
 }
 
 /* The senders are told, by their numbers for it. */
@@ -164,9 +187,9 @@ static void
 alarm_of(struct vault *v, const struct vault_source *s, unsigned kind, const char *how)
 {
 	const struct vault_tenant *t = vault_tenant_of(v, s->s.tenant);
-	char text[200];
+	char text[208];
 
-	snprintf(text, sizeof(text), "%.100s, %.80s", s->name, how);
+	snprintf(text, sizeof(text), "%s, %.80s", show(s).text, how);
 	vault_alarm(v, kind, VG_LEVEL_HIGH, t ? t->name : "", text);
 }
 
@@ -202,10 +225,10 @@ turn(struct vault *v, uint32_t at, uint64_t most)
 	vg_buf_fini(&b);
 	if (s->over) {
 		vg_role_say(v->env, VG_LOG_ERROR, "vault: the source %s fills its share of the disk (%llu %%: %llu MiB): its newest records are refused and counted; "
-						  "what is kept stays", s->name, (unsigned long long)s->share, (unsigned long long)(most >> 20));
+						  "what is kept stays", show(s).text, (unsigned long long)s->share, (unsigned long long)(most >> 20));
 		tell_people(v, s, most);
 	} else {
-		vg_role_say(v->env, VG_LOG_INFO, "vault: the source %s is taken again", s->name);
+		vg_role_say(v->env, VG_LOG_INFO, "vault: the source %s is taken again", show(s).text);
 	}
 }
 
@@ -256,7 +279,7 @@ look_at_minute(struct vault *v, struct vault_source *s, int64_t now)
 		if (b.rc == VG_OK)
 			vault_own(v, s->s.tenant, vg_buf_str(&b));
 		vg_buf_fini(&b);
-		vg_role_say(v->env, VG_LOG_WARNING, "vault: the source %s floods: %llu records in a minute, usually %.0f", s->name, (unsigned long long)s->minute, s->usual);
+		vg_role_say(v->env, VG_LOG_WARNING, "vault: the source %s floods: %llu records in a minute, usually %.0f", show(s).text, (unsigned long long)s->minute, s->usual);
 		snprintf(how, sizeof(how), "%llu records in a minute, usually %.0f", (unsigned long long)s->minute, s->usual);
 		alarm_of(v, s, VG_ROLE_ALARM_SOURCE_FLOOD, how);
 	}

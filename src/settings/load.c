@@ -106,7 +106,7 @@ bad_value(struct loader *l, const struct vg_setting *r, uint32_t line, vg_str pa
 
 	if (enough(l))
 		return;
-	if (text.p && r->type == VG_SET_SECRET)
+	if (text.p && (r->type == VG_SET_SECRET || r->type == VG_SET_RECOVERY))
 		vg_buf_puts(&b, "the value");
 	else if (text.p)
 		vg_buf_printf(&b, "\"%.*s%s\"", VG_STR_ARG(cut(text, SHOWN_MAX)), text.n > SHOWN_MAX ? "..." : "");

@@ -64,7 +64,7 @@ struct vg_tenant {
 	vg_str title;
 	struct vg_retentions retention;
 	vg_str retention_reason;
-	vg_str recovery_key; /* public */
+	vg_str recovery_key; /* public, as notes write keys (vault/note.h); empty: the watch's own */
 };
 struct vg_source_set { /* sources that the administrator named */
 	vg_str name;

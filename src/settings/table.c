@@ -75,9 +75,9 @@ const struct vg_setting vg_setting_rows[] = {
 	TEXT("tenants.*.retention-reason", VG_SET_TEXT, 0, "", IN(vg_tenant, retention_reason),
 	     "Why records are kept longer than 365 days; the register of processing says the same.",
 	     "Pourquoi des enregistrements sont gardés plus de 365 jours ; le registre des traitements dit la même chose."),
-	TEXT("tenants.*.recovery-key", VG_SET_TEXT, 0, "", IN(vg_tenant, recovery_key),
-	     "Public recovery key of the company, for which the tenant's key is wrapped.",
-	     "Clé publique de secours de la société, pour laquelle la clé du locataire est scellée."),
+	TEXT("tenants.*.recovery-key", VG_SET_RECOVERY, 0, "", IN(vg_tenant, recovery_key),
+	     "Public recovery key of the company, for which the tenant's key is wrapped when it is made, and from then on. Empty: that of this watch.",
+	     "Clé publique de secours de la société, pour laquelle la clé du locataire est scellée à sa création, et pour toujours. Vide : celle de cette veille."),
 
 	GROUP("sources", "Who sends logs. The first set that matches counts.", "Qui envoie des journaux. Le premier ensemble qui convient compte."),
 	MAP_OF("sources.*", VG_SET_FREE, AT(sources), vg_source_set, "", "A set of sources: its class, or a map of these.",
@@ -268,7 +268,7 @@ vg_setting_short(const struct vg_setting *map)
 
 /* Rows whose part of the watch is not built: those, and what stands under them. */
 static const char *const later[] = {
-	"tenants.*.recovery-key", "witness.urls", "limits.query",
+	"witness.urls", "limits.query",
 };
 
 bool

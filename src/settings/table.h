@@ -22,6 +22,7 @@ enum vg_setting_type {   /* what one value is, and how it lies in the struct */
 	VG_SET_URL,      /* begins with one of the row's words */
 	VG_SET_OID,
 	VG_SET_MAIL,
+	VG_SET_RECOVERY, /* a recovery key's public half; never shown when it is wrong: it may be the other half */
 	VG_SET_PATTERN,
 	VG_SET_TYPES
 };

@@ -5,6 +5,7 @@
 #include "base/ip.h"
 #include "base/time.h"
 #include "base/utf.h"
+#include "vault/destruction.h"
 
 #define URL_HOST_MAX 255
 
@@ -349,6 +350,22 @@ no_blank(vg_str s)
 	return vg_str_chr(s, ' ') == VG_NPOS;
 }
 
+static const char *
+check_recovery(vg_str s)
+{
+	struct vg_note_key k;
+	uint8_t half[32];
+	size_t hex = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		hex += vg_is_digit(s.p[i]) || ((s.p[i] | 0x20) >= 'a' && (s.p[i] | 0x20) <= 'f');
+	if (hex == 64 && vg_str_chr(s, '+') == VG_NPOS)
+		return "is the secret half, which has no place on this machine";
+	if (vg_note_key_parse(s, &k) != VG_OK)
+		return "is not one, or was not copied whole";
+	return vg_recovery_public(&k, half) == VG_OK ? NULL : "is a key of another kind";
+}
+
 static bool
 is_mail(vg_str s)
 {
@@ -409,6 +426,8 @@ check_text(const struct vg_setting *r, vg_str s)
 		return is_oid(s) ? NULL : "is not one";
 	case VG_SET_MAIL:
 		return is_mail(s) ? NULL : "is not one";
+	case VG_SET_RECOVERY:
+		return check_recovery(s);
 	case VG_SET_PATTERN:
 		return s.n == 0 ? "is empty" : vg_setting_pattern_ok(s) ? NULL : "is not a network";
 	default:
@@ -529,6 +548,8 @@ static const struct allowed {
 	[VG_SET_URL] = { { "a URL that begins with {w}, without a user", "une URL qui commence par {w}, sans utilisateur" } },
 	[VG_SET_OID] = { { "an object identifier, as 1.2.3.4", "un identifiant d’objet, comme 1.2.3.4" } },
 	[VG_SET_MAIL] = { { "a mail address, as name@example.org", "une adresse de courriel, comme nom@example.org" } },
+	[VG_SET_RECOVERY] = { { "a public key recovery+ID+BASE64, as `vigie vault recovery-key --new` makes one",
+				"une clé publique recovery+ID+BASE64, comme en crée `vigie vault recovery-key --new`" } },
 	[VG_SET_PATTERN] = { { "a source's name (* and ? stand for others), or a network as 10.1.0.0/16",
 			       "le nom d’une source (* et ? en remplacent), ou un réseau comme 10.1.0.0/16" } },
 };

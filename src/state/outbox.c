@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "state/migrate.h"
 
 static const char *const steps[] = {
 	"CREATE TABLE way (name TEXT PRIMARY KEY, tries INTEGER NOT NULL DEFAULT 0, next_ns INTEGER NOT NULL DEFAULT 0, sent_ns INTEGER NOT NULL DEFAULT 0,"
@@ -27,6 +28,12 @@ vg_rc
 vg_outbox_open(const char *path, bool read_only, char why[200], sqlite3 **out)
 {
 	return vg_db_open(path, read_only, steps, VG_COUNT(steps), why, out);
+}
+
+vg_rc
+vg_outbox_vet(const char *path, char why[200])
+{
+	return vg_db_vet(path, "out.db", steps, VG_COUNT(steps), why);
 }
 
 static vg_rc

@@ -22,6 +22,7 @@
 #define VG_OUTBOX_OTHERS 255           /* kind */
 
 vg_rc vg_outbox_open(const char *path, bool read_only, char why[200], sqlite3 **out) VG_MUST;
+vg_rc vg_outbox_vet(const char *path, char why[200]) VG_MUST; /* vg_db_vet() of one that comes from elsewhere */
 /* The ways from now on.  What waits for one that is no more is put among what was given up. */
 vg_rc vg_outbox_ways(sqlite3 *db, const char *const *way, size_t n, int64_t now_ns) VG_MUST;
 

@@ -175,10 +175,16 @@ vg_recovery_box(const uint8_t secret[32], uint8_t x_public[32], uint8_t x_secret
 	return ok ? VG_OK : VG_E_SYS;
 }
 
+vg_rc
+vg_recovery_public(const struct vg_note_key *k, uint8_t x_public[32])
+{
+	return strcmp(k->name, VG_RECOVERY_NAME) == 0 && crypto_sign_ed25519_pk_to_curve25519(x_public, k->public) == 0 ? VG_OK : VG_E_FORMAT;
+}
+
 bool
 vg_recovery_is(const struct vg_note_key *k, const uint8_t x_public[32])
 {
 	uint8_t mine[32];
 
-	return strcmp(k->name, VG_RECOVERY_NAME) == 0 && crypto_sign_ed25519_pk_to_curve25519(mine, k->public) == 0 && memcmp(mine, x_public, sizeof(mine)) == 0;
+	return vg_recovery_public(k, mine) == VG_OK && memcmp(mine, x_public, sizeof(mine)) == 0;
 }

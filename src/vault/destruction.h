@@ -52,6 +52,8 @@ const char *vg_destruction_wrong(const struct vg_destruction *gone, const struct
 #define VG_RECOVERY_NAME "recovery"
 vg_rc vg_recovery_signer(const uint8_t secret[32], struct vg_note_secret *out) VG_MUST;
 vg_rc vg_recovery_box(const uint8_t secret[32], uint8_t x_public[32], uint8_t x_secret[32]) VG_MUST;
+/* The X25519 half of @k.  VG_E_FORMAT: it has another name, or is no point that can have one. */
+vg_rc vg_recovery_public(const struct vg_note_key *k, uint8_t x_public[32]) VG_MUST;
 /* Is @k the key whose X25519 half is @x_public? */
 bool vg_recovery_is(const struct vg_note_key *k, const uint8_t x_public[32]);
 

@@ -159,6 +159,8 @@ vg_verify_keys(struct vg_verify *v)
 {
 	if (v->o->watch && v->key_most && vg_verify_find(v, "keys/" VG_KEY_SEALED) == NULL)
 		(void)vg_verify_damage(v, "keys/" VG_KEY_SEALED, 0, 0, "is missing: without it the recovery key opens nothing");
+	if (v->o->watch && v->key_most && vg_verify_find(v, "keys/" VG_KEY_RECOVERY) == NULL)
+		(void)vg_verify_damage(v, "keys/" VG_KEY_RECOVERY, 0, 0, "is missing: without it nothing that the recovery key signed can be verified; a witness's copy and a self-backup have it");
 	if (v->o->watch && v->note.n && vg_verify_find(v, "log.pub") == NULL)
 		(void)vg_verify_damage(v, "log.pub", 0, 0, "is missing: by it others verify a copy; the watch writes it anew when it starts");
 	for (uint32_t n = 1; n <= v->key_most; n++) {

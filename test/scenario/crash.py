@@ -5,10 +5,14 @@ import os
 import resource
 import socket
 
-from scenario import check, end
+from scenario import RULES, check, end, read
 from watch import Watch, keyword_rule, raw_of, until
 
+TOLD = 'A record that the watch could not read twice was set aside'
 CRASH = b'vigie-test-crash-the-decoder'
+
+
+OURS = read(os.path.join(RULES, 'vigie', 'watch.yml')).decode()
 
 
 def lines(of, n, crash_at=()):
@@ -27,7 +31,10 @@ def look(w, expected, crashing, what):
     seqs = {r['seq']: raw_of(r) for r in w.search('needle42')}
 
     def signalled():
-        return sorted(seqs.get(q, b'?') for s in w.signals() for q in s['evidence'])
+        return sorted(seqs.get(q, b'?') for s in w.signals() if s['title'] == 'Needle' for q in s['evidence'])
+
+    def told():
+        return [(a['title'], a['level']) for a in w.rows('alarm', 'list') for _ in range(a['count']) if a['kind'] in ('signal', 'record-set-aside')]
 
     check(sorted(seqs.values()) == sorted(expected), '%s: each record is kept, those too: %d of %d' % (what, len(seqs), len(expected)))
     until(lambda: len(signalled()) >= len(fine), 20)
@@ -36,6 +43,7 @@ def look(w, expected, crashing, what):
     numbers = sorted(q for q, raw in seqs.items() if CRASH in raw)
     check([r['source'] for r in own] == ['vigie'] * crashing and sorted(int(r['raw'].split('"record":')[1].split(',')[0]) for r in own) == numbers,
           '%s: a record of our own says which: %s, not %s' % (what, [r['raw'] for r in own], numbers))
+    check(until(lambda: len(told()) >= crashing, 20) and told() == [(TOLD, 'critical')] * crashing, '%s: people are told of each once: %s' % (what, told()))
     status = w.examined()
     check(status and status['vault.0.set_aside'] == crashing, '%s: status tells how many' % what)
     return status
@@ -46,7 +54,7 @@ def deaths(status):
 
 
 def one(processes):
-    w = Watch('crash%d' % processes, [keyword_rule('Needle', 'needle42')], 'detect:\n  processes: %d\n' % processes, program=os.environ['VIGIE_HOOKS']).start()
+    w = Watch('crash%d' % processes, [keyword_rule('Needle', 'needle42'), OURS], 'detect:\n  processes: %d\n' % processes, program=os.environ['VIGIE_HOOKS']).start()
     w.may_die = True
     what = 'with %d processes' % processes
     a, b, c = lines(1, 300), lines(2, 300, (150,)), lines(3, 300)

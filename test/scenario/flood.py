@@ -1,5 +1,6 @@
 """flood.py: one source sends fifty times the disk.  It loses its own newest records, counted and told; nobody else loses one, nothing that was kept goes,
 and a source that can be told to wait is told."""
+import json
 import os
 import socket
 import subprocess
@@ -51,7 +52,7 @@ def counted(s):
 
 
 def main():
-    w = Watch('small/state', settings='vault:\n  keep-free: 16 MiB\n  checkpoint-every: 1s\n  share: 20 %\n')
+    w = Watch('small/state', settings='vault:\n  keep-free: 16 MiB\n  checkpoint-every: 1s\n  share: 20 %\nsources:\n  the noisy one: {match: [127.0.0.2]}\n')
     w.start()
     key = w.key('answered')
     check(calm(w, 'before'), 'what came before is kept')
@@ -64,9 +65,11 @@ def main():
     check(until(lambda: source(w, '127.0.0.2').get('refused', 0) > 1000, 10), 'what was refused is counted for it: %s' % source(w, '127.0.0.2'))
     check(source(w, '127.0.0.3').get('refused') == 0, 'and for nobody else')
     check(not w.status().get('vault.0.disk_full'), 'the disk is not full')
-    check(w.search('source-over-share') != [], 'the vault itself says so')
+    own = [json.loads(r['raw'])['vigie'] for r in w.search('source-over-share')]
+    noisy = source(w, '127.0.0.2')['id']
+    check(own and all((r['source'], r['source_id'], r['source_set']) == ('127.0.0.2', noisy, 'the noisy one') for r in own), 'the vault itself says so, and who it is: %s' % own)
     told = until(lambda: [a for a in w.rows('alarm', 'list') if a['kind'] == 'share-full'], 30) or []
-    check(len(told) == 1 and '127.0.0.2' in told[0]['text'], 'people are told: %s' % w.rows('alarm', 'list'))
+    check(len(told) == 1 and '127.0.0.2 (the noisy one), 20 %' in told[0]['text'], 'people are told: %s' % w.rows('alarm', 'list'))
     sent = 50 * (DISK >> 20) * chunk.count(b'\n')
     until(lambda: counted(source(w, '127.0.0.2')) >= sent, 30, 0.5)  # counts are told once a second, a long queue may still be read
     s = source(w, '127.0.0.2')

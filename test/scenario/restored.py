@@ -1,7 +1,8 @@
 """restored.py: the watch's machine is lost in the middle of a load.  The witness tells it, and a new watch is made from it that has all that a checkpoint
-counted; without the recovery key it cannot be read, and nothing makes another key in its place."""
+counted; without the recovery key, which is the company's own and was never on the watch, it cannot be read, and nothing makes another key in its place."""
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -9,9 +10,9 @@ import subprocess
 import time
 
 import watch
-from scenario import VIGIE, check, end, env, path
+from scenario import VIGIE, check, end, env, path, write
 from watch import DATA, Watch, until
-from witnessed import TOKEN, checkpoint, recovery_key, start_witness, vigie, witness_url
+from witnessed import TOKEN, checkpoint, start_witness, vigie, witness_url
 
 LINES = 3000
 SILENCE = 8
@@ -27,8 +28,17 @@ def restore(state, url, *words):
     return vigie('vault', 'restore', '--state', path(state), '--from', url, *words)
 
 
+def new_key(name):
+    """A recovery key: what the settings say of it; its secret half in a file."""
+    text = vigie('vault', 'recovery-key', '--new').stdout
+    write(name, ' '.join(re.findall(r'\b[0-9a-f]{16}\b', text)))
+    return re.search(r'^    (recovery\+\S+)$', text, re.M).group(1)
+
+
 def main():
-    w = Watch(settings='witness:\n  token: %s\nvault:\n  checkpoint-every: 2s\n' % TOKEN).start()
+    own = 'tenants:\n  default:\n    recovery-key: %s\n'
+    key, other = new_key('recovery'), new_key('other')
+    w = Watch(settings='witness:\n  token: %s\nvault:\n  checkpoint-every: 2s\n' % TOKEN + own % key).start()
     keeps = path('witness')
     witness = start_witness(w, keeps, SILENCE)
     try:
@@ -36,7 +46,7 @@ def main():
             for i in range(LINES):
                 s.sendall(b'<38>1 - web1 sshd - - - needle%d\n' % i)
             check(until(lambda: checkpoint(keeps)[1] > LINES, 40), 'the witness has all records: %s' % (checkpoint(keeps),))
-            recovery_key(w)
+            check(vigie('vault', 'recovery-key', '--state', w.state).returncode == 3, 'no recovery key is on the watch')
             s.sendall(b'<38>1 - web1 sshd - - - in the middle\n')
             w.process.send_signal(signal.SIGKILL)
             w.process.wait()
@@ -58,11 +68,17 @@ def main():
         check(sealed(path('blind')) == before, 'the sealed key is what it was')
         check(vigie('vault', 'search', '--state', path('blind'), 'needle1').returncode != 0, 'nothing is read without the key')
 
-        r = restore('again', url, '--recovery-key', path('recovery'))
+        r = restore('closed', url, '--recovery-key', path('other'))
+        check(r.returncode == 4 and 'default: its records are sealed for another recovery key' in r.stdout, 'another key opens nothing: ' + r.stdout)
+        r = restore('again', url, '--recovery-key', path('other'), '--recovery-key', path('recovery'))
         check(r.returncode == 0, 'restored: ' + r.stdout)
         shutil.copy(w.state + '/vigie.yaml', path('again') + '/vigie.yaml')
         n = Watch('again')
-        n.settings('vault:\n  checkpoint-every: 2s\n')
+        for words, wrong in (('--check',), other), (('--check',), key[:-1]), ((), other):
+            n.settings(own % wrong)
+            r = vigie('serve', *words, '--state', n.state)
+            check(r.returncode in (1, 4) and 'tenants.default.recovery-key: ' in r.stdout, 'a key that the vault is not sealed for is refused: %d %s' % (r.returncode, r.stdout))
+        n.settings('vault:\n  checkpoint-every: 2s\n' + own % key)
         n.start()
         found = {row['raw'] for row in n.rows('vault', 'search', 'needle')}
         check(len(found) == LINES, 'all records are found: %d' % len(found))

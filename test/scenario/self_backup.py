@@ -27,7 +27,9 @@ from witnessed import TOKEN, checkpoint, recovery_key, start_witness, vigie, wit
 
 watch.LISTENERS += ('witness',)
 dice = random.Random(7)
-SETTINGS = 'witness:\n  token: %s # of the witness\nvault:\n  checkpoint-every: 2s\n' % TOKEN
+ALARM = 'alarm:\n  level: medium\n  pause: 1 s\n  command: [%s]\n' % path('tell')
+SETTINGS = 'witness:\n  token: %s # of the witness\nvault:\n  checkpoint-every: 2s\n' % TOKEN + ALARM
+TELL = '#!/bin/sh\nif [ -e %(home)s/deaf ]; then exit 7; fi\ncat >>%(home)s/heard\n'
 EXCEPTION = '''title: Known thing
 id: 00000000-0000-4000-8000-0000000000ff
 author: somebody
@@ -114,6 +116,10 @@ def signals(w):
     return {s['id']: (s['rule'], s['title'], s['time']) for s in w.signals()}
 
 
+def alarms(w, state):
+    return sum(a['count'] for a in w.rows('alarm', 'list') if a['state'] == state and a['title'] == 'Evil word')
+
+
 def secrets(state):
     """Every private byte of a state, as it is and as text says it; and the token."""
     found = {'token': TOKEN.encode()}
@@ -161,10 +167,14 @@ def backups_under_load(w):
         members = unpack(path('load.tar.zst'))
         no_secret(members, known, 'backup %d' % i)
         no_secret({'file': read(path('load.tar.zst'))}, known, 'backup %d' % i)
-        for name in ('vault/catalogue.db', 'trace/signals.db'):
+        for name in ('vault/catalogue.db', 'trace/signals.db', 'out/out.db'):
             db = sqlite3.connect(write('asked.db', members[name]))
             check(db.execute('PRAGMA integrity_check').fetchone()[0] == 'ok', 'sound: ' + name)
+            if name.startswith('out'):
+                told = db.execute("SELECT count(*) FROM known").fetchone()[0]
+                check(told >= kept, 'an alarm that does not wait in trace any more is in out: %d of %d' % (told, kept))
             if name.startswith('trace'):
+                kept = db.execute('SELECT (SELECT count(*) FROM signal) - (SELECT count(*) FROM alarm)').fetchone()[0]
                 count = int(db.execute("SELECT value FROM state WHERE name='next'").fetchone()[0])
                 late = [e for (e,) in db.execute('SELECT evidence FROM signal') if int.from_bytes(e[:8], 'little') >= count + 200000]
                 check(not late, 'signals and place are of one moment')
@@ -244,6 +254,11 @@ def hostile(good):
         db.commit()
         db.close()
         refused(sql, made('trigger', {**members, 'vault/catalogue.db': read(f)}), 'later Vigie' if '900' in sql else 'does not have', blind)
+    f = write('hostile.db', members['out/out.db'])
+    with sqlite3.connect(f) as db:
+        db.execute("CREATE TRIGGER t AFTER DELETE ON due BEGIN INSERT INTO told SELECT * FROM told; END")
+    db.close()
+    refused('a trigger in out.db', made('trigger', {**members, 'out/out.db': read(f)}), 'does not have', blind)
     r = vigie('self-backup', 'restore', made('sound', members), '--state', path('accepted'), blind)
     check(r.returncode == 0, 'what is sound is taken, whoever made it: ' + r.stdout)
 
@@ -302,6 +317,7 @@ def ahead(good):
 
 def main():
     rule = keyword_rule('Evil word', 'evil')
+    os.chmod(write('tell', TELL % {'home': path()}), 0o755)
     w = Watch(rules=[rule], settings=SETTINGS)
     os.makedirs(w.state + '/exceptions')
     write(w.state + '/exceptions/known.yml', EXCEPTION % '00000000-0000-4000-8000-000000000001')
@@ -320,6 +336,8 @@ def main():
             s.sendall(b'<38>1 - web1 sshd - - - evil one\n')
         check(until(lambda: len(sources(w)) == 2, 10), 'two senders: %s' % sources(w))
         w.vigie('source', 'adopt', *[str(i) for i, s in sources(w).items() if s[4] == 'new'])
+        check(until(lambda: alarms(w, 'told') == 1, 40), 'people are told: %s' % w.rows('alarm', 'list'))
+        write('deaf', '')
         check('self_backup_seconds' in w.status() and w.status()['self_backup_seconds'] == 0, 'there was none yet')
         backups_under_load(w)
         killed(w)
@@ -327,13 +345,15 @@ def main():
         check(abs(w.status()['self_backup_seconds'] - time.time()) < 600, 'status knows of it')
         w.examined()
         write(w.state + '/exceptions/mine.pem', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n')
+        check(until(lambda: alarms(w, 'waiting') == len(signals(w)) - 1, 20), 'what is not told waits')
         r = w.vigie('self-backup', '--to', path('good.tar.zst'))
         check(b'there is a private key in it' in r.stderr, 'a private key among exceptions stays out')
         good = path('good.tar.zst')
         members = unpack(good)
         check('exceptions/known.yml' in members and 'exceptions/mine.pem' not in members and 'rules/0/0.yml' in members, 'what people wrote is in it: %s' % sorted(members))
         check(b'token: ""' in members['vigie.yaml'], 'the settings, without the token')
-        had_sources, had_signals = sources(w), signals(w)
+        had_sources, had_signals, waited = sources(w), signals(w), alarms(w, 'waiting')
+        check(waited, 'alarms wait: %s' % w.rows('alarm', 'list'))
         check(len(had_signals) > 3, 'there are signals: %d' % len(had_signals))
         late = w.key('late')  # nobody knows of it but the evidence
         bulk(w.https(), late, [(None, {'message': 'who was this %d' % i}) for i in range(5)])
@@ -359,8 +379,14 @@ def main():
         check(read(path('new') + '/restored/rules/0/0.yml') == rule.encode(), 'own rules are at hand')
         check(read(path('new') + '/exceptions/known.yml') == members['exceptions/known.yml'], 'exceptions are back')
         n = Watch('new', rules=[rule])
-        n.settings('vault:\n  checkpoint-every: 2s\n')
+        n.settings('vault:\n  checkpoint-every: 2s\n' + ALARM)
+        check(alarms(n, 'waiting') == waited and alarms(n, 'told') == 1, 'alarms wait still: %s' % n.rows('alarm', 'list'))
+        heard = len(read(path('heard')))
+        os.remove(path('deaf'))
         n.start()
+        check(until(lambda: alarms(n, 'told') == waited + 1, 40), 'and are told by the new watch: %s' % n.rows('alarm', 'list'))
+        rows = [a for line in read(path('heard'))[heard:].splitlines() for a in json.loads(line)['alarms'] if a['title'] == 'Evil word']
+        check(sum(a['count'] for a in rows) == waited, 'once: %s' % rows)
         now = sources(n)
         check({i: s for i, s in now.items() if i in had_sources} == had_sources, 'the same sources: %s, %s' % (had_sources, now))
         check(now.get(late_id, ('',))[0] == 'unknown-%d' % late_id, 'and one that nobody knows: %s' % now)

@@ -133,7 +133,7 @@ def removals(good):
     for f in files(good):
         # private ones: what they opened and signed cannot be looked at then; an index is a cache, and made again
         attack(good, f + ' removed', lambda s: os.remove(os.path.join(s, f)), None if f.endswith(('.vs', '.vj')) else f,
-               codes=(3,) if f.startswith('keys/') or f.endswith('.vi') or f in ('seal/log.secret', 'seal/node', 'format') or f.endswith('/recovery.pub') else (4, 3) if '.p/' in f else (4,))
+               codes=(3,) if f.startswith('keys/') or f.endswith('.vi') or f in ('seal/log.secret', 'seal/node', 'format') else (4, 3) if '.p/' in f else (4,))
         if os.path.getsize(os.path.join(good, f)):
             attack(good, f + ' one byte shorter', lambda s: os.truncate(os.path.join(s, f), os.path.getsize(os.path.join(s, f)) - 1), f)
         attack(good, f + ' one byte longer', lambda s: open(os.path.join(s, f), 'ab').write(b'x'), f, codes=(3,) if f.endswith('.vj') else (4,))

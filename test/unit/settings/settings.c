@@ -71,7 +71,7 @@ a_whole_file_is_read(void **state)
 	   "listen.witness: 10.0.0.1:9443\n"
 	   "tenants:\n"
 	   "  acme: Acme SARL\n"
-	   "  beta: {title: Béta, retention: {default: 200 d, server: 2 w}, recovery-key: vigie-recovery+abc}\n"
+	   "  beta: {title: Béta, retention: {default: 200 d, server: 2 w}, recovery-key: recovery+8ec796fc+AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea}\n"
 	   "local: {journal: off, files: /var/log/one.log, tenant: acme}\n"
 	   "packs: {folders: [p1, /p2]}\n"
 	   "rules: {folders: [r], only: true, exceptions: x, indicators: /i}\n"
@@ -107,7 +107,7 @@ a_whole_file_is_read(void **state)
 	assert_int_equal(got.tenants.n, 2);
 	t = vg_settings_tenant(&got, VG_STR("beta"));
 	assert_str(t->title, "Béta");
-	assert_str(t->recovery_key, "vigie-recovery+abc");
+	assert_str(t->recovery_key, "recovery+8ec796fc+AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea");
 	assert_int_equal(vg_settings_keep_ns(&got, t, VG_STR("server")), 14 * VG_DAY);
 	assert_int_equal(vg_settings_keep_ns(&got, t, VG_STR("other")), 200 * VG_DAY);
 	assert_int_equal(vg_settings_keep_ns(&got, &got.tenants.item[0], VG_STR("server")), 400 * VG_DAY);

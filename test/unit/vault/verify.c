@@ -105,13 +105,23 @@ fill(void)
 	struct vg_disk d;
 	struct vg_store *s = open_store(&d);
 	static const uint8_t tenant[32] = { 9 };
+	static const uint8_t recovery[32] = { 8 };
+	uint8_t public[32], unused[32];
 	struct vg_buf key = { 0 }, sealed = { 0 };
+	struct vg_note_secret signer;
 	uint64_t seq = 1;
 
 	vg_note_key_print(&log_key.key, &key);
 	vg_buf_putc(&key, '\n');
 	put("log.pub", vg_buf_str(&key));
-	assert_int_equal(vg_tenant_key_seal(tenant, log_key.key.public, &sealed), VG_OK);
+	assert_int_equal(vg_recovery_signer(recovery, &signer), VG_OK);
+	vg_buf_clear(&key);
+	vg_note_key_print(&signer.key, &key);
+	vg_note_secret_fini(&signer);
+	vg_buf_putc(&key, '\n');
+	put("keys/" VG_KEY_RECOVERY, vg_buf_str(&key));
+	assert_int_equal(vg_recovery_box(recovery, public, unused), VG_OK);
+	assert_int_equal(vg_tenant_key_seal(tenant, public, &sealed), VG_OK);
 	put("keys/" VG_KEY_SEALED, vg_buf_str(&sealed));
 	vg_buf_fini(&key);
 	vg_buf_fini(&sealed);
@@ -666,6 +676,21 @@ keys_say_whose_they_are(void **state)
 }
 
 static void
+a_key_for_recovery_that_is_gone_is_named(void **state)
+{
+	static const char *const gone[] = { "keys/" VG_KEY_RECOVERY, "keys/" VG_KEY_SEALED };
+
+	(void)state;
+	for (size_t i = 0; i < VG_COUNT(gone); i++) {
+		again();
+		remove_file(gone[i]);
+		assert_int_equal(look(true, false), 1);
+		TOLD(gone[i]);
+		assert_int_equal(look(false, false), 0); /* a witness may not have pulled it yet */
+	}
+}
+
+static void
 days_are_a_chain(void **state)
 {
 	(void)state;
@@ -782,6 +807,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_destroyed_key_leaves_its_day_sound, make, clear),
 		cmocka_unit_test_setup_teardown(what_was_erased_without_a_certificate_is_named, make, clear),
 		cmocka_unit_test_setup_teardown(keys_say_whose_they_are, make, clear),
+		cmocka_unit_test_setup_teardown(a_key_for_recovery_that_is_gone_is_named, make, clear),
 		cmocka_unit_test_setup_teardown(days_are_a_chain, make, clear),
 		cmocka_unit_test_setup_teardown(a_day_may_be_certified_again, make, clear),
 		cmocka_unit_test_setup_teardown(a_checkpoint_is_signed_by_its_day, make, clear),
