@@ -214,7 +214,8 @@ const struct vg_setting vg_setting_rows[] = {
 	MEMORY("seal", SEAL, "128 MiB"),
 	MEMORY("out", OUT, "256 MiB"),
 	MEMORY("respond", RESPOND, "128 MiB"),
-	GROUP("limits.query", "One search.", "Une recherche."),
+	GROUP("limits.query", "One search or export of the vault, and the decoding of one segment; options of the commands go over these.",
+	      "Une recherche ou un export du coffre, et le décodage d’un segment ; les options des commandes passent avant."),
 	VALUE("limits.query.time", VG_SET_DURATION, 0, (uint64_t)VG_SEC, (uint64_t)VG_DAY, NULL, "10 min", AT(limits.query.time_ns), "How long it may run.",
 	      "Combien de temps elle peut durer."),
 	VALUE("limits.query.memory", VG_SET_SIZE, 0, 16 * MIB, TIB, NULL, "512 MiB", AT(limits.query.memory_bytes), "How much memory it may take.",
@@ -268,7 +269,7 @@ vg_setting_short(const struct vg_setting *map)
 
 /* Rows whose part of the watch is not built: those, and what stands under them. */
 static const char *const later[] = {
-	"tenants.*.recovery-key", "witness.urls", "limits.query",
+	"tenants.*.recovery-key", "witness.urls",
 };
 
 bool
