@@ -176,7 +176,8 @@ const struct vg_setting vg_setting_rows[] = {
 	      "Secret that a witness shows to pull. Empty: only this machine may pull.",
 	      "Secret que montre le témoin pour copier. Vide : seule cette machine le peut."),
 	VALUE("witness.urls", VG_SET_URL, VG_SET_LIST, 0, VG_SETTINGS_TEXT_MAX, "https://", "", AT(witness.urls),
-	      "Where witnesses answer, for verify and status.", "Où répondent les témoins, pour verify et status."),
+	      "Where witnesses answer: `vigie vault verify` asks them when --witness names none.",
+	      "Où répondent les témoins : `vigie vault verify` les interroge quand --witness n’en nomme aucun."),
 
 	GROUP("alarm", "Who is woken, and how.", "Qui est réveillé, et comment."),
 	VALUE("alarm.level", VG_SET_WORD, 0, 0, 0, "informational low medium high critical", "high", AT(alarm.level), "From which level of a signal on.",
@@ -269,7 +270,7 @@ vg_setting_short(const struct vg_setting *map)
 
 /* Rows whose part of the watch is not built: those, and what stands under them. */
 static const char *const later[] = {
-	"tenants.*.recovery-key", "witness.urls",
+	"tenants.*.recovery-key",
 };
 
 bool

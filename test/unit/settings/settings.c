@@ -391,13 +391,13 @@ every_row_has_its_own_place(void **state)
 static void
 what_is_not_done_yet_is_told(void **state)
 {
-	static const char text[] = "vault:\n  share: 25 %\n  compression: 9\nlimits:\n  query:\n    time: 5 min\nwitness:\n  token: 0123456789abcdef0123456789abcdef\n  urls: [https://a.example/]\n";
+	static const char text[] = "vault:\n  share: 25 %\n  compression: 9\nlimits:\n  query:\n    time: 5 min\ntenants:\n  acme:\n    recovery-key: vigie-recovery+abc\n";
 	struct vg_settings asked;
 
 	(void)state;
 	assert_int_equal(vg_settings_load(vg_str_of(text), "vigie.yaml", "/etc/vigie", tell, NULL, &asked), VG_OK);
 	assert_int_equal(asked.later.n, 1);
-	assert_true(vg_str_eq(asked.later.item[0].key, VG_STR("witness.urls")));
+	assert_true(vg_str_eq(asked.later.item[0].key, VG_STR("tenants.acme.recovery-key")));
 	assert_int_equal(asked.later.item[0].line, 9);
 	vg_settings_fini(&asked);
 }
