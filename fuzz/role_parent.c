@@ -3,10 +3,13 @@
  *
  * The input: u8 who and what (0x80: the bytes are no message; 0x40: turn about, make channels anew, write the status), u8 type, u16 bytes, they. */
 #include <assert.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "choose.h"
 #include "folder.h"
-#include "role/parent.c"
+#include "role/parent_impl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -83,7 +86,7 @@ static void
 begin(struct parent *p, const struct vg_serve_options *o, int fd[CHILDREN])
 {
 	static const unsigned role[CHILDREN] = { VG_ROLE_VAULT, VG_ROLE_DETECT, VG_ROLE_TRACE, VG_ROLE_PUBLISH };
-	struct vg_channel_ops ops = { child_handlers, closed, p };
+	struct vg_channel_ops ops = { parent_handlers, parent_closed, p };
 	int sv[2];
 
 	p->o = o;
@@ -94,7 +97,7 @@ begin(struct parent *p, const struct vg_serve_options *o, int fd[CHILDREN])
 	for (unsigned i = 0; i < CHILDREN; i++) {
 		struct child *c = &p->child[i];
 
-		add_child(p, role[i], 0, false);
+		parent_add_child(p, role[i], 0, false);
 		c->pid = (pid_t)(1001 + i);
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0 || vg_channel_new(p->loop, sv[0], &ops, &c->channel) != VG_OK)
 			abort();
@@ -152,14 +155,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 			continue;
 		if (vg_loop_turn(p.loop, 0) != VG_OK)
 			abort();
-		rejoin(&p);
-		write_status(&p);
+		parent_rejoin(&p);
+		parent_write_status(&p);
 		check_status(&p);
 		for (unsigned k = 0; k < CHILDREN; k++)
 			hear(fd[k], &said[k]);
 	}
 	(void)!vg_loop_turn(p.loop, 0);
-	write_status(&p);
+	parent_write_status(&p);
 	check_status(&p);
 	hear(fd[CHILDREN - 1], &said[CHILDREN - 1]);
 	check_metrics(vg_buf_str(&said[CHILDREN - 1]));

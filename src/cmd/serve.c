@@ -90,12 +90,6 @@ vg_cmd_serve(const struct vg_args *a)
 
 	if (rc != VG_OK)
 		return rc == VG_E_FORMAT ? VG_EXIT_FOUND : VG_EXIT_INPUT;
-	for (size_t i = 0; i < s.later.n; i++) /* refused, so that nobody relies on what does not happen */
-		vg_log(VG_LOG_ERROR, "settings, line %u: %.*s: this version does not do that yet; remove the line", s.later.item[i].line, VG_STR_ARG(s.later.item[i].key));
-	if (s.later.n) {
-		vg_settings_fini(&s);
-		return VG_EXIT_FOUND;
-	}
 	for (size_t i = 0; i < listen->n; i++)
 		if (vg_settings_listen(&s, vg_str_of(listen->text[i]), why) != VG_OK) {
 			vg_log(VG_LOG_ERROR, "serve: %s", why);

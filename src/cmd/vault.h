@@ -12,6 +12,12 @@
 enum { VG_VERIFY_VOUCHED = 0, VG_VERIFY_UNSEEN = 1, VG_VERIFY_ALONE = 3, VG_VERIFY_DAMAGED = 4 };
 #define VG_VERIFY_FRESH_NS (10 * VG_MIN) /* what came since is too little to say that nothing vouches for it */
 
+#define VG_ASKED_MAX 16
+struct vg_asked { /* a witness that is asked */
+	const char *url; /* of the command line, or of the settings */
+	bool has_key;
+	struct vg_note_key key; /* the one that was given, or that it publishes */
+};
 struct vg_check { /* one run of verify */
 	const struct vg_args *a;
 	bool jsonl, progress, deep, live, watch;
@@ -24,10 +30,14 @@ struct vg_check { /* one run of verify */
 	const char *log_from;         /* where its key was found */
 	struct vg_days days;
 	struct vg_buf tsa_ca;
+	struct vg_settings settings;  /* when of_settings: they own the addresses */
+	bool of_settings;             /* who is asked stands in witness.urls */
 	struct vg_pull *pull;         /* NULL: no witness */
-	const char *url;
-	bool has_witness, witness_given;
-	struct vg_note_key witness;
+	const char *tls_ca;           /* who signs for witnesses; NULL: the system's */
+	struct vg_asked asked[VG_ASKED_MAX];
+	size_t nasked;
+	bool witness_given;
+	struct vg_note_key witness;   /* --witness-key */
 	uint64_t damages, warnings;
 	uint64_t next_seq;            /* the highest of all tenants */
 	uint64_t torn_seq;            /* the lowest record that only the journal can have; 0: none */
@@ -58,13 +68,14 @@ bool vg_node_tenant_key(struct vg_check *c, const char *tenant, uint8_t key[32])
 void vg_node_rest(struct vg_check *c);     /* intake journal, seal, databases; behind all tenants */
 /* vault_anchor.c */
 struct vg_anchor {  /* what a witness holds of a tenant, asked for before the tenant is read */
-	bool there;
+	const struct vg_asked *by; /* NULL: nothing */
 	struct vg_buf note;
 	struct vg_checkpoint c;
 };
-vg_rc vg_anchor_open(struct vg_check *c);  /* --witness: what is given of it */
-void vg_anchor_begin(struct vg_check *c);  /* ask for its key, where that was not given */
-void vg_anchor_ask(struct vg_check *c, const char *tenant, struct vg_anchor *out);
-void vg_anchor_judge(struct vg_check *c, const char *tenant, const struct vg_anchor *w, const struct vg_verified *v); /* who vouches, and up to when */
+vg_rc vg_anchor_open(struct vg_check *c);  /* --witness, or witness.urls: what is given of them */
+void vg_anchor_close(struct vg_check *c);
+void vg_anchor_begin(struct vg_check *c);  /* ask for the keys that were not given */
+void vg_anchor_ask(struct vg_check *c, const char *tenant, struct vg_anchor out[VG_ASKED_MAX]); /* out[].note is the caller's */
+void vg_anchor_judge(struct vg_check *c, const char *tenant, const struct vg_anchor w[VG_ASKED_MAX], const struct vg_verified *v); /* who vouches, and up to when */
 
 #endif

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "cmd/apart.h"
 #include "cmd/common.h"
+#include "cmd/limits.h"
 #include "cmd/vault.h"
 #include "net/loop.h"
 #include "vault/export.h"
@@ -20,17 +22,24 @@
 
 const struct vg_opt vg_vault_export_opts[] = {
 	VG_STATE_OPTION,
+	VG_SETTINGS_OPTION,
 	{ "--to", VG_OPT_TEXT, "FOLDER", "where the case folder is made (needed); it must not be there, or be empty" },
 	{ "--tenant", VG_OPT_TEXT, "NAME", "whose records; needed when there are several tenants" },
 	{ "--from", VG_OPT_TEXT, "TIME", "records that came from then on: a time, or a duration before now" },
 	{ "--to-time", VG_OPT_TEXT, "TIME", "and before then" },
 	{ "--seq", VG_OPT_TEXT, "A-B", "records with these numbers" },
 	VG_FORMAT_OPTION,
+	VG_QUERY_OPTIONS,
 	{ NULL, VG_OPT_FLAG, NULL, NULL },
 };
 
+#define LATE_S 30 /* it looks at the time itself: so long after it, it is ended */
+
+static volatile sig_atomic_t expired;
+
 struct run {
 	const struct vg_args *a;
+	struct vg_query_limits limits;
 	struct vg_check c; /* for the log's key and the days' */
 	struct vg_names names;
 	struct vg_export_options o;
@@ -140,7 +149,7 @@ who_am_i(char out[200])
 static int
 write_to(struct run *r, const char *tenant, int from, const char *folder, struct vg_export_options *o)
 {
-	char why[VG_EXPORT_WHY];
+	char why[VG_EXPORT_WHY], limit[VG_QUERY_WHY];
 	struct vg_disk seal = { .dir = r->c.house.dir, .read_only = true };
 	struct vg_buf days = { 0 };
 	struct vg_exported x;
@@ -157,7 +166,12 @@ write_to(struct run *r, const char *tenant, int from, const char *folder, struct
 	if ((rc = vg_export(o, &x, why)) == VG_OK) {
 		code = say(r, folder, &x);
 	} else {
-		vg_log(VG_LOG_ERROR, "vault export: %s: %s", folder, why);
+		if (rc == VG_E_STOP || rc == VG_E_NOMEM || rc == VG_E_LIMIT) {
+			vg_query_limit_met(&r->limits, rc == VG_E_STOP ? VG_QUERY_TIME : rc == VG_E_NOMEM ? VG_QUERY_MEMORY : VG_QUERY_READ, limit);
+			vg_log(VG_LOG_ERROR, "vault export: vault of %s: nothing was made: %s", tenant, limit);
+		} else {
+			vg_log(VG_LOG_ERROR, "vault export: %s: %s", folder, why);
+		}
 		code = rc == VG_E_NOTFOUND ? VG_EXIT_INPUT : VG_EXIT_FAILED;
 	}
 	sodium_memzero(key, sizeof(key));
@@ -203,14 +217,27 @@ export(struct run *r, struct vg_export_options *o)
 	return code;
 }
 
+static void
+on_alarm(int sig)
+{
+	(void)sig;
+	expired = 1;
+	(void)signal(SIGALRM, SIG_DFL);
+	(void)alarm(LATE_S);
+}
+
 /* In the process apart: evidence is read there, and written to the folder that it holds. */
 static int
 export_apart(void *ctx)
 {
 	struct run *r = ctx;
-	int code = vg_state_open(r->a, &r->c.house);
+	int code;
 
-	if (code == VG_EXIT_OK) {
+	(void)signal(SIGALRM, on_alarm);
+	(void)alarm(vg_query_seconds(&r->limits));
+	r->o.max_bytes = r->limits.is[VG_QUERY_READ];
+	r->o.cancel = &expired;
+	if ((code = vg_state_open(r->a, &r->c.house)) == VG_EXIT_OK) {
 		vg_check_open(&r->c);
 		code = export(r, &r->o);
 		vg_house_close(&r->c.house);
@@ -230,6 +257,7 @@ write_apart(struct run *r)
 		vg_log(VG_LOG_ERROR, "vault export: %s: %s", folder, strerror(errno));
 		return VG_EXIT_INPUT;
 	}
+	apart.limits.data_bytes = (size_t)r->limits.is[VG_QUERY_MEMORY];
 	who_am_i(r->who);
 	r->o.who = r->who;
 	apart.limits.dir = r->o.to;
@@ -257,7 +285,8 @@ vg_cmd_vault_export(const struct vg_args *a)
 	if (vg_arg(a, "--to") == NULL || a->noperand)
 		vg_log(VG_LOG_ERROR, "vault export: --to FOLDER says where; it takes options only");
 	else if (vg_take_format(a, &r->jsonl) && vg_take_time("--from", vg_arg(a, "--from"), INT64_MIN, &r->o.from_ns) &&
-		 vg_take_time("--to-time", vg_arg(a, "--to-time"), INT64_MAX, &r->o.until_ns) && take_seq(vg_arg(a, "--seq"), &r->o.first_seq, &r->o.last_seq))
+		 vg_take_time("--to-time", vg_arg(a, "--to-time"), INT64_MAX, &r->o.until_ns) && take_seq(vg_arg(a, "--seq"), &r->o.first_seq, &r->o.last_seq) &&
+		 vg_take_query_limits(a, vg_state_path(a), &r->limits))
 		code = write_apart(r);
 	vg_days_free(&r->c.days);
 	vg_names_free(&r->names);

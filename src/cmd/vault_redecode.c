@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cmd/common.h"
+#include "cmd/limits.h"
 #include "cmd/watch.h"
 #include "net/loop.h"
 #include "proc/pool.h"
@@ -27,11 +28,10 @@ const struct vg_opt vg_vault_redecode_opts[] = {
 	{ "--from", VG_OPT_TEXT, "TIME", "of records that arrived from this day on (2026-04-03, or 2d for two days ago)" },
 	{ "--to", VG_OPT_TEXT, "TIME", "of records that arrived up to this day" },
 	{ "--drop", VG_OPT_FLAG, NULL, "remove the cache" },
+	VG_QUERY_OPTIONS,
 	{ NULL, VG_OPT_FLAG, NULL, NULL },
 };
 
-#define MEMORY_BYTES ((size_t)1 << 30)
-#define SEGMENT_S 7200 /* one that takes longer is given up */
 #define TMP ".tmp"
 
 struct listed {
@@ -47,6 +47,7 @@ static struct shared *shared;
 
 struct redecode {
 	const struct vg_args *a;
+	struct vg_query_limits limits; /* of the process that decodes one segment */
 	bool jsonl, tty, drop;
 	int64_t from_ns, to_ns;
 	uint64_t percent;
@@ -256,15 +257,23 @@ keep(struct redecode *x, struct listed *l, int fd, const char *tmp, const char *
 static bool
 run_child(struct redecode *x, const struct listed *l)
 {
-	struct vg_sandbox_limits limits = { .data_bytes = MEMORY_BYTES };
-	char why[160] = "";
+	struct vg_sandbox_limits limits = { .data_bytes = (size_t)x->limits.is[VG_QUERY_MEMORY] };
+	unsigned most_s = vg_query_seconds(&x->limits);
+	char why[160] = "", limit[VG_QUERY_WHY] = "";
+	int64_t end_ns = vg_monotonic_ns() + (int64_t)most_s * VG_SEC;
 	vg_rc rc;
 
 	memset(&shared->one, 0, sizeof(shared->one));
-	rc = vg_sandbox_run(decode, x, &limits, SEGMENT_S, why);
+	rc = vg_sandbox_run(decode, x, &limits, most_s, why);
 	if (x->tty)
 		fputs("\r\033[K", stderr);
-	if (rc != VG_OK && rc != VG_E_STOP)
+	if (rc == VG_E_NOMEM || rc == VG_E_LIMIT)
+		vg_query_limit_met(&x->limits, rc == VG_E_NOMEM ? VG_QUERY_MEMORY : VG_QUERY_READ, limit);
+	else if (rc == VG_E_SYS && vg_monotonic_ns() >= end_ns)
+		vg_query_limit_met(&x->limits, VG_QUERY_TIME, limit);
+	if (limit[0])
+		vg_log(VG_LOG_ERROR, "%s: %s: it has no new cache: %s", x->tenant, l->name, limit);
+	else if (rc != VG_OK && rc != VG_E_STOP)
 		vg_log(VG_LOG_ERROR, "%s: %s: it has no new cache: %s%s%s", x->tenant, l->name, vg_rc_name(rc), why[0] ? ": " : "", why);
 	return rc == VG_OK;
 }
@@ -503,11 +512,15 @@ prepare(struct redecode *x, struct vg_house *h, struct vg_buf *blob)
 	struct vg_keys *keys = vg_keys_new();
 	struct vg_settings settings;
 	struct vg_packs *packs;
+	bool good;
 
 	if (vg_settings_find(x->a, h->path, NULL, &settings) != VG_OK)
 		return VG_EXIT_USAGE;
+	good = vg_query_limits_of(x->a, &settings, &x->limits);
 	x->percent = settings.vault.field_cache;
 	vg_settings_fini(&settings);
+	if (!good)
+		return VG_EXIT_USAGE;
 	if (x->percent == 0 && !x->drop) {
 		vg_log(VG_LOG_ERROR, "vault redecode: vault.field-cache is 0: nothing is to be kept of decoded fields");
 		return VG_EXIT_USAGE;
@@ -515,7 +528,7 @@ prepare(struct redecode *x, struct vg_house *h, struct vg_buf *blob)
 	if (keys == NULL || vg_packs_find(keys, blob, &packs) != VG_OK)
 		return VG_EXIT_FAILED;
 	vg_fields_stamp(vg_buf_str(blob), 0, x->stamp); /* `vault search` has no zone either */
-	x->o = (struct vg_redecode){ .packs = packs, .keys = keys, .stamp = x->stamp, .key = key_of, .key_ctx = x, .cancel = &shared->cancelled, .progress = on_progress, .ctx = x };
+	x->o = (struct vg_redecode){ .packs = packs, .max_bytes = x->limits.is[VG_QUERY_READ], .keys = keys, .stamp = x->stamp, .key = key_of, .key_ctx = x, .cancel = &shared->cancelled, .progress = on_progress, .ctx = x };
 	(void)signal(SIGINT, on_interrupt);
 	(void)signal(SIGTERM, on_interrupt);
 	return VG_EXIT_OK;

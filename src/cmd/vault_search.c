@@ -13,6 +13,7 @@
 #include "base/utf.h"
 #include "cmd/apart.h"
 #include "cmd/common.h"
+#include "cmd/limits.h"
 #include "cmd/watch.h"
 #include "event/keys.h"
 #include "knowledge/knowledge.h"
@@ -25,6 +26,7 @@
 
 const struct vg_opt vg_vault_search_opts[] = {
 	VG_STATE_OPTION,
+	VG_SETTINGS_OPTION,
 	VG_FORMAT_OPTION,
 	{ "--from", VG_OPT_TEXT, "TIME", "events from this time on (2026-04-03T08:12:45Z, or 2h for two hours ago)" },
 	{ "--to", VG_OPT_TEXT, "TIME", "events up to this time" },
@@ -32,14 +34,11 @@ const struct vg_opt vg_vault_search_opts[] = {
 	{ "--source", VG_OPT_LIST, "ID", "of these sources alone (may be repeated)" },
 	{ "--limit", VG_OPT_TEXT, "N", "at most so many (default: 1000 as text, all as jsonl)" },
 	{ "--newest", VG_OPT_FLAG, NULL, "the newest first" },
-	{ "--max-time", VG_OPT_TEXT, "DURATION", "give up after so long (default: 10m)" },
-	{ "--max-bytes", VG_OPT_TEXT, "N", "give up after so many bytes of log" },
+	VG_QUERY_OPTIONS,
 	{ NULL, VG_OPT_FLAG, NULL, NULL },
 };
 
 #define LIMIT_TEXT 1000
-#define MAX_S 600
-#define MEMORY_BYTES ((size_t)1 << 30)
 #define TAIL_BYTES ((size_t)1 << 30) /* of the intake journal that is not in segments yet */
 
 static volatile sig_atomic_t cancelled;
@@ -56,6 +55,9 @@ struct search {
 	const char *tenant_name;
 	bool jsonl, tty;
 	struct vg_buf out;
+	struct vg_query_limits limits; /* of all tenants together */
+	int64_t end_ns;                /* monotonic: what they leave of the time */
+	uint64_t left_bytes;
 	struct vg_search_result result;
 	int64_t told_ns;
 };
@@ -385,19 +387,12 @@ static bool
 take_options(const struct vg_args *a, struct search *x, uint32_t source[VG_OPT_LIST_MAX])
 {
 	const struct vg_opt_value *list = vg_arg_list(a, "--source");
-	const char *max = vg_arg(a, "--max-time");
-	int64_t max_ns = MAX_S * VG_SEC;
 
 	x->s.newest_first = vg_arg_set(a, "--newest");
 	if (!vg_take_format(a, &x->jsonl) || !vg_take_time("--from", vg_arg(a, "--from"), VG_TIME_NONE, &x->s.from_ns) ||
 	    !vg_take_time("--to", vg_arg(a, "--to"), VG_TIME_NONE, &x->s.to_ns) || !take_number(a, "--limit", &x->s.max_matches) ||
-	    !take_number(a, "--max-bytes", &x->s.max_bytes))
+	    !vg_take_query_limits(a, vg_state_path(a), &x->limits))
 		return false;
-	if (max && ((max_ns = vg_duration_parse(vg_str_of(max))) == VG_TIME_NONE || max_ns <= 0)) {
-		vg_log(VG_LOG_ERROR, "--max-time %s: no duration; such as 30s, 10m", max);
-		return false;
-	}
-	x->s.max_ms = (uint64_t)(max_ns / 1000000);
 	if (x->s.max_matches == 0 && !x->jsonl)
 		x->s.max_matches = LIMIT_TEXT;
 	for (size_t i = 0; i < list->n; i++) {
@@ -437,6 +432,17 @@ compile(struct search *x, const char *selection, struct vg_buf *blob, struct vg_
 	return VG_EXIT_OK;
 }
 
+/* What was found until then is true, and was printed. */
+static int
+say_limit(const struct search *x, enum vg_query_limit which)
+{
+	char why[VG_QUERY_WHY];
+
+	vg_query_limit_met(&x->limits, which, why);
+	vg_log(which == VG_QUERY_MEMORY ? VG_LOG_ERROR : VG_LOG_WARNING, "vault of %s: the search ended before its end: %s", x->tenant_name, why);
+	return which == VG_QUERY_MEMORY ? VG_EXIT_FAILED : VG_EXIT_FOUND;
+}
+
 static int
 open_all(struct search *x, struct vg_house *h, struct vg_disk *d, struct vg_disk *keys)
 {
@@ -454,6 +460,8 @@ open_all(struct search *x, struct vg_house *h, struct vg_disk *d, struct vg_disk
 		rc = add_tail(x, h, d);
 	if (rc == VG_OK)
 		return VG_EXIT_OK;
+	if (rc == VG_E_NOMEM)
+		return say_limit(x, VG_QUERY_MEMORY);
 	vg_log(VG_LOG_ERROR, "vault of %s: %s%s%s", x->tenant_name, bad, bad[0] ? ": " : "", rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
 	return VG_EXIT_INPUT;
 }
@@ -462,7 +470,7 @@ static int
 say_result(const struct search *x)
 {
 	const struct vg_search_stats *s = &x->result.stats;
-	static const char *const why[] = { NULL, NULL, "it took too long (--max-time)", "it was over --max-bytes", "it was interrupted" };
+	int code = s->bad_blocks ? VG_EXIT_FAILED : VG_EXIT_OK, limit = VG_EXIT_OK;
 
 	if (s->no_key)
 		vg_log(VG_LOG_WARNING, "%llu blocks cannot be read any more: the keys of their days were destroyed", (unsigned long long)s->no_key);
@@ -472,14 +480,19 @@ say_result(const struct search *x)
 		vg_log(VG_LOG_ERROR, "%llu blocks are damaged and were not searched (`vigie vault verify` names them)", (unsigned long long)s->bad_blocks);
 	if (x->result.end == VG_SEARCH_PAGE && !x->jsonl)
 		vg_log(VG_LOG_INFO, "there may be more: --limit says how many are shown");
-	if (x->result.end >= VG_SEARCH_TIME)
-		vg_log(VG_LOG_WARNING, "the search ended before its end: %s", why[x->result.end]);
-	return s->bad_blocks ? VG_EXIT_FAILED : x->result.end == VG_SEARCH_CANCELLED ? VG_EXIT_STOPPED : x->result.end >= VG_SEARCH_TIME ? VG_EXIT_FOUND : VG_EXIT_OK;
+	if (x->result.end == VG_SEARCH_CANCELLED) {
+		vg_log(VG_LOG_WARNING, "the search ended before its end: it was interrupted");
+		limit = VG_EXIT_STOPPED;
+	} else if (x->result.end >= VG_SEARCH_TIME) {
+		limit = say_limit(x, x->result.end == VG_SEARCH_TIME ? VG_QUERY_TIME : VG_QUERY_READ);
+	}
+	return code != VG_EXIT_OK ? code : limit;
 }
 
 static int
 search(struct search *x)
 {
+	int64_t left_ns;
 	vg_rc rc;
 
 	x->s.segment = x->segment;
@@ -493,9 +506,15 @@ search(struct search *x)
 	x->tty = vg_is_terminal(STDERR_FILENO) && !vg_is_terminal(STDOUT_FILENO);
 	(void)signal(SIGINT, on_interrupt);
 	(void)signal(SIGTERM, on_interrupt);
+	left_ns = x->end_ns - vg_monotonic_ns();
+	x->s.max_bytes = x->left_bytes;
+	x->s.max_ms = left_ns > 1000000 ? (uint64_t)left_ns / 1000000 : 1;
 	(void)alarm((unsigned)(x->s.max_ms / 1000 + 30)); /* it looks at the time itself: this is for when it does not */
 	rc = run(x);
 	(void)alarm(0);
+	x->left_bytes -= x->result.stats.raw_bytes < x->left_bytes ? x->result.stats.raw_bytes : x->left_bytes;
+	if (rc == VG_E_NOMEM)
+		return say_limit(x, VG_QUERY_MEMORY);
 	if (rc != VG_OK) {
 		vg_log(VG_LOG_ERROR, "the search ended: %s", rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
 		return VG_EXIT_FAILED;
@@ -511,7 +530,6 @@ search_tenant(struct search *x, struct vg_house *h, const struct vg_name *t)
 	int code;
 
 	x->tenant = t->id;
-	x->tenant_name = t->name;
 	x->n = 0;
 	code = open_all(x, h, &d, &keys);
 	if (code == VG_EXIT_OK)
@@ -551,7 +569,14 @@ search_all(const struct vg_args *a, struct search *x, struct vg_house *h)
 		if ((asked && strcmp(asked, t->name) != 0) || (!asked && faccessat(h->dir, path, F_OK, 0) < 0))
 			continue;
 		any = true;
-		if ((code = search_tenant(x, h, t)) > worst)
+		x->tenant_name = t->name;
+		if (x->left_bytes == 0)
+			code = say_limit(x, VG_QUERY_READ);
+		else if (vg_monotonic_ns() >= x->end_ns)
+			code = say_limit(x, VG_QUERY_TIME);
+		else
+			code = search_tenant(x, h, t);
+		if (code > worst)
 			worst = code;
 	}
 	if (!any && !cancelled) {
@@ -575,6 +600,8 @@ search_apart(void *ctx)
 	sqlite3 *db;
 	int code;
 
+	c->x.end_ns = vg_monotonic_ns() + (int64_t)c->x.limits.is[VG_QUERY_TIME];
+	c->x.left_bytes = c->x.limits.is[VG_QUERY_READ];
 	if ((code = vg_state_open(c->a, &h)) != VG_EXIT_OK || (code = vg_state_catalogue(&h, true, &db)) != VG_EXIT_OK)
 		return code;
 	code = vg_names_read(db, &c->x.names) == VG_OK ? VG_EXIT_OK : VG_EXIT_FAILED;
@@ -585,7 +612,7 @@ search_apart(void *ctx)
 int
 vg_cmd_vault_search(const struct vg_args *a)
 {
-	struct vg_apart apart = { .limits = { .name = "search", .data_bytes = MEMORY_BYTES, .may = VG_MAY_READ | VG_MAY_MEMORY } };
+	struct vg_apart apart = { .limits = { .name = "search", .may = VG_MAY_READ | VG_MAY_MEMORY } };
 	struct command c = { .a = a };
 	uint32_t source[VG_OPT_LIST_MAX];
 	struct vg_buf blob = { 0 }, packs = { 0 }, text = { 0 };
@@ -608,6 +635,7 @@ vg_cmd_vault_search(const struct vg_args *a)
 		return VG_EXIT_FAILED;
 	if ((code = compile(&c.x, text.p, &blob, &packs, &program)) != VG_EXIT_OK)
 		return code;
+	apart.limits.data_bytes = (size_t)c.x.limits.is[VG_QUERY_MEMORY];
 	vg_apart_see(&apart, vg_state_path(a), "vault");
 	vg_apart_see(&apart, vg_state_path(a), "format");
 	vg_apart_see(&apart, vg_state_path(a), "keys");

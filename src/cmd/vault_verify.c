@@ -25,7 +25,8 @@ const struct vg_opt vg_vault_verify_opts[] = {
 	VG_STATE_OPTION,
 	{ "--tenant", VG_OPT_TEXT, "NAME", "only this tenant's evidence" },
 	{ "--deep", VG_OPT_FLAG, NULL, "open every block with its key and compute the tree over its records" },
-	{ "--witness", VG_OPT_TEXT, "URL", "compare with what this witness saw" },
+	{ "--witness", VG_OPT_TEXT, "URL", "compare with what this witness saw (default: those of witness.urls)" },
+	VG_SETTINGS_OPTION,
 	{ "--witness-key", VG_OPT_TEXT, "KEY", "the witness's key (default: the one that it publishes, which is told)" },
 	{ "--token-file", VG_OPT_TEXT, "FILE", "the token that the witness asks for" },
 	{ "--tls-ca", VG_OPT_TEXT, "FILE", "the CA of the witness's certificate (default: those of the system)" },
@@ -238,19 +239,26 @@ own_log_key(struct vg_check *c, int dir, struct vg_note_key *out)
 	return ok;
 }
 
+static void
+forget(struct vg_anchor w[VG_ASKED_MAX])
+{
+	for (size_t i = 0; i < VG_ASKED_MAX; i++)
+		vg_buf_fini(&w[i].note);
+}
+
 static vg_rc
 check_tenant(struct vg_check *c, const char *tenant, int dir)
 {
 	struct vg_verify_options o = { .days = c->has_days ? &c->days : NULL, .watch = c->watch, .live = is_live(c, dir), .deep = c->deep, .tsa_ca = vg_buf_str(&c->tsa_ca),
 				       .found = vg_check_found, .progress = progress, .ctx = c };
-	struct vg_anchor w = { .there = false };
+	struct vg_anchor w[VG_ASKED_MAX] = { { .by = NULL } };
 	struct vg_node_last last;
 	struct vg_note_key own;
 	struct vg_verified v;
 	uint8_t key[32];
 	vg_rc rc;
 
-	vg_anchor_ask(c, tenant, &w); /* first: what it saw is of the past then */
+	vg_anchor_ask(c, tenant, w); /* first: what it saw is of the past then */
 	snprintf(c->prefix, sizeof(c->prefix), "vault/%s/", tenant);
 	if (c->witness_given)
 		o.witness = &c->witness;
@@ -267,7 +275,7 @@ check_tenant(struct vg_check *c, const char *tenant, int dir)
 		vg_log(VG_LOG_ERROR, "vault verify: %s%s: %s", c->prefix, tenant, rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));
 		c->unseen = true;
 		vg_buf_fini(&last.text);
-		vg_buf_fini(&w.note);
+		forget(w);
 		return rc;
 	}
 	print_tenant(c, tenant, &v);
@@ -285,12 +293,12 @@ check_tenant(struct vg_check *c, const char *tenant, int dir)
 		c->log = own;
 		c->has_log = true;
 	}
-	vg_anchor_judge(c, tenant, &w, &v);
+	vg_anchor_judge(c, tenant, w, &v);
 	if (o.log_key == &own)
 		c->has_log = false;
 	vg_verified_fini(&v);
 	vg_buf_fini(&last.text);
-	vg_buf_fini(&w.note);
+	forget(w);
 	return VG_OK;
 }
 
@@ -543,7 +551,7 @@ verify(struct vg_check *c)
 
 	vg_apart_see(&apart, export ? export : vg_state_path(c->a), NULL);
 	if (c->pull)
-		vg_apart_connects(&apart, vg_arg(c->a, "--tls-ca"));
+		vg_apart_connects(&apart, c->tls_ca);
 	return vg_apart_run(&apart, verify_apart, c);
 }
 
@@ -565,7 +573,7 @@ vg_cmd_vault_verify(const struct vg_args *a)
 	vg_days_free(&c->days);
 	vg_buf_fini(&c->tsa_ca);
 	vg_buf_fini(&c->out);
-	vg_pull_free(c->pull);
+	vg_anchor_close(c);
 	free(c);
 	return code;
 }

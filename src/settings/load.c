@@ -331,34 +331,10 @@ set_list(struct loader *l, const struct vg_setting *r, vg_str path, const struct
 		set_one(l, r, path, c, item);
 }
 
-/* What is set to its default asks for nothing. */
-static void
-note_later(struct loader *l, const struct vg_setting *r, vg_str path, uint32_t line, vg_str before, const char *value)
-{
-	struct vg_settings_later *x = &l->s.later.item[l->s.later.n];
-	struct vg_buf after = { 0 };
-	bool list = r->flags & VG_SET_LIST;
-
-	if (!list)
-		vg_setting_print(r, value, &after);
-	l->nomem |= after.rc != VG_OK;
-	if ((list ? ((const struct vg_vec *)(const void *)value)->n > 0 : !vg_str_eq(before, vg_buf_str(&after))) && l->s.later.n < VG_SETTINGS_LATER_MAX) {
-		*x = (struct vg_settings_later){ vg_str_dup(&l->s.arena, path), line };
-		l->nomem |= path.n && x->key.p == NULL;
-		l->s.later.n++;
-	}
-	vg_buf_fini(&after);
-}
-
 static void
 set(struct loader *l, const struct vg_setting *r, vg_str path, const struct vg_yaml *n, char *out)
 {
 	uint32_t was = see(l, path, n->line);
-	bool later = vg_setting_is_later(r);
-	struct vg_buf before = { 0 };
-
-	if (later && !(r->flags & VG_SET_LIST))
-		vg_setting_print(r, out, &before);
 
 	if (was)
 		problemf(l, n->line, path, "stands twice: also in line %u", was);
@@ -366,9 +342,6 @@ set(struct loader *l, const struct vg_setting *r, vg_str path, const struct vg_y
 		set_list(l, r, path, n, (struct vg_vec *)(void *)out);
 	else
 		set_one(l, r, path, n, out);
-	if (later)
-		note_later(l, r, path, n->line, vg_buf_str(&before), out);
-	vg_buf_fini(&before);
 }
 
 static void walk_map(struct loader *l, const struct place *at, const struct vg_yaml *map);

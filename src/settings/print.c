@@ -419,11 +419,6 @@ vg_settings_man(enum vg_lang l, struct vg_buf *out)
 			man_key(out, r->key);
 		roff(out, r->text[l]);
 		vg_buf_putc(out, '\n');
-		if (r->type > VG_SET_OBJECT && vg_setting_is_later(r)) {
-			roff(out, l == VG_LANG_FR ? "Pas encore dans cette version : `vigie serve` refuse une autre valeur que celle par défaut." :
-						    "Not in this version yet: `vigie serve` refuses another value than the default.");
-			vg_buf_putc(out, '\n');
-		}
 		if (r->type != VG_SET_GROUP)
 			man_value(out, r, l);
 	}

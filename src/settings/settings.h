@@ -77,16 +77,8 @@ struct vg_source_set { /* sources that the administrator named */
 enum vg_memory_role { VG_MEMORY_NET, VG_MEMORY_VAULT, VG_MEMORY_DETECT, VG_MEMORY_TRACE, VG_MEMORY_SEAL, VG_MEMORY_OUT,
 		      VG_MEMORY_RESPOND, VG_MEMORY_ROLES };
 
-#define VG_SETTINGS_LATER_MAX 16
 struct vg_settings {
 	struct vg_arena arena; /* owns every text and list below */
-	struct { /* what the file asks for and this version does not do: a watch refuses it, so that nobody relies on it */
-		struct vg_settings_later {
-			vg_str key;
-			uint32_t line;
-		} item[VG_SETTINGS_LATER_MAX];
-		size_t n;
-	} later;
 	uint32_t language;     /* enum vg_lang */
 	struct {
 		vg_str name; /* empty: the host's */

@@ -176,7 +176,8 @@ const struct vg_setting vg_setting_rows[] = {
 	      "Secret that a witness shows to pull. Empty: only this machine may pull.",
 	      "Secret que montre le témoin pour copier. Vide : seule cette machine le peut."),
 	VALUE("witness.urls", VG_SET_URL, VG_SET_LIST, 0, VG_SETTINGS_TEXT_MAX, "https://", "", AT(witness.urls),
-	      "Where witnesses answer, for verify and status.", "Où répondent les témoins, pour verify et status."),
+	      "Where witnesses answer: `vigie vault verify` asks them when --witness names none.",
+	      "Où répondent les témoins : `vigie vault verify` les interroge quand --witness n’en nomme aucun."),
 
 	GROUP("alarm", "Who is woken, and how.", "Qui est réveillé, et comment."),
 	VALUE("alarm.level", VG_SET_WORD, 0, 0, 0, "informational low medium high critical", "high", AT(alarm.level), "From which level of a signal on.",
@@ -214,7 +215,8 @@ const struct vg_setting vg_setting_rows[] = {
 	MEMORY("seal", SEAL, "128 MiB"),
 	MEMORY("out", OUT, "256 MiB"),
 	MEMORY("respond", RESPOND, "128 MiB"),
-	GROUP("limits.query", "One search.", "Une recherche."),
+	GROUP("limits.query", "One search or export of the vault, and the decoding of one segment; options of the commands go over these.",
+	      "Une recherche ou un export du coffre, et le décodage d’un segment ; les options des commandes passent avant."),
 	VALUE("limits.query.time", VG_SET_DURATION, 0, (uint64_t)VG_SEC, (uint64_t)VG_DAY, NULL, "10 min", AT(limits.query.time_ns), "How long it may run.",
 	      "Combien de temps elle peut durer."),
 	VALUE("limits.query.memory", VG_SET_SIZE, 0, 16 * MIB, TIB, NULL, "512 MiB", AT(limits.query.memory_bytes), "How much memory it may take.",
@@ -264,18 +266,4 @@ vg_setting_short(const struct vg_setting *map)
 		if ((vg_setting_rows[i].flags & VG_SET_SHORT) && vg_setting_child(vg_setting_rows[i].key, vg_str_of(map->key)).n)
 			return &vg_setting_rows[i];
 	return NULL;
-}
-
-/* Rows whose part of the watch is not built: those, and what stands under them. */
-static const char *const later[] = {
-	"witness.urls", "limits.query",
-};
-
-bool
-vg_setting_is_later(const struct vg_setting *r)
-{
-	for (size_t i = 0; i < VG_COUNT(later); i++)
-		if (strcmp(r->key, later[i]) == 0 || vg_setting_under(r->key, vg_str_of(later[i])).n)
-			return true;
-	return false;
 }

@@ -62,8 +62,6 @@ const struct vg_setting *vg_setting_find(vg_str key);
 bool vg_setting_is_map(const struct vg_setting *r);
 /* The row that an element of @map goes by when it is written as one value; NULL: it has none. */
 const struct vg_setting *vg_setting_short(const struct vg_setting *map);
-/* Does nothing act on it yet? */
-bool vg_setting_is_later(const struct vg_setting *r);
 /* What follows @prefix and a dot in @key ("" : all of it); { NULL, 0 } when it does not stand under it. */
 vg_str vg_setting_under(const char *key, vg_str prefix);
 /* The same, when it is one word: the setting stands right under @prefix. */

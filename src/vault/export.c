@@ -32,6 +32,7 @@ struct job {
 	struct vg_export_block *block; /* owned: those that records were taken from */
 	size_t nblock, cap;
 	uint64_t sealed;               /* blocks that the checkpoint counts */
+	uint64_t read_bytes;           /* of what the blocks that were opened hold */
 	char damage[VG_EXPORT_WHY];    /* the first one */
 	/* the block at hand */
 	uint64_t number;
@@ -199,6 +200,8 @@ on_block(void *ctx, uint64_t index, const struct vg_block_head *h, vg_str head, 
 	const struct vg_day_key *key = j->ring && h->key ? vg_keyring_find(j->ring, h->key) : NULL;
 	vg_rc rc;
 
+	if (j->o->cancel && *j->o->cancel)
+		return VG_E_STOP;
 	if (h->last_seq < j->o->first_seq || h->first_seq > j->o->last_seq || h->last_ns < j->o->from_ns || h->first_ns >= j->o->until_ns)
 		return VG_OK;
 	if (index >= j->sealed) {
@@ -209,6 +212,9 @@ on_block(void *ctx, uint64_t index, const struct vg_block_head *h, vg_str head, 
 		j->out->unreadable++;
 		return VG_OK;
 	}
+	if (j->o->max_bytes && (h->payload > j->o->max_bytes || j->read_bytes > j->o->max_bytes - h->payload))
+		return VG_E_LIMIT;
+	j->read_bytes += h->payload;
 	j->number = index;
 	if ((rc = vg_block_open(h, head, stored, key ? key->key : NULL, &j->payload)) == VG_OK)
 		rc = take_records(j, h, head);

@@ -10,6 +10,8 @@
 #ifndef VG_VAULT_EXPORT_H
 #define VG_VAULT_EXPORT_H
 
+#include <signal.h>
+
 #include "vault/verify.h"
 
 #define VG_EXPORT_WHY 300
@@ -39,6 +41,8 @@ struct vg_export_options {
 	const char *(*source_name)(void *ctx, uint32_t source); /* never NULL */
 	const char *who, *host, *vault; /* for the sheet */
 	int64_t now_ns;
+	uint64_t max_bytes;             /* of raw log, in the blocks that are opened; 0: no limit */
+	const volatile sig_atomic_t *cancel; /* looked at before each block; may be NULL */
 	void *ctx;
 };
 struct vg_exported {
@@ -49,7 +53,8 @@ struct vg_exported {
 	struct vg_checkpoint checkpoint;
 	struct vg_hash manifest; /* SHA-256 of the manifest: it stands for all of it */
 };
-/* VG_E_REFUSED: the evidence is damaged, or the folder is not empty.  VG_E_NOTFOUND: no record is meant, or there is no checkpoint.  @why says it. */
+/* VG_E_REFUSED: the evidence is damaged, or the folder is not empty.  VG_E_NOTFOUND: no record is meant, or there is no checkpoint.
+ * VG_E_LIMIT: over max_bytes.  VG_E_STOP: cancelled.  @why says it. */
 vg_rc vg_export(const struct vg_export_options *o, struct vg_exported *out, char why[VG_EXPORT_WHY]) VG_MUST;
 
 /* Check such a folder, which needs nothing else. */

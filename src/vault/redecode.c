@@ -413,7 +413,11 @@ take_block(struct run *x, const struct block_at *b)
 	struct making *m;
 	vg_rc rc = VG_OK;
 
-	if (is_kept(x, b->at) || !open_block(x, b, &rc))
+	if (is_kept(x, b->at))
+		return VG_OK;
+	if (x->o->max_bytes && (b->head.payload > x->o->max_bytes || x->out->raw_bytes > x->o->max_bytes - b->head.payload))
+		return VG_E_LIMIT;
+	if (!open_block(x, b, &rc))
 		return rc;
 	if ((rc = group_of(x, b->head.key, &m)) != VG_OK)
 		return rc;

@@ -45,11 +45,12 @@ struct vg_redecode {
 	const uint8_t *stamp; /* vg_fields_stamp() of these */
 	vg_block_key_fn *key;
 	void *key_ctx;
+	uint64_t max_bytes; /* of raw log decoded; 0: no limit */
 	const volatile sig_atomic_t *cancel; /* may be NULL */
 	void (*progress)(void *ctx, const struct vg_redecoded *r); /* after each block; may be NULL */
 	void *ctx;
 };
-/* Adds to @out, which is zeroed before the first of several.  VG_E_STOP: cancelled.  VG_E_NOMEM, VG_E_SYS. */
+/* Adds to @out, which is zeroed before the first of several.  VG_E_STOP: cancelled.  VG_E_LIMIT: over max_bytes.  VG_E_NOMEM, VG_E_SYS. */
 vg_rc vg_redecode_run(const struct vg_redecode *o, struct vg_redecoded *out) VG_MUST;
 /* Add what @one says to @all. */
 void vg_redecoded_add(struct vg_redecoded *all, const struct vg_redecoded *one);

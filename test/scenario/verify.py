@@ -366,16 +366,41 @@ def running(state):
     check(code == 3, 'killed: %s %r' % (text, bad[:2]))
 
 
-def watch_over(state, w):
+def watch_over(state, w, *words):
     """A witness beside a publisher of what the watch keeps."""
     log = path('witness.log')
     publisher = subprocess.Popen([os.environ['WITNESS_RUN'], 'serve', state + '/vault'], env=env(), stdout=subprocess.PIPE)
     started.append(publisher)
     q = subprocess.Popen([VIGIE, 'witness', '--state', w, '--from', 'http://127.0.0.1:%d' % int(publisher.stdout.readline()), '--every', '1s', '--name', 'witness.test', '--listen',
-                          '127.0.0.1:0'], env=env(), stdout=subprocess.DEVNULL, stderr=open(log, 'wb'))
+                          '127.0.0.1:0', *words], env=env(), stdout=subprocess.DEVNULL, stderr=open(log, 'wb'))
     started.append(q)
     wait(lambda: b'port ' in read(log))
     return q, 'http://127.0.0.1:%d' % int(re.search(rb'port (\d+)', read(log)).group(1))
+
+
+def by_settings(state, yesterday, w, key):
+    """Whom the settings name is asked; it can say that something is wrong, and vouches only when a person knows its key."""
+    pem, secret = path('w.pem'), path('w.key')
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', secret, '-out', pem, '-days', '30', '-subj', '/CN=localhost',
+                    '-addext', 'subjectAltName=DNS:localhost'], check=True, stderr=subprocess.DEVNULL)
+    q, url = watch_over(state, w, '--listen-cert', pem, '--listen-key', secret)
+    url = url.replace('http://127.0.0.1', 'https://localhost')
+    settings = 'outward:\n  ca: %s\nwitness:\n  token: 0123456789abcdef0123456789abcdef\n  urls: [%s, https://localhost:1]\n' % (pem, url)
+    for s in (state, yesterday):
+        with open(s + '/vigie.yaml', 'w', opener=lambda f, flags: os.open(f, flags, 0o600)) as f:
+            f.write(settings)
+    code, bad, _, rows = verify(state)
+    text = '\n'.join(r.get('text', '') for r in rows)
+    check(code == 3 and 'saw the same' in text and 'as witness.urls says' in text and 'witness.test vouches' not in text, 'asked, and no more: %d %s %r' % (code, text, bad))
+    check(any(r['kind'] == 'warning' and r['file'] == 'https://localhost:1' for r in rows), 'one that does not answer is told: %r' % rows)
+    check(verify(state, '--witness-key', key)[0] == 0, 'it vouches when its key is known')
+    code, bad, text, _ = verify(yesterday)
+    check(code == 4 and 'rolled back' in bad[0]['text'], 'yesterday\'s copy, by the settings: %d %r' % (code, bad[:1]))
+    code, bad, text, rows = verify(state, '--settings', path('none.yaml'))
+    check(code == 2, 'settings that are not there: %d %s' % (code, text))
+    for s in (state, yesterday):
+        os.remove(s + '/vigie.yaml')
+    q.terminate()
 
 
 def witness(state):
@@ -430,6 +455,8 @@ def witness(state):
     code, bad, text, _ = verify(another, '--witness', url, '--witness-key', key)
     check(code == 4 and 'another log' in bad[0]['text'], 'a vault with another key: %r' % bad[:1])
     q.terminate()
+    q.wait()
+    by_settings(state, yesterday, w, key)
 
 
 def main():

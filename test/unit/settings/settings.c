@@ -387,28 +387,11 @@ every_row_has_its_own_place(void **state)
 		}
 }
 
-/* What this version does not do is known, so that a watch can refuse it; what only says the default asks for nothing. */
-static void
-what_is_not_done_yet_is_told(void **state)
-{
-	static const char text[] = "vault:\n  share: 25 %\n  compression: 9\nlimits:\n  query:\n    time: 5 min\nwitness:\n  token: 0123456789abcdef0123456789abcdef\n  urls: [https://a.example/]\n";
-	struct vg_settings asked;
-
-	(void)state;
-	assert_int_equal(vg_settings_load(vg_str_of(text), "vigie.yaml", "/etc/vigie", tell, NULL, &asked), VG_OK);
-	assert_int_equal(asked.later.n, 2);
-	assert_true(vg_str_eq(asked.later.item[0].key, VG_STR("limits.query.time")));
-	assert_int_equal(asked.later.item[0].line, 6);
-	assert_true(vg_str_eq(asked.later.item[1].key, VG_STR("witness.urls")));
-	vg_settings_fini(&asked);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_said_is_the_default),
-		cmocka_unit_test(what_is_not_done_yet_is_told),
 		cmocka_unit_test(a_whole_file_is_read),
 		cmocka_unit_test(words_are_the_enumerators),
 		cmocka_unit_test(paths_begin_at_the_files_folder),
