@@ -66,6 +66,7 @@ struct vg_verified {
 	struct vg_hash *leaf;          /* owned */
 	uint64_t records, stored_bytes, payload_bytes; /* of sound blocks */
 	uint64_t opened, gone, closed; /* blocks: opened; whose key was destroyed; that nothing here could open */
+	uint64_t stuck;                /* sound blocks that do not unpack for a damaged one before them, without the one a segment that is told */
 	uint64_t gone_records, keys_gone, keys_due; /* records that were destroyed; keys: with a sound certificate; announced or ordered to go */
 	uint64_t unsealed, unsealed_records; /* blocks and records behind the checkpoint */
 	int64_t unsealed_ns;           /* arrival of the first of them */

@@ -401,7 +401,7 @@ cannot_unpack(struct walk *w, const struct vg_finding *f)
 	struct vg_verify *v = w->v;
 
 	if (w->prefix)
-		v->out->closed++;
+		v->out->stuck++;
 	else if (v->opener.broken_at != UINT64_MAX)
 		vg_verify_tell(v, f, "cannot be unpacked, nor perhaps others behind it: it was compressed behind the text of the block at byte %llu, which cannot be opened",
 			       (unsigned long long)v->opener.broken_at);

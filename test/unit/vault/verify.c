@@ -423,7 +423,7 @@ a_damaged_beginning_is_told_once(void **state)
 		assert_int_equal(look(true, true), i ? 1 : 2);
 		TOLD(segment[1]);
 		assert_int_equal(first.at, at);
-		assert_int_equal(result.closed, i ? 0 : BLOCKS_A_DAY - 2);
+		assert_int_equal(result.stuck, i ? 0 : BLOCKS_A_DAY - 2);
 		assert_int_equal(result.opened, i ? DAYS * BLOCKS_A_DAY - 1 : (DAYS - 1) * BLOCKS_A_DAY);
 		b.p[at] ^= 1;
 	}
