@@ -18,6 +18,7 @@
 #include "base/io.h"
 #include "logs.h"
 #include "tool.h"
+#include "vault/opener.h"
 #include "vault/store.h"
 #include "vault/tokens.h"
 
@@ -37,6 +38,7 @@ struct day {
 	struct vg_segment *segment;
 	char name[VG_DISK_NAME_MAX];
 	struct vg_block_writer block;
+	struct vg_opener opener;
 	bool any, count_only;
 	uint64_t leaf, leaves, at; /* of the next block: which leaf, how many before it, its place in the segment */
 	struct vg_tokens_builder *builder;
@@ -99,6 +101,7 @@ cut(struct day *d)
 	if (d->count_only)
 		return;
 	vg_buf_clear(&d->bytes);
+	must(vg_opener_prefix(&d->opener, vg_segment_file(d->segment), d->at, d->key->number, d->key->key, 8, &d->block.prefix), "prefix"); /* as vault/store.c */
 	must(vg_block_finish(&d->block, d->key->key, d->key->number, &d->bytes), "block");
 	must(vg_segment_add(d->segment, vg_buf_str(&d->bytes)), "segment");
 	must(vg_tokens_add(d->builder, d->at, &d->block.head, vg_buf_str(&d->block.payload)), "index");

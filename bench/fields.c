@@ -9,6 +9,7 @@
 #include "day.h"
 #include "vault/disk.h"
 #include "vault/fields.h"
+#include "vault/opener.h"
 
 #define CLOCK CLOCK_PROCESS_CPUTIME_ID /* all files are in the cache: on a quiet machine it is the time */
 
@@ -34,7 +35,7 @@ struct maker {
 	int blocks, cache;
 	struct vg_fields_builder *b;
 	struct vg_buf out, stored, payload;
-	struct vg_block_opener opener;
+	struct vg_opener opener;
 	uint64_t bytes, records, raw;
 	double spent_s;
 };
@@ -66,7 +67,7 @@ add_block(struct maker *m, uint64_t at)
 	if (!vg_buf_reserve(&m->stored, h.stored))
 		die("memory");
 	must(vg_file_read(&f, m->stored.p, h.stored, at + VG_BLOCK_HEAD), "read");
-	must(vg_block_opener_open(&m->opener, &h, vg_str_mem(head, sizeof(head)), vg_str_mem(m->stored.p, h.stored), the_key, &m->payload), "open");
+	must(vg_opener_open(&m->opener, &f, at, &h, vg_str_mem(head, sizeof(head)), vg_str_mem(m->stored.p, h.stored), the_key, &m->payload), "open");
 	begin = seconds(CLOCK);
 	must(vg_fields_add(m->b, at, &h, vg_buf_str(&m->payload)), "add");
 	m->spent_s += seconds(CLOCK) - begin;

@@ -1,7 +1,7 @@
 /* What the vault reads back.  The first byte chooses: n, a note; k, a key; c, a checkpoint; j, a journal's only file.  What is
  * always true: a key and a checkpoint that parse are written the same; a journal that opens is sound from then on.  b: a block;
  * what opens can be proved.  d: a day key, and t: a tenant's sealed key, each also with its last hash made good; what opens is what was
- * closed.  s: a store's only segment; a store that opens goes on and opens again.  J, B, S: the same as j, b and s with every digest made good; what B's
+ * closed.  s: a store's only segment; a store that opens goes on and opens again, and so does what it wrote last; blocks before are opened in any order.  J, B, S: the same as j, b and s with every digest made good; what B's
  * two readers say is the same. */
 #include <assert.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@
 #include "vault/intake.h"
 #include "vault/keyring.h"
 #include "vault/note.h"
+#include "vault/opener.h"
 #include "vault/store.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -160,21 +161,26 @@ journal_good(vg_str s)
 	vg_buf_fini(&b);
 }
 
-/* A head of 176 bytes as it comes but for what must fit @stored, which is packed when @zstd. */
+/* A head of 176 bytes as it comes but for what must fit @stored, which is packed when @zstd, behind @prefix. */
 static void
-put_block(struct vg_buf *b, vg_str head, vg_str payload, bool zstd)
+put_block(struct vg_buf *b, vg_str head, vg_str payload, bool zstd, vg_str prefix)
 {
+	static ZSTD_CCtx *packer;
 	char packed[1 << 16];
 	vg_str stored = payload;
 	size_t at = b->n, n;
 	struct vg_hash h;
 
-	if (zstd && !ZSTD_isError(n = ZSTD_compress(packed, sizeof(packed), payload.p, payload.n, 1)))
+	if (zstd && packer == NULL && (packer = ZSTD_createCCtx()) == NULL)
+		abort();
+	if (zstd && !ZSTD_isError(ZSTD_CCtx_refPrefix(packer, prefix.p, prefix.n)) && !ZSTD_isError(n = ZSTD_compress2(packer, packed, sizeof(packed), payload.p, payload.n)))
 		stored = vg_str_mem(packed, n);
+	else
+		prefix = VG_NIL;
 	vg_hash_of(stored, &h);
 	vg_buf_put(b, head);
 	memcpy(b->p + at, "VGBLOCK1", 8);
-	put32(b->p + at + 12, stored.p != payload.p);
+	put32(b->p + at + 12, stored.p == payload.p ? VG_BLOCK_PLAIN : prefix.n ? VG_BLOCK_PREFIXED | (uint32_t)prefix.n << 8 : VG_BLOCK_ZSTD);
 	put64(b->p + at + 48, payload.n);
 	put64(b->p + at + 56, stored.n);
 	memset(b->p + at + 64, 0, 16);
@@ -214,8 +220,9 @@ each(void *ctx, uint32_t at, const struct vg_record *r)
 }
 
 static void
-block(vg_str s)
+block(vg_str s, vg_str prefix)
 {
+	struct vg_block_opener o = { .prefix = prefix };
 	struct vg_buf payload = { 0 };
 	struct vg_block_head h;
 	vg_str head = vg_str_cut(s, VG_BLOCK_HEAD), stored = vg_str_skip(s, VG_BLOCK_HEAD);
@@ -223,7 +230,7 @@ block(vg_str s)
 
 	if (vg_block_head_take(head, &h) == VG_OK) {
 		(void)vg_block_is_sound(&h, stored);
-		if (vg_block_open(&h, head, stored, NULL, &payload) == VG_OK) {
+		if (vg_block_opener_open(&o, &h, head, stored, NULL, &payload) == VG_OK) {
 			struct vg_proof p;
 
 			if (vg_block_check(&h, vg_buf_str(&payload)) == VG_OK) {
@@ -232,28 +239,38 @@ block(vg_str s)
 			}
 		}
 	}
+	vg_block_opener_fini(&o);
 	vg_buf_fini(&payload);
+}
+
+static void
+block_bad(vg_str s)
+{
+	block(s, s);
 }
 
 static void
 block_good(vg_str s)
 {
 	struct vg_buf b = { 0 }, payload = { 0 };
+	struct vg_block_opener o = { .zstd = NULL };
 	struct vg_block_head h;
-	bool zstd = s.n && s.p[0] & 1;
+	bool zstd = s.n && s.p[0] & 1, prefixed = s.n && s.p[0] & 2;
 
 	if (s.n < 1 + VG_BLOCK_HEAD || s.n > 40000)
 		return;
 	s = vg_str_skip(s, 1);
-	put_block(&b, vg_str_cut(s, VG_BLOCK_HEAD), vg_str_skip(s, VG_BLOCK_HEAD), zstd);
-	block(vg_buf_str(&b));
+	o.prefix = prefixed ? s : VG_NIL;
+	put_block(&b, vg_str_cut(s, VG_BLOCK_HEAD), vg_str_skip(s, VG_BLOCK_HEAD), zstd, o.prefix);
+	block(vg_buf_str(&b), o.prefix);
 	if (vg_block_head_take(vg_str_cut(vg_buf_str(&b), VG_BLOCK_HEAD), &h) == VG_OK) {
 		vg_str head = vg_str_cut(vg_buf_str(&b), VG_BLOCK_HEAD), stored = vg_str_skip(vg_buf_str(&b), VG_BLOCK_HEAD);
 
 		assert(vg_block_is_sound(&h, stored));
-		if (vg_block_open(&h, head, stored, NULL, &payload) == VG_OK)
+		if (vg_block_opener_open(&o, &h, head, stored, NULL, &payload) == VG_OK)
 			same_records(&h, vg_buf_str(&payload));
 	}
+	vg_block_opener_fini(&o);
 	vg_buf_fini(&b);
 	vg_buf_fini(&payload);
 }
@@ -335,6 +352,36 @@ sealed(vg_str s)
 	sealed_of(finished(s, good, sizeof(good)));
 }
 
+/* Each block of the segment, forwards and back; the one whose first record is @own is the program's, and opens. */
+static void
+open_blocks(struct vg_disk *d, const char *name, uint64_t own)
+{
+	struct vg_disk reader = { .dir = d->dir, .read_only = true };
+	struct vg_opener o = { .evict = 0 }, back = { .evict = 0 };
+	struct vg_buf b = { 0 }, payload = { 0 };
+	struct vg_segment_damage bad;
+	struct vg_segment *g;
+
+	if (vg_segment_open(&reader, name, 0, &bad, &g) != VG_OK)
+		return;
+	for (size_t n = vg_segment_count(g), i = 0; i < 2 * n; i++) {
+		size_t k = i < n ? i : 2 * n - 1 - i;
+		const struct vg_segment_block *x = vg_segment_at(g, k);
+		vg_rc rc;
+
+		if (vg_segment_read(g, k, &b) != VG_OK)
+			continue;
+		rc = vg_opener_open(i < n ? &o : &back, vg_segment_file(g), x->at, &x->head, vg_str_cut(vg_buf_str(&b), VG_BLOCK_HEAD), vg_str_skip(vg_buf_str(&b), VG_BLOCK_HEAD), NULL,
+				    &payload);
+		assert(own == 0 || x->head.first_seq != own || k != n - 1 || rc == VG_OK);
+	}
+	vg_opener_fini(&o);
+	vg_opener_fini(&back);
+	vg_buf_fini(&b);
+	vg_buf_fini(&payload);
+	vg_segment_free(g);
+}
+
 static void
 store(vg_str s)
 {
@@ -345,6 +392,7 @@ store(vg_str s)
 	struct vg_store *x;
 
 	folder_with(&d, name, s);
+	open_blocks(&d, name, 0);
 	if (vg_store_open(&d, "o", NULL, &damage, &x) == VG_OK) {
 		struct vg_record r = { .seq = vg_store_next(x), .recv_ns = INT64_C(1775203200000000000), .raw = VG_STR("x") };
 
@@ -353,24 +401,31 @@ store(vg_str s)
 		assert(vg_store_open(&d, "o", NULL, &damage, &x) == VG_OK && vg_store_root(x, &is) == VG_OK && is.size == was.size + 1);
 		assert(vg_store_is_grown(x, was.size, &was.root) == VG_OK);
 		vg_store_free(x);
+		open_blocks(&d, name, r.seq);
 		(void)!vg_disk_remove(&d, "2026-04-03.0001" VG_SEGMENT_SUFFIX);
 	}
 	(void)!vg_disk_remove(&d, name);
 }
 
-/* Blocks: u16 bytes of the payload, head, payload. */
+/* Blocks: u16 bytes of the payload, head, payload.  Where the head says so they are compressed, behind what those before hold. */
 static void
 store_good(vg_str s)
 {
 	struct vg_cur c = vg_cur_of(s.p, s.n);
-	struct vg_buf b = { 0 };
+	struct vg_buf b = { 0 }, prefix = { 0 };
 
 	while (vg_cur_left(&c) >= 2 + VG_BLOCK_HEAD) {
 		uint16_t n = vg_cur_le16(&c);
 		vg_str head = vg_cur_bytes(&c, VG_BLOCK_HEAD);
 
-		put_block(&b, head, vg_cur_bytes(&c, n < vg_cur_left(&c) ? n : vg_cur_left(&c)), false);
+		vg_str payload = vg_cur_bytes(&c, n < vg_cur_left(&c) ? n : vg_cur_left(&c));
+		struct vg_block_reader r;
+
+		put_block(&b, head, payload, head.p[12] & 2, vg_str_cut(vg_buf_str(&prefix), (uint8_t)head.p[13] | (size_t)(uint8_t)head.p[14] << 8));
+		if (vg_block_reader_open(&(struct vg_block_head){ .count = 1 }, payload, &r) == VG_OK)
+			vg_buf_put(&prefix, r.raw);
 	}
+	vg_buf_fini(&prefix);
 	store(vg_buf_str(&b));
 	vg_buf_fini(&b);
 }
@@ -378,7 +433,7 @@ store_good(vg_str s)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static const struct fuzz_choice choices[] = { { 'n', note }, { 'k', key }, { 'c', checkpoint }, { 'j', journal }, { 'b', block },
+	static const struct fuzz_choice choices[] = { { 'n', note }, { 'k', key }, { 'c', checkpoint }, { 'j', journal }, { 'b', block_bad },
 						       { 'd', day_key }, { 't', sealed }, { 's', store }, { 'J', journal_good },
 						       { 'B', block_good }, { 'S', store_good }, { 0, NULL } };
 

@@ -11,6 +11,7 @@
 #include "cmd/self.h"
 #include "vault/disk.h"
 #include "vault/keyring.h"
+#include "vault/opener.h"
 #include "vault/segment.h"
 
 #define LOST_MAX VG_SOURCES_MAX
@@ -28,7 +29,7 @@ struct lost {
 	uint32_t tenant_id;
 	struct vg_disk dir;
 	struct vg_keyring *keys; /* NULL: they were not asked for */
-	struct vg_block_opener opener;
+	struct vg_opener opener;
 	struct vg_buf stored, payload;
 	sqlite3 *db;
 };
@@ -113,7 +114,7 @@ look_into(struct lost *l, const struct vg_file *f, uint64_t at, vg_str head, con
 	if ((rc = vg_file_read(f, l->stored.p, (size_t)h->stored, at + VG_BLOCK_HEAD)) != VG_OK)
 		return rc;
 	l->stored.n = (size_t)h->stored;
-	rc = vg_block_opener_open(&l->opener, h, head, vg_buf_str(&l->stored), key ? key->key : NULL, &l->payload);
+	rc = vg_opener_open(&l->opener, f, at, h, head, vg_buf_str(&l->stored), key ? key->key : NULL, &l->payload);
 	return rc == VG_OK ? vg_block_each(h, vg_buf_str(&l->payload), on_record, l) : rc;
 }
 
@@ -129,6 +130,7 @@ on_segment(void *ctx, const char *name)
 
 	if (rc != VG_OK)
 		return rc;
+	vg_opener_forget(&l->opener);
 	rc = vg_file_size(&f, &size);
 	while (rc == VG_OK && at < size) {
 		if ((rc = vg_file_read(&f, head, sizeof(head), at)) != VG_OK || (rc = vg_block_head_take(vg_str_mem(head, sizeof(head)), &h)) != VG_OK)
@@ -193,7 +195,7 @@ vg_self_find_lost(struct vg_house *h, sqlite3 *catalogue, uint64_t next, struct 
 	if (l.vault.dir >= 0 && (rc = vg_names_read(catalogue, &l.names)) == VG_OK && (rc = vg_disk_each(&l.vault, "", on_tenant, &l)) == VG_OK)
 		rc = keep(&l);
 	vg_names_free(&l.names);
-	vg_block_opener_fini(&l.opener);
+	vg_opener_fini(&l.opener);
 	vg_buf_fini(&l.stored);
 	vg_buf_fini(&l.payload);
 	vg_disk_close(&l.vault);

@@ -186,9 +186,9 @@ print_tenant(struct vg_check *c, const char *tenant, const struct vg_verified *v
 		vg_buf_puts(&c->out, "{\"kind\":\"tenant\",\"tenant\":");
 		vg_buf_json_str(&c->out, vg_str_of(tenant));
 		vg_buf_printf(&c->out, ",\"blocks\":%llu,\"records\":%llu,\"stored_bytes\":%llu,\"raw_bytes\":%llu,\"sealed\":%llu,\"checkpoint\":\"%s\",\"opened\":%llu,\"gone\":%llu,"
-				       "\"closed\":%llu,\"unsealed\":%llu,\"stamps\":%llu,\"damages\":%llu,\"warnings\":%llu}\n",
+				       "\"closed\":%llu,\"stuck\":%llu,\"unsealed\":%llu,\"stamps\":%llu,\"damages\":%llu,\"warnings\":%llu}\n",
 			      (unsigned long long)v->size, (unsigned long long)v->records, (unsigned long long)v->stored_bytes, (unsigned long long)v->payload_bytes,
-			      (unsigned long long)v->checkpoint.size, when, (unsigned long long)v->opened, (unsigned long long)v->gone, (unsigned long long)v->closed,
+			      (unsigned long long)v->checkpoint.size, when, (unsigned long long)v->opened, (unsigned long long)v->gone, (unsigned long long)v->closed, (unsigned long long)v->stuck,
 			      (unsigned long long)v->unsealed, (unsigned long long)v->stamps, (unsigned long long)v->damages, (unsigned long long)v->warnings);
 		(void)vg_print(&c->out);
 		return;
@@ -198,6 +198,9 @@ print_tenant(struct vg_check *c, const char *tenant, const struct vg_verified *v
 	if (c->deep)
 		vg_check_say(c, "note", "%s: %llu blocks were opened, %llu have a key that was destroyed, %llu a key that is not here", tenant, (unsigned long long)v->opened,
 			     (unsigned long long)v->gone, (unsigned long long)v->closed);
+	if (v->stuck)
+		vg_check_say(c, "note", "%s: %llu more blocks cannot be unpacked for the damaged ones: a copy of these gives them back (`vigie vault restore --from WITNESS`)", tenant,
+			     (unsigned long long)v->stuck);
 	if (v->unsealed)
 		vg_check_say(c, "note", "%s: %llu blocks with %llu records, from %s on, are not sealed yet", tenant, (unsigned long long)v->unsealed,
 			     (unsigned long long)v->unsealed_records, since);

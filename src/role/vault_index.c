@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "role/vault_impl.h"
 #include "vault/fields.h"
+#include "vault/opener.h"
 #include "vault/tokens.h"
 
 struct vault_index {
@@ -153,6 +154,7 @@ catch_up(struct vault_index *x)
 	const struct vg_store_segment *g = vg_store_segment(x->t->store, vg_store_segments(x->t->store) - 1);
 	struct vg_disk d = { .dir = x->t->dir.dir, .read_only = true };
 	struct vg_buf block = { 0 }, payload = { 0 }, has = { 0 };
+	struct vg_opener opener = { .evict = 0 };
 	struct vg_segment_damage bad;
 	struct vg_segment *s;
 	size_t n;
@@ -172,9 +174,11 @@ catch_up(struct vault_index *x)
 		if ((n && bsearch(&b->at, has.p, n, sizeof(struct stretch), holds)) || (b->head.key && key == NULL))
 			continue;
 		if (vg_segment_read(s, i, &block) == VG_OK &&
-		    vg_block_open(&b->head, vg_str_cut(vg_buf_str(&block), VG_BLOCK_HEAD), vg_str_skip(vg_buf_str(&block), VG_BLOCK_HEAD), key, &payload) == VG_OK)
+		    vg_opener_open(&opener, vg_segment_file(s), b->at, &b->head, vg_str_cut(vg_buf_str(&block), VG_BLOCK_HEAD),
+				   vg_str_skip(vg_buf_str(&block), VG_BLOCK_HEAD), key, &payload) == VG_OK)
 			add_block(x, g->name, b->at, &b->head, vg_buf_str(&payload), key);
 	}
+	vg_opener_fini(&opener);
 	vg_buf_fini(&block);
 	vg_buf_fini(&payload);
 	vg_buf_fini(&has);

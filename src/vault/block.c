@@ -19,7 +19,7 @@ head_put(const struct vg_block_head *h, struct vg_buf *b)
 {
 	vg_buf_puts(b, MAGIC);
 	vg_buf_le32(b, h->count);
-	vg_buf_le32(b, h->codec);
+	vg_buf_le32(b, h->codec | h->prefix << 8);
 	vg_buf_le64(b, h->first_seq);
 	vg_buf_le64(b, h->last_seq);
 	vg_buf_le64(b, (uint64_t)h->first_ns);
@@ -56,6 +56,8 @@ vg_block_head_take(vg_str bytes, struct vg_block_head *out)
 		return rc == VG_E_UNSUP ? rc : VG_E_FORMAT;
 	h.count = vg_cur_le32(&c);
 	h.codec = vg_cur_le32(&c);
+	h.prefix = h.codec >> 8;
+	h.codec &= 0xff;
 	h.first_seq = vg_cur_le64(&c);
 	h.last_seq = vg_cur_le64(&c);
 	h.first_ns = (int64_t)vg_cur_le64(&c);
@@ -74,8 +76,10 @@ vg_block_head_take(vg_str bytes, struct vg_block_head *out)
 	if (h.class >= VG_CLASSES_MAX || h.leaf == UINT64_MAX || h.count > VG_BLOCK_RECORDS_MAX || h.payload > VG_BLOCK_PAYLOAD_MAX || h.stored > 2 * VG_BLOCK_PAYLOAD_MAX ||
 	    h.payload < SALT + COLUMN_SIZES + (uint64_t)h.count * (VG_COLUMNS - 1))
 		return VG_E_LIMIT;
-	if (h.codec > VG_BLOCK_ZSTD)
+	if (h.codec > VG_BLOCK_PREFIXED || h.prefix > (h.codec == VG_BLOCK_PREFIXED ? VG_BLOCK_PREFIX_MAX : 0))
 		return VG_E_UNSUP;
+	if (h.codec == VG_BLOCK_PREFIXED && h.prefix == 0)
+		return VG_E_FORMAT;
 	*out = h;
 	return VG_OK;
 }
@@ -247,21 +251,44 @@ put_payload(struct vg_block_writer *w)
 	vg_buf_put(b, vg_buf_str(&w->raw));
 }
 
+/* Behind @prefix a wrong prefix would give wrong bytes, so such a frame has a checksum. */
+static size_t
+compress(vg_str payload, vg_str prefix, int level, char *to, size_t room)
+{
+	ZSTD_CCtx *c;
+	size_t n;
+
+	if (prefix.n == 0)
+		return ZSTD_compress(to, room, payload.p, payload.n, level);
+	if ((c = ZSTD_createCCtx()) == NULL)
+		return SIZE_MAX; /* an error of zstd's */
+	if (ZSTD_isError(n = ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, level)) || ZSTD_isError(n = ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1)) ||
+	    ZSTD_isError(n = ZSTD_CCtx_refPrefix(c, prefix.p, prefix.n)))
+		goto out;
+	n = ZSTD_compress2(c, to, room, payload.p, payload.n);
+out:
+	ZSTD_freeCCtx(c);
+	return n;
+}
+
 /* Compress into @to when that makes it smaller. */
 static vg_rc
-pack(struct vg_block_head *h, vg_str payload, int level, struct vg_buf *to)
+pack(struct vg_block_head *h, vg_str payload, vg_str prefix, int level, struct vg_buf *to)
 {
 	size_t room = ZSTD_compressBound(payload.n), n;
 
 	if (!vg_buf_reserve(to, room))
 		return to->rc;
-	n = ZSTD_compress(to->p + to->n, room, payload.p, payload.n, level ? level : LEVEL);
+	prefix = payload.n > VG_BLOCK_SMALL ? VG_NIL : vg_str_cut(prefix, VG_BLOCK_PREFIX_MAX);
+	n = compress(payload, prefix, level ? level : LEVEL, to->p + to->n, room);
 	if (!ZSTD_isError(n) && n < payload.n) {
-		h->codec = VG_BLOCK_ZSTD;
+		h->codec = prefix.n ? VG_BLOCK_PREFIXED : VG_BLOCK_ZSTD;
+		h->prefix = (uint32_t)prefix.n;
 		to->n += n;
 		return VG_OK;
 	}
 	h->codec = VG_BLOCK_PLAIN;
+	h->prefix = 0;
 	vg_buf_put(to, payload);
 	return to->rc;
 }
@@ -284,7 +311,7 @@ vg_block_finish(struct vg_block_writer *w, const uint8_t *key, uint32_t number, 
 	vg_frontier_root(&w->tree, &h->root);
 	h->payload = w->payload.n;
 	h->key = number;
-	if ((rc = pack(h, vg_buf_str(&w->payload), w->level, &small)) != VG_OK)
+	if ((rc = pack(h, vg_buf_str(&w->payload), w->prefix, w->level, &small)) != VG_OK)
 		goto out;
 	h->stored = small.n + (key ? crypto_aead_xchacha20poly1305_ietf_ABYTES : 0);
 	if (key) {
@@ -333,6 +360,8 @@ unpack(struct vg_block_opener *o, const struct vg_block_head *h, vg_str small, s
 			return payload->rc;
 		if (o->zstd == NULL && (o->zstd = ZSTD_createDCtx()) == NULL)
 			return VG_E_NOMEM;
+		if (h->prefix && (o->prefix.n < h->prefix || ZSTD_isError(ZSTD_DCtx_refPrefix(o->zstd, o->prefix.p, h->prefix))))
+			return VG_E_FORMAT;
 		n = ZSTD_decompressDCtx(o->zstd, payload->p + payload->n, (size_t)h->payload, small.p, small.n);
 		if (ZSTD_isError(n))
 			return VG_E_FORMAT;

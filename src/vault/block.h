@@ -16,7 +16,10 @@
 #define VG_BLOCK_RECORDS_MAX 1000000
 #define VG_BLOCK_KEY 32
 
-enum vg_block_codec { VG_BLOCK_PLAIN, VG_BLOCK_ZSTD };
+/* PREFIXED: zstd behind a prefix, which is the first raw bytes of the blocks under the same key that stand before it in its segment (vault/opener.h). */
+enum vg_block_codec { VG_BLOCK_PLAIN, VG_BLOCK_ZSTD, VG_BLOCK_PREFIXED };
+#define VG_BLOCK_PREFIX_MAX ((size_t)128 << 10)
+#define VG_BLOCK_SMALL ((size_t)512 << 10) /* payloads up to it are compressed behind a prefix: larger ones gain nothing (bench/verify.c) */
 
 struct vg_block_head {
 	uint32_t count;               /* records */
@@ -24,6 +27,7 @@ struct vg_block_head {
 	int64_t first_ns, last_ns;    /* arrival, least and greatest */
 	uint64_t payload, stored;     /* bytes */
 	uint32_t codec;               /* enum vg_block_codec */
+	uint32_t prefix;              /* bytes of it; 0 but for VG_BLOCK_PREFIXED */
 	uint32_t key;                 /* number of the key; 0: not encrypted */
 	uint32_t class;               /* of retention, of all its records */
 	uint64_t leaf;                /* which leaf of the tenant's tree it is, from 0 */
@@ -43,6 +47,7 @@ struct vg_block_writer {
 	struct vg_buf scratch; /* a record's own bytes */
 	struct vg_buf payload; /* of the block that was finished last */
 	int level;             /* of zstd, for vg_block_finish(); 0: 3.  The format does not say which one it was */
+	vg_str prefix;         /* borrowed, for vg_block_finish(): what a small one is compressed behind; empty: nothing */
 	uint8_t salt[32];
 	size_t bytes;          /* of the payload so far */
 	uint32_t last_source;
@@ -64,13 +69,14 @@ vg_rc vg_block_finish(struct vg_block_writer *w, const uint8_t *key, uint32_t nu
 
 /* Are these the stored bytes that @h vouches for?  Needs no key. */
 bool vg_block_is_sound(const struct vg_block_head *h, vg_str stored);
-/* The payload of a sound block.  VG_E_REFUSED: the key is another one.  VG_E_FORMAT: what is inside cannot be unpacked. */
+/* The payload of a sound block that has no prefix.  VG_E_REFUSED: the key is another one.  VG_E_FORMAT: what is inside cannot be unpacked. */
 vg_rc vg_block_open(const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key, struct vg_buf *payload) VG_MUST;
-/* The same for who opens many: memory is kept from one to the next.  Zeroed at first. */
+/* The same for who opens many: memory is kept from one to the next.  Zeroed at first.  VG_E_FORMAT: also, its prefix is longer than the one given, or another. */
 struct vg_block_opener {
 	struct ZSTD_DCtx_s *zstd;         /* owned */
 	struct evp_cipher_ctx_st *cipher; /* owned */
 	struct vg_buf plain;
+	vg_str prefix;                    /* borrowed: at least h->prefix bytes, for a block that has one */
 };
 vg_rc vg_block_opener_open(struct vg_block_opener *o, const struct vg_block_head *h, vg_str head, vg_str stored, const uint8_t *key,
 			   struct vg_buf *payload) VG_MUST;

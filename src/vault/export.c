@@ -194,9 +194,10 @@ take_records(struct job *j, const struct vg_block_head *h, vg_str head)
 }
 
 static vg_rc
-on_block(void *ctx, uint64_t index, const struct vg_block_head *h, vg_str head, vg_str stored)
+on_block(void *ctx, const struct vg_verify_block *b)
 {
 	struct job *j = ctx;
+	const struct vg_block_head *h = b->h;
 	const struct vg_day_key *key = j->ring && h->key ? vg_keyring_find(j->ring, h->key) : NULL;
 	vg_rc rc;
 
@@ -204,7 +205,7 @@ on_block(void *ctx, uint64_t index, const struct vg_block_head *h, vg_str head, 
 		return VG_E_STOP;
 	if (h->last_seq < j->o->first_seq || h->first_seq > j->o->last_seq || h->last_ns < j->o->from_ns || h->first_ns >= j->o->until_ns)
 		return VG_OK;
-	if (index >= j->sealed) {
+	if (b->index >= j->sealed) {
 		j->out->unsealed += h->count;
 		return VG_OK;
 	}
@@ -215,9 +216,9 @@ on_block(void *ctx, uint64_t index, const struct vg_block_head *h, vg_str head, 
 	if (j->o->max_bytes && (h->payload > j->o->max_bytes || j->read_bytes > j->o->max_bytes - h->payload))
 		return VG_E_LIMIT;
 	j->read_bytes += h->payload;
-	j->number = index;
-	if ((rc = vg_block_open(h, head, stored, key ? key->key : NULL, &j->payload)) == VG_OK)
-		rc = take_records(j, h, head);
+	j->number = b->index;
+	if ((rc = vg_opener_open(b->opener, b->file, b->at, h, b->head, b->stored, key ? key->key : NULL, &j->payload)) == VG_OK)
+		rc = take_records(j, h, b->head);
 	if (rc == VG_E_FORMAT || rc == VG_E_REFUSED)
 		return no(j->why, VG_E_REFUSED, "a block cannot be opened: `vigie vault verify --deep` says which");
 	return rc;

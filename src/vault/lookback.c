@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "source/decode.h"
+#include "vault/opener.h"
 #include "vault/segment.h"
 #include "vault/words.h"
 
@@ -35,7 +36,7 @@ struct vg_lookback {
 	size_t group, asked;        /* that the block at hand may be in; whose blocks are in may */
 	struct vg_tokens_set may;
 
-	struct vg_block_opener opener;
+	struct vg_opener opener;
 	struct vg_buf stored, payload;
 	struct vg_record *record; /* owned */
 	size_t records_cap;
@@ -138,6 +139,7 @@ close_segment(struct vg_lookback *l)
 	l->index_fd = -1;
 	vg_segment_free(l->segment);
 	l->segment = NULL;
+	vg_opener_forget(&l->opener);
 }
 
 static const uint8_t *
@@ -293,7 +295,8 @@ read_block(struct vg_lookback *l, size_t i, uint32_t *count)
 	vg_buf_clear(&l->stored);
 	vg_buf_clear(&l->payload);
 	if ((rc = vg_segment_read(l->segment, i, &l->stored)) == VG_OK)
-		rc = vg_block_opener_open(&l->opener, h, vg_str_mem(l->stored.p, VG_BLOCK_HEAD), vg_str_skip(vg_buf_str(&l->stored), VG_BLOCK_HEAD), key, &l->payload);
+		rc = vg_opener_open(&l->opener, vg_segment_file(l->segment), vg_segment_at(l->segment, i)->at, h, vg_str_mem(l->stored.p, VG_BLOCK_HEAD),
+				    vg_str_skip(vg_buf_str(&l->stored), VG_BLOCK_HEAD), key, &l->payload);
 	if (rc == VG_OK && (rc = vg_block_reader_open(h, vg_buf_str(&l->payload), &b)) == VG_OK) {
 		if (b.count > l->records_cap) {
 			void *p = realloc(l->record, b.count * sizeof(*l->record));
@@ -413,7 +416,7 @@ vg_lookback_free(struct vg_lookback *l)
 		return;
 	close_segment(l);
 	vg_decoder_fini(&l->decoder);
-	vg_block_opener_fini(&l->opener);
+	vg_opener_fini(&l->opener);
 	vg_buf_fini(&l->stored);
 	vg_buf_fini(&l->payload);
 	free(l->record);

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/map.h"
 #include "vault/disk.h"
+#include "vault/opener.h"
 
 #define PAIR_BYTES ((size_t)8 << 20)
 
@@ -22,7 +23,7 @@ struct run {
 	struct vg_fields *old; /* NULL: none */
 	struct vg_buf kept;    /* u64 each: where blocks of copied groups begin, ascending */
 	struct vg_buf stored, payload, group;
-	struct vg_block_opener opener;
+	struct vg_opener opener;
 	struct vg_map pairs;   /* of the block at hand */
 	struct vg_buf pair;    /* struct pair */
 };
@@ -399,7 +400,8 @@ open_block(struct run *x, const struct block_at *b, vg_rc *rc)
 	if (*rc == VG_OK && !vg_block_is_sound(&b->head, stored))
 		*rc = VG_E_FORMAT;
 	if (*rc == VG_OK)
-		*rc = vg_block_opener_open(&x->opener, &b->head, head, stored, b->head.key ? x->o->key(x->o->key_ctx, b->head.key) : NULL, &x->payload);
+		*rc = vg_opener_open(&x->opener, &(struct vg_file){ .fd = x->o->segment_fd }, b->at, &b->head, head, stored,
+				     b->head.key ? x->o->key(x->o->key_ctx, b->head.key) : NULL, &x->payload);
 	if (*rc == VG_OK || *rc == VG_E_NOMEM || *rc == VG_E_SYS)
 		return *rc == VG_OK;
 	x->out->bad_blocks++;
@@ -477,7 +479,7 @@ vg_redecode_run(const struct vg_redecode *o, struct vg_redecoded *out)
 	for (size_t i = 0; i < VG_REDECODE_KEYS; i++)
 		vg_fields_builder_free(x->making[i].b);
 	vg_fields_close(x->old);
-	vg_block_opener_fini(&x->opener);
+	vg_opener_fini(&x->opener);
 	vg_map_fini(&x->pairs);
 	vg_buf_fini(&x->pair);
 	vg_buf_fini(&x->kept);

@@ -9,6 +9,7 @@
 #include "source/decode.h"
 #include "vault/disk.h"
 #include "vault/need.h"
+#include "vault/opener.h"
 #include "vault/sieve.h"
 #include "vault/words.h"
 
@@ -70,7 +71,7 @@ struct run {
 
 	/* of the block at hand */
 	const struct row *row;
-	struct vg_block_opener opener;
+	struct vg_opener opener;
 	struct vg_buf stored, payload, lower, end /* size_t each */;
 	struct vg_record *record;      /* owned */
 	uint8_t *mark;                 /* owned: candidates */
@@ -386,10 +387,10 @@ open_block(struct run *x, struct vg_block_reader *b, struct vg_block_head *h, vg
 	if (*rc == VG_OK && (h->stored != stored.n || (h->key == 0 && !vg_block_is_sound(h, stored))))
 		*rc = VG_E_FORMAT;
 	if (*rc == VG_OK)
-		*rc = vg_block_opener_open(&x->opener, h, head, stored, key, &x->payload);
+		*rc = vg_opener_open(&x->opener, &(struct vg_file){ .fd = g->fd }, x->row->r.at, h, head, stored, key, &x->payload);
 	if (*rc == VG_OK)
 		*rc = vg_block_reader_open(h, vg_buf_str(&x->payload), b);
-	if (*rc == VG_E_NOMEM)
+	if (*rc == VG_E_NOMEM || *rc == VG_E_SYS)
 		return false;
 	st->bad_blocks += *rc != VG_OK;
 	if (*rc == VG_OK)
@@ -691,6 +692,7 @@ open_segment(struct run *x)
 	vg_rc rc;
 
 	vg_buf_clear(&x->rows);
+	vg_opener_forget(&x->opener);
 	x->asked.group = UNINDEXED;
 	for (uint32_t i = 0; x->sieve && i < vg_sieve_items(x->sieve); i++)
 		x->asked_field[i].group = UNINDEXED;
@@ -956,7 +958,7 @@ fini(struct run *x)
 	vg_tokens_close(x->index);
 	vg_sieve_free(x->sieve);
 	free(x->asked_field);
-	vg_block_opener_fini(&x->opener);
+	vg_opener_fini(&x->opener);
 	vg_buf_fini(&x->rows);
 	vg_buf_fini(&x->inner);
 	vg_buf_fini(&x->stored);

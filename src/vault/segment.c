@@ -193,6 +193,12 @@ vg_segment_add(struct vg_segment *s, vg_str block)
 	return VG_OK;
 }
 
+const struct vg_file *
+vg_segment_file(const struct vg_segment *s)
+{
+	return &s->f;
+}
+
 size_t
 vg_segment_count(const struct vg_segment *s)
 {

@@ -33,6 +33,7 @@ void vg_segment_free(struct vg_segment *s);
 /* Add what vg_block_finish() made.  VG_OK: it is on disk.  Else it is not there, and may be tried again (VG_E_SYS: errno).  VG_E_LIMIT: begin
  * another one.  VG_E_FORMAT: it is no block. */
 vg_rc vg_segment_add(struct vg_segment *s, vg_str block) VG_MUST;
+const struct vg_file *vg_segment_file(const struct vg_segment *s); /* for reading; owned by @s */
 size_t vg_segment_count(const struct vg_segment *s);
 const struct vg_segment_block *vg_segment_at(const struct vg_segment *s, size_t i); /* owned by @s, good until the next one is added */
 /* Head and stored bytes of block @i.  VG_E_TRUNC, VG_E_FORMAT: they are not what they were when it was opened. */

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 
 #include "base/time.h"
+#include "vault/opener.h"
+
+#define PREFIX_BLOCKS 8 /* that a prefix is made of, at most: so many are opened to read one block, and whoever damages one of them takes the small ones behind */
 
 struct vg_store {
 	struct vg_disk *d, keys_dir;
@@ -22,6 +25,7 @@ struct vg_store {
 		bool any;            /* it holds records */
 		uint64_t next_seq;   /* behind the last record of the class that is on disk */
 	} open[VG_CLASSES_MAX];
+	struct vg_opener opener;     /* of the last segment: what its small blocks are compressed behind */
 	unsigned making;             /* whose block is in @out */
 	int64_t day;                 /* of the open blocks */
 	int level;
@@ -299,6 +303,7 @@ vg_store_free(struct vg_store *s)
 	vg_segment_free(s->last);
 	vg_tree_free(s->tree);
 	vg_keyring_free(s->keys);
+	vg_opener_fini(&s->opener);
 	vg_disk_close(&s->keys_dir);
 	for (unsigned c = 0; c < VG_CLASSES_MAX; c++)
 		vg_block_writer_fini(&s->open[c].block);
@@ -310,18 +315,26 @@ vg_store_free(struct vg_store *s)
 
 /* ---- writing ---- */
 
+/* Does the open block go to the last segment? */
+static bool
+goes_on(const struct vg_store *s)
+{
+	const struct vg_store_segment *now = s->n ? &s->segment[s->n - 1] : NULL;
+	char name[VG_DISK_NAME_MAX];
+
+	vg_segment_name(s->day * VG_DAY, 0, name);
+	return s->last && now && memcmp(now->name, name, strlen("YYYY-MM-DD")) == 0 && now->bytes < s->segment_bytes && now->leaves < VG_SEGMENT_BLOCKS_MAX;
+}
+
 /* The segment that the open block goes to. */
 static vg_rc
 segment_for(struct vg_store *s)
 {
 	struct vg_store_segment g = { .first_leaf = s->frontier.n };
-	struct vg_store_segment *now = s->n ? &s->segment[s->n - 1] : NULL;
 	struct vg_segment *x;
 	vg_rc rc = VG_E_REFUSED;
 
-	vg_segment_name(s->day * VG_DAY, 0, g.name);
-	if (s->last && now && memcmp(now->name, g.name, strlen("YYYY-MM-DD")) == 0 && now->bytes < s->segment_bytes &&
-	    now->leaves < VG_SEGMENT_BLOCKS_MAX)
+	if (goes_on(s))
 		return VG_OK;
 	if ((rc = room(s)) != VG_OK)
 		return rc;
@@ -333,9 +346,22 @@ segment_for(struct vg_store *s)
 	if (rc != VG_OK)
 		return rc;
 	vg_segment_free(s->last);
+	vg_opener_forget(&s->opener);
 	s->last = x;
 	s->segment[s->n++] = g;
 	return VG_OK;
+}
+
+/* What the block is compressed behind.  Where that cannot be had (a block of it is damaged), it does without. */
+static vg_str
+prefix_for(struct vg_store *s, const struct vg_block_writer *w, const struct vg_day_key *key)
+{
+	vg_str prefix;
+
+	if (w->bytes > VG_BLOCK_SMALL || !goes_on(s) ||
+	    vg_opener_prefix(&s->opener, vg_segment_file(s->last), s->segment[s->n - 1].bytes, key ? key->number : 0, key ? key->key : NULL, PREFIX_BLOCKS, &prefix) != VG_OK)
+		return VG_NIL;
+	return prefix;
 }
 
 static vg_rc
@@ -351,6 +377,7 @@ finish_block(struct vg_store *s, unsigned class)
 		return rc;
 	s->making = class;
 	w->level = s->level;
+	w->prefix = prefix_for(s, w, key);
 	w->head.leaf = s->frontier.n;
 	if ((rc = vg_block_finish(w, key ? key->key : NULL, key ? key->number : 0, &s->out)) != VG_OK)
 		vg_buf_clear(&s->out);

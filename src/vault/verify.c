@@ -367,6 +367,7 @@ vg_verify_tenant(int dir, const struct vg_verify_options *o, struct vg_verified 
 	vg_buf_fini(&v.note);
 	vg_buf_fini(&v.bytes);
 	vg_buf_fini(&v.payload);
+	vg_opener_fini(&v.opener);
 	if (rc != VG_OK)
 		vg_verified_fini(out);
 	return rc;

@@ -8,7 +8,7 @@
 #ifndef VG_VAULT_VERIFY_H
 #define VG_VAULT_VERIFY_H
 
-#include "vault/block.h"
+#include "vault/opener.h"
 #include "vault/checkpoint.h"
 #include "vault/days.h"
 #include "vault/merkle.h"
@@ -32,8 +32,16 @@ struct vg_finding {
 };
 typedef void vg_finding_fn(void *ctx, const struct vg_finding *f);
 
-/* Called for every sound block, in order.  @head and @stored are good until it returns.  Not VG_OK ends the run, and is its answer. */
-typedef vg_rc vg_verify_block_fn(void *ctx, uint64_t index, const struct vg_block_head *h, vg_str head, vg_str stored);
+struct vg_verify_block {
+	uint64_t index; /* in the tree */
+	const struct vg_block_head *h;
+	vg_str head, stored;
+	const struct vg_file *file; /* its segment, and where it stands in it */
+	uint64_t at;
+	struct vg_opener *opener; /* of the blocks of that segment */
+};
+/* Called for every sound block, in order.  All of @b is good until it returns.  Not VG_OK ends the run, and is its answer. */
+typedef vg_rc vg_verify_block_fn(void *ctx, const struct vg_verify_block *b);
 
 struct vg_verify_options {
 	const struct vg_note_key *log_key; /* NULL: not known; then no signature is looked at (result: not signed) */
@@ -58,6 +66,7 @@ struct vg_verified {
 	struct vg_hash *leaf;          /* owned */
 	uint64_t records, stored_bytes, payload_bytes; /* of sound blocks */
 	uint64_t opened, gone, closed; /* blocks: opened; whose key was destroyed; that nothing here could open */
+	uint64_t stuck;                /* sound blocks that do not unpack for a damaged one before them, without the one a segment that is told */
 	uint64_t gone_records, keys_gone, keys_due; /* records that were destroyed; keys: with a sound certificate; announced or ordered to go */
 	uint64_t unsealed, unsealed_records; /* blocks and records behind the checkpoint */
 	int64_t unsealed_ns;           /* arrival of the first of them */

@@ -33,6 +33,7 @@ struct walk {
 	struct vg_block_head h;
 	struct vg_hash leaf;
 	vg_str stored;
+	bool prefix;    /* what its small blocks are compressed behind is not there or another one: told */
 };
 
 /* ---- the order of the segments ---- */
@@ -393,6 +394,22 @@ count_gone(struct walk *w)
 	v->out->gone_records += w->h.count;
 }
 
+/* For one damaged block, which is told, a whole day of small ones may not open: told with the first of them, the others are counted. */
+static void
+cannot_unpack(struct walk *w, const struct vg_finding *f)
+{
+	struct vg_verify *v = w->v;
+
+	if (w->prefix)
+		v->out->stuck++;
+	else if (v->opener.broken_at != UINT64_MAX)
+		vg_verify_tell(v, f, "cannot be unpacked, nor perhaps others behind it: it was compressed behind the text of the block at byte %llu, which cannot be opened",
+			       (unsigned long long)v->opener.broken_at);
+	else
+		vg_verify_tell(v, f, "cannot be unpacked, nor perhaps others behind it: it was compressed behind the text of the segment's first blocks, and one of them is missing or another one");
+	w->prefix = true;
+}
+
 static void
 open_block(struct walk *w)
 {
@@ -405,12 +422,14 @@ open_block(struct walk *w)
 		v->out->closed += w->h.key >= VG_KEYS_SEEN_MAX || v->key_seen[w->h.key] != 2;
 		return;
 	}
-	rc = vg_block_open(&w->h, vg_str_mem(w->head, sizeof(w->head)), w->stored, key ? key->key : NULL, &v->payload);
+	rc = vg_opener_open(&v->opener, &w->file, w->at, &w->h, vg_str_mem(w->head, sizeof(w->head)), w->stored, key ? key->key : NULL, &v->payload);
 	if (rc == VG_OK)
 		rc = vg_block_check(&w->h, vg_buf_str(&v->payload));
 	v->out->opened += rc == VG_OK;
 	if (rc == VG_E_NOMEM)
 		v->rc = rc;
+	else if (rc == VG_E_FORMAT && v->opener.by_prefix)
+		cannot_unpack(w, &f);
 	else if (rc != VG_OK)
 		vg_verify_tell(v, &f, "%s", rc == VG_E_REFUSED ? "its key does not open it" : "what is in it is not what its head says: records, numbers, times or their root");
 }
@@ -508,7 +527,7 @@ one_block(struct walk *w)
 		if (sound && !erased && v->o->deep)
 			open_block(w);
 		if (sound && !erased && v->o->block && v->rc == VG_OK)
-			v->rc = v->o->block(v->o->ctx, v->nleaf - 1, &w->h, vg_str_mem(w->head, sizeof(w->head)), w->stored);
+			v->rc = v->o->block(v->o->ctx, &(struct vg_verify_block){ v->nleaf - 1, &w->h, vg_str_mem(w->head, sizeof(w->head)), w->stored, &w->file, w->at, &v->opener });
 	}
 	vg_verify_step(v, end - w->at);
 	w->at = end;
@@ -523,6 +542,7 @@ walk_segment(struct vg_verify *v, const struct seg *s, bool last, bool *hole)
 	unsigned part;
 	vg_rc rc;
 
+	vg_opener_forget(&v->opener);
 	(void)take_name(s->f->name, &w.day, &part);
 	if ((rc = vg_file_open(&v->d, s->f->name, &w.file)) != VG_OK || (rc = vg_file_size(&w.file, &w.size)) != VG_OK) {
 		(void)vg_verify_damage(v, s->f->name, 0, 0, "cannot be read: %s", rc == VG_E_SYS ? strerror(errno) : vg_rc_name(rc));

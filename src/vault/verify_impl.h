@@ -9,6 +9,7 @@
 #include "vault/destruction.h"
 #include "vault/disk.h"
 #include "vault/keyring.h"
+#include "vault/opener.h"
 #include "vault/segment.h"
 #include "vault/tree.h"
 #include "vault/verify.h"
@@ -61,6 +62,7 @@ struct vg_verify {
 	uint32_t key_most;           /* the highest number seen in a name or a block */
 	uint64_t done, all;          /* bytes, for progress */
 	struct vg_buf bytes, payload; /* what is read */
+	struct vg_opener opener;     /* of the segment at hand */
 };
 
 /* Tell, and count.  f->what is made of @fmt. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""vault_document.py VAULT_WRITE VIGIE: the reader that was written from doc/vault-format.md (vault_read.py) against the vault's own bytes: a journal and a
-block of known records, every 97th byte changed, and the folder of a real watch."""
+"""vault_document.py VAULT_WRITE VIGIE: the reader that was written from doc/vault-format.md (vault_read.py) against the vault's own bytes: a journal and
+blocks of known records, every 97th byte changed, and the folder of a real watch."""
 import glob
 import os
 import re
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from vault_read import Damage, block, need, records, tenant
+from vault_read import Damage, blocks, need, records, tenant
 
 RECORDS = 1000
 
@@ -70,7 +70,9 @@ def written(vault_write, folder):
     want = [(i, i * 1000, i % 7, i % 4, b'record %d' % i + b' ' * (i % 20)) for i in range(1, RECORDS + 1)]
     files = sorted(glob.glob(folder + '/*.vj'))
     need(list(records(folder)) == want and len(files) > 2, 'other records than were written')
-    need(block(open(folder + '/block', 'rb').read()) == [(i, recv, source, raw) for i, recv, source, _, raw in want], 'the block holds other records')
+    data = open(folder + '/blocks', 'rb').read()
+    need([r for b in blocks(data) for r in b] == [(i, recv, source, raw) for i, recv, source, _, raw in want], 'the blocks hold other records')
+    need(data[12:16] == b'\1\0\0\0' and data.count(b'VGBLOCK1') == 4, 'the first block has a prefix')
     data = open(files[0], 'rb').read()
     for at in range(0, len(data), 97):
         with open(files[0], 'wb') as f:

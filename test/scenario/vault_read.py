@@ -81,15 +81,30 @@ def varint(column, signed=False):
         shift += 7
 
 
-def block(data):
-    """The records of a block without a key: (seq, recv_ns, source, raw)."""
+def blocks(data):
+    """The records of a segment without keys, a list a block: (seq, recv_ns, source, raw)."""
+    at, prefix, out = 0, b'', []
+    while at < len(data):
+        end = at + 176 + struct.unpack_from('<Q', data, at + 56)[0]
+        out.append(block(data[at:end], prefix))
+        prefix += b''.join(raw for _, _, _, raw in out[-1])
+        at = end
+    return out
+
+
+def block(data, prefix):
+    """The records of a block without a key, @prefix being the raw bytes of all those before it."""
     need(data[:8] == b'VGBLOCK1' and len(data) >= 176, 'no block')
     count, codec, first, last, first_ns, last_ns, size, stored, key = struct.unpack_from('<IIQQqqQQI', data, 8)
     need(key == 0 and data[68:80] == bytes(12) and data[144:176] == bytes(32), 'reserved')
-    body = data[176:]
+    body, behind = data[176:], codec >> 8
     need(len(body) == stored and hashlib.sha256(body).digest() == data[112:144], 'digest')
-    if codec == 1:
-        body = subprocess.run(['zstd', '-dc'], input=body, stdout=subprocess.PIPE, check=True).stdout
+    need(codec & 255 < 3 and (behind > 0) == (codec & 255 == 2) and behind <= min(len(prefix), 1 << 17), 'codec')
+    with tempfile.NamedTemporaryFile() as f:
+        f.write(prefix[:behind])
+        f.flush()
+        if codec:
+            body = subprocess.run(['zstd', '-dc'] + ['--patch-from=' + f.name] * (codec & 255 == 2), input=body, stdout=subprocess.PIPE, check=True).stdout
     need(len(body) == size, 'payload')
     leaves, out = [sha(b'\0', body[:32])], []
     payload = io.BytesIO(body[56:])

@@ -169,13 +169,19 @@ memory(const struct vg_buf *b)
 	return fd;
 }
 
-/* One block of records @first to @last at the end of @file, and its payload. */
+/* One block of records @first to @last at the end of @file, and its payload.  Its prefix: of the blocks of its key, of which the first one of a file empties all. */
 static void
 put_block(unsigned first, unsigned last, uint32_t key, struct vg_buf *file, struct vg_block_head *h, struct vg_buf *payload)
 {
+	static struct vg_buf prefix[2];
+	struct vg_block_opener opener = { .zstd = NULL };
 	struct vg_block_writer w = { 0 };
 	size_t at = file->n;
 	vg_str s;
+
+	for (int i = 0; at == 0 && i < 2; i++)
+		vg_buf_fini(&prefix[i]);
+	w.prefix = opener.prefix = vg_str_cut(vg_buf_str(&prefix[key - 3]), VG_BLOCK_PREFIX_MAX);
 
 	vg_block_begin(&w);
 	for (unsigned k = first; k < last; k++)
@@ -183,7 +189,9 @@ put_block(unsigned first, unsigned last, uint32_t key, struct vg_buf *file, stru
 	assert_int_equal(vg_block_finish(&w, the_key[key - 3], key, file), VG_OK);
 	s = vg_str_skip(vg_buf_str(file), at);
 	assert_int_equal(vg_block_head_take(vg_str_cut(s, VG_BLOCK_HEAD), h), VG_OK);
-	assert_int_equal(vg_block_open(h, vg_str_cut(s, VG_BLOCK_HEAD), vg_str_skip(s, VG_BLOCK_HEAD), the_key[key - 3], payload), VG_OK);
+	assert_int_equal(vg_block_opener_open(&opener, h, vg_str_cut(s, VG_BLOCK_HEAD), vg_str_skip(s, VG_BLOCK_HEAD), the_key[key - 3], payload), VG_OK);
+	vg_buf_put(&prefix[key - 3], vg_buf_str(&w.raw));
+	vg_block_opener_fini(&opener);
 	vg_block_writer_fini(&w);
 }
 

@@ -58,10 +58,14 @@ static void
 put_segment(const char *name, unsigned from, unsigned to, const uint8_t *key, bool indexed)
 {
 	struct vg_tokens_builder *t = vg_tokens_builder_new();
-	struct vg_buf file = { 0 }, index = { 0 }, payload = { 0 };
+	struct vg_buf file = { 0 }, index = { 0 }, payload = { 0 }, prefix = { 0 };
+	struct vg_block_opener opener = { .zstd = NULL };
 	char text[1000], path[200];
+	bool fresh;
 	FILE *f;
 
+	snprintf(path, sizeof(path), "%s/%s.vs", folder, name);
+	fresh = access(path, F_OK) != 0; /* else its beginning is not at hand */
 	vg_tokens_set_row(t, 0); /* a row each */
 	for (unsigned i = from; i < to; i += PER_BLOCK) {
 		struct vg_block_writer w = { 0 };
@@ -75,15 +79,19 @@ put_segment(const char *name, unsigned from, unsigned to, const uint8_t *key, bo
 			assert_int_equal(vg_block_add(&w, &(struct vg_record){ .seq = 10 + 2 * k, .recv_ns = BASE_NS + k * VG_SEC, .source = 1, .raw = vg_str_mem(text, n) }), VG_OK);
 		}
 		w.head.leaf = i / PER_BLOCK;
+		w.prefix = opener.prefix = vg_str_cut(vg_buf_str(&prefix), fresh ? VG_BLOCK_PREFIX_MAX : 0);
 		assert_int_equal(vg_block_finish(&w, key, key ? 3 : 0, &file), VG_OK);
-		vg_block_writer_fini(&w);
 		assert_int_equal(vg_block_head_take(vg_str_cut(vg_str_skip(vg_buf_str(&file), at), VG_BLOCK_HEAD), &h), VG_OK);
-		assert_int_equal(vg_block_open(&h, vg_str_cut(vg_str_skip(vg_buf_str(&file), at), VG_BLOCK_HEAD), vg_str_skip(vg_buf_str(&file), at + VG_BLOCK_HEAD), key, &payload), VG_OK);
+		assert_int_equal(vg_block_opener_open(&opener, &h, vg_str_cut(vg_str_skip(vg_buf_str(&file), at), VG_BLOCK_HEAD), vg_str_skip(vg_buf_str(&file), at + VG_BLOCK_HEAD), key, &payload),
+				 VG_OK);
+		vg_buf_put(&prefix, vg_buf_str(&w.raw));
+		vg_block_writer_fini(&w);
 		assert_int_equal(vg_tokens_add(t, at, &h, vg_buf_str(&payload)), VG_OK);
 	}
 	assert_int_equal(vg_tokens_finish(t, key, &index), VG_OK);
 	vg_tokens_builder_free(t);
-	snprintf(path, sizeof(path), "%s/%s.vs", folder, name);
+	vg_block_opener_fini(&opener);
+	vg_buf_fini(&prefix);
 	assert_non_null(f = fopen(path, "ab"));
 	assert_int_equal(fwrite(file.p, 1, file.n, f), file.n);
 	fclose(f);

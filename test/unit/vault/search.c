@@ -98,7 +98,8 @@ static void
 put_segment(struct vault *v, unsigned which, unsigned first, unsigned last, unsigned per_block)
 {
 	struct vg_tokens_builder *t = vg_tokens_builder_new();
-	struct vg_buf file = { 0 }, index = { 0 }, payload = { 0 };
+	struct vg_buf file = { 0 }, index = { 0 }, payload = { 0 }, prefix = { 0 };
+	struct vg_block_opener opener = { .zstd = NULL };
 	unsigned block = 0, blocks = (last - first + per_block - 1) / per_block;
 
 	assert_non_null(t);
@@ -113,14 +114,16 @@ put_segment(struct vault *v, unsigned which, unsigned first, unsigned last, unsi
 			assert_int_equal(vg_block_add(&w, &(struct vg_record){ .seq = 10 + 2 * k, .recv_ns = BASE_NS + k * VG_SEC, .source = v->source[k], .id = vg_str_of(v->id[k]),
 									       .flags = k % 50 == 49, .raw = vg_str_mem(v->raw[k], v->raw_n[k]) }), VG_OK);
 		w.head.leaf = v->blocks;
+		w.prefix = opener.prefix = vg_str_cut(vg_buf_str(&prefix), VG_BLOCK_PREFIX_MAX);
 		assert_int_equal(vg_block_finish(&w, which ? the_key : NULL, which ? 3 : 0, &file), VG_OK);
 		assert_int_equal(vg_block_head_take(vg_str_cut(vg_str_skip(vg_buf_str(&file), at), VG_BLOCK_HEAD), &h), VG_OK);
-		assert_int_equal(vg_block_open(&h, vg_str_cut(vg_str_skip(vg_buf_str(&file), at), VG_BLOCK_HEAD), vg_str_skip(vg_buf_str(&file), at + VG_BLOCK_HEAD),
+		assert_int_equal(vg_block_opener_open(&opener, &h, vg_str_cut(vg_str_skip(vg_buf_str(&file), at), VG_BLOCK_HEAD), vg_str_skip(vg_buf_str(&file), at + VG_BLOCK_HEAD),
 					       which ? the_key : NULL, &payload), VG_OK);
 		if (!which || block < blocks - 4)
 			assert_int_equal(vg_tokens_add(t, at, &h, vg_buf_str(&payload)), VG_OK);
 		if (vg_tokens_blocks(t) && (block == blocks / 2 || block == blocks - 1))
 			assert_int_equal(vg_tokens_finish(t, which ? the_key : NULL, &index), VG_OK);
+		vg_buf_put(&prefix, vg_buf_str(&w.raw));
 		vg_block_writer_fini(&w);
 		v->blocks++;
 	}
@@ -129,6 +132,8 @@ put_segment(struct vault *v, unsigned which, unsigned first, unsigned last, unsi
 	assert_int_equal(write(v->segment[which].fd, file.p, file.n), file.n);
 	assert_int_equal(write(v->segment[which].index_fd, index.p, index.n), index.n);
 	vg_tokens_builder_free(t);
+	vg_block_opener_fini(&opener);
+	vg_buf_fini(&prefix);
 	vg_buf_fini(&payload);
 	vg_buf_fini(&file);
 	vg_buf_fini(&index);

@@ -2,6 +2,7 @@
 
 #include "base/time.h"
 #include "vault/intake.h"
+#include "vault/opener.h"
 #include "vault/store.h"
 
 #define TENANTS 2
@@ -302,7 +303,7 @@ on_journal_record(void *ctx, uint32_t tenant, const struct vg_record *r)
 static const char *
 look_at_segment(struct vg_disk *d, const struct vg_store_segment *g, struct vg_keyring *keys, struct vg_frontier *tree, struct found *f)
 {
-	static struct vg_block_opener opener;
+	static struct vg_opener opener;
 	struct vg_disk reader = { .dir = d->dir, .read_only = true };
 	struct vg_segment_damage bad;
 	struct vg_buf b = { 0 }, payload = { 0 };
@@ -331,12 +332,11 @@ look_at_segment(struct vg_disk *d, const struct vg_store_segment *g, struct vg_k
 		vg_frontier_add(tree, &leaf);
 		vg_buf_clear(&payload);
 		f->class = k->head.class;
-		if (vg_block_opener_open(&opener, &k->head, head, vg_str_skip(vg_buf_str(&b), VG_BLOCK_HEAD), key ? key->key : NULL, &payload) != VG_OK ||
+		if (vg_opener_open(&opener, vg_segment_file(s), k->at, &k->head, head, vg_str_skip(vg_buf_str(&b), VG_BLOCK_HEAD), key ? key->key : NULL, &payload) != VG_OK ||
 		    vg_block_each(&k->head, vg_buf_str(&payload), on_block_record, f) != VG_OK)
 			why = "a block cannot be read";
 	}
-	vg_block_opener_fini(&opener);
-	opener = (struct vg_block_opener){ .zstd = NULL };
+	vg_opener_fini(&opener);
 	vg_buf_fini(&b);
 	vg_buf_fini(&payload);
 	vg_segment_free(s);

@@ -372,10 +372,12 @@ a_block_that_is_gone_is_named(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < BLOCKS_A_DAY; i += 33) {
-		struct vg_buf b = slurp(segment[1]);
-		uint64_t at = block_at(vg_buf_str(&b), i), seq = 1 + (100 + i) * (RECORDS_A_BLOCK + 2);
+		struct vg_buf b;
+		uint64_t at, seq = 1 + (100 + i) * (RECORDS_A_BLOCK + 2);
 
-		again();
+		again(); /* blocks are of another size each time */
+		b = slurp(segment[1]);
+		at = block_at(vg_buf_str(&b), i);
 		put_blocks(segment[1], i, i + 1, VG_NIL);
 		assert_int_not_equal(look(true, false), 0);
 		if (i < BLOCKS_A_DAY - 1) {
@@ -412,6 +414,30 @@ blocks_that_were_swapped_are_named(void **state)
 	TOLD(segment[0]); /* their numbers are out of order */
 	vg_buf_fini(&b);
 	vg_buf_fini(&swapped);
+}
+
+/* Small blocks are compressed behind the first ones of their segment: when one of these is damaged, that is told, and once that others do not open for it. */
+static void
+a_damaged_beginning_is_told_once(void **state)
+{
+	struct vg_buf b = slurp(segment[1]);
+
+	(void)state;
+	assert_int_equal(look(true, true), 0);
+	for (int i = 0; i < 2; i++) {
+		size_t at = block_at(vg_buf_str(&b), i ? 30 : 0) + VG_BLOCK_HEAD + 5;
+
+		b.p[at] ^= 1;
+		put(segment[1], vg_buf_str(&b));
+		assert_int_equal(look(true, false), 1);
+		assert_int_equal(look(true, true), i ? 1 : 2);
+		TOLD(segment[1]);
+		assert_int_equal(first.at, at);
+		assert_int_equal(result.stuck, i ? 0 : BLOCKS_A_DAY - 2);
+		assert_int_equal(result.opened, i ? DAYS * BLOCKS_A_DAY - 1 : (DAYS - 1) * BLOCKS_A_DAY);
+		b.p[at] ^= 1;
+	}
+	vg_buf_fini(&b);
 }
 
 /* A block written anew, without one of its records: all in it is sound. */
@@ -798,6 +824,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(every_bit_of_a_head_is_named, make, clear),
 		cmocka_unit_test_setup_teardown(every_bit_of_what_is_stored_is_named, make, clear),
 		cmocka_unit_test_setup_teardown(a_block_that_is_gone_is_named, make, clear),
+		cmocka_unit_test_setup_teardown(a_damaged_beginning_is_told_once, make, clear),
 		cmocka_unit_test_setup_teardown(blocks_that_were_swapped_are_named, make, clear),
 		cmocka_unit_test_setup_teardown(a_record_that_was_taken_out_is_named, make, clear),
 		cmocka_unit_test_setup_teardown(segments_that_were_swapped_are_named, make, clear),
