@@ -26,6 +26,8 @@ struct vg_check { /* one run of verify */
 	struct vg_buf out;            /* a line */
 	char prefix[100];             /* of findings: the folder that they are below */
 	bool has_log, log_given, has_days;
+	struct vg_note_key recovery;      /* the first tenant's, public */
+	bool has_recovery, recovery_fits; /* keys/recovery.secret is some tenant's other half */
 	struct vg_note_key log;
 	const char *log_from;         /* where its key was found */
 	struct vg_days days;

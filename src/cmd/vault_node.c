@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "cmd/vault.h"
+#include "vault/destruction.h"
 #include "vault/intake.h"
 
 #define SECRET 32
+#define RECOVERY "keys/recovery.secret"
 #define DAY_SECRET 36
 
 static void
@@ -217,6 +219,75 @@ vg_node_last(struct vg_check *c, const char *tenant, struct vg_node_last *out)
 	out->rc = slurp(c, name, 4096, &out->text);
 }
 
+/* Its other half, until somebody took it away: it must belong to some tenant's. */
+struct recovery {
+	struct vg_buf secret;
+	const struct vg_note_key *key;
+};
+
+static bool
+is_half_of(void *ctx)
+{
+	struct recovery *r = ctx;
+	struct vg_note_secret s;
+	bool good = vg_recovery_signer((const uint8_t *)r->secret.p, &s) == VG_OK && memcmp(s.key.public, r->key->public, sizeof(s.key.public)) == 0;
+
+	vg_note_secret_fini(&s);
+	return good;
+}
+
+static vg_rc
+read_recovery(struct vg_check *c, struct vg_buf *out)
+{
+	vg_rc rc = slurp(c, RECOVERY, 4096, out);
+
+	return rc == VG_OK && out->n != SECRET ? VG_E_TRUNC : rc;
+}
+
+static void
+forget(struct vg_buf *secret)
+{
+	if (secret->p)
+		sodium_memzero(secret->p, secret->cap);
+	vg_buf_fini(secret);
+}
+
+static void
+meet_recovery_key(struct vg_check *c, const char *tenant)
+{
+	struct vg_buf text = { 0 };
+	struct vg_note_key key;
+	struct recovery r = { .key = &key };
+	char name[VG_DISK_NAME_MAX + 32];
+
+	snprintf(name, sizeof(name), "vault/%.64s/keys/" VG_KEY_RECOVERY, tenant);
+	if (slurp(c, name, 4096, &text) == VG_OK && vg_note_key_parse(vg_str_trim(vg_buf_str(&text)), &key) == VG_OK) {
+		if (!c->has_recovery)
+			c->recovery = key;
+		c->has_recovery = true;
+		if (read_recovery(c, &r.secret) == VG_OK)
+			c->recovery_fits |= is_half_of(&r);
+	}
+	forget(&r.secret);
+	vg_buf_fini(&text);
+}
+
+static void
+check_recovery_secret(struct vg_check *c)
+{
+	struct recovery r = { .key = &c->recovery };
+	vg_rc rc = read_recovery(c, &r.secret);
+	size_t at;
+
+	if (rc == VG_E_TRUNC || rc == VG_E_LIMIT)
+		vg_check_damage(c, RECOVERY, 0, SECRET, "is no key of %d bytes", SECRET);
+	else if (rc == VG_OK && c->has_recovery && !c->recovery_fits && vg_flipped_bit(r.secret.p, SECRET, is_half_of, &r, &at))
+		vg_check_damage(c, RECOVERY, at, at + 1, "one bit of the recovery key was flipped");
+	else if (rc == VG_OK && c->has_recovery && !c->recovery_fits)
+		vg_check_damage(c, RECOVERY, 0, SECRET, "is not the other half of any tenant's recovery.pub: it opens nothing here");
+	forget(&r.secret);
+}
+
 void
 vg_node_tenant(struct vg_check *c, const char *tenant, const struct vg_node_last *l, const struct vg_verified *v)
 {
@@ -226,6 +297,8 @@ vg_node_tenant(struct vg_check *c, const char *tenant, const struct vg_node_last
 	vg_rc rc;
 
 	at_top(c);
+	if (c->watch)
+		meet_recovery_key(c, tenant);
 	snprintf(checkpoint, sizeof(checkpoint), "vault/%.64s/" VG_CHECKPOINT_FILE, tenant);
 	snprintf(name, sizeof(name), "keys/%.48s.key", tenant);
 	if (v->key_refused)
@@ -392,6 +465,7 @@ vg_node_rest(struct vg_check *c)
 		return;
 	}
 	check_day_secret(c);
+	check_recovery_secret(c);
 	check_journal(c);
 	for (size_t i = 0; i < VG_COUNT(databases); i++)
 		check_db(c, databases[i]);
