@@ -740,15 +740,16 @@ load(struct trace *t)
 /* A machine that is short of memory is to say so when the watch begins, not when the second correlator fills at night: the memory that groups live in is
  * the process's from the start, and stays in one piece. */
 static vg_rc
-reserve(void)
+reserve(size_t limit_bytes)
 {
+	size_t n = limit_bytes / 4 < RESERVE ? limit_bytes / 4 : RESERVE;
 	void *p;
 
 	(void)mallopt(M_MMAP_THRESHOLD, (int)RESERVE + LARGE);
 	(void)mallopt(M_TRIM_THRESHOLD, (int)RESERVE * 2);
-	if ((p = malloc(RESERVE)) == NULL)
+	if ((p = malloc(n)) == NULL)
 		return VG_E_NOMEM;
-	explicit_bzero(p, RESERVE); /* or it would be a promise only */
+	explicit_bzero(p, n); /* or it would be a promise only */
 	free(p);
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE);
 	return VG_OK;
@@ -782,7 +783,7 @@ prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 	t->regexes = vg_regexes_new(&t->k.program);
 	t->ahead = calloc(AHEAD_MAX + 1, sizeof(*t->ahead));
 	t->world = calloc(WORLDS_MAX, sizeof(*t->world));
-	return t->regexes && t->ahead && t->world ? reserve() : VG_E_NOMEM;
+	return t->regexes && t->ahead && t->world ? reserve(limits->data_bytes) : VG_E_NOMEM;
 }
 
 static vg_rc
