@@ -26,6 +26,7 @@
 
 #define AHEAD_MAX 4096           /* batches that came before their turn */
 #define COMMIT_MS 200
+#define HOLD_NS (150 * INT64_C(1000000))  /* what connections and processes may cross; below COMMIT_MS (trace/live.h) */
 #define SAVE_NS (5 * VG_SEC)     /* the correlations' state; so often at most, and */
 #define SAVE_BYTES_A_S (1 << 20) /* no more than that of it: what came since is taken from the vault again after a death */
 #define QUIET_NS (2 * VG_SEC)    /* without a batch: the clock on the wall counts */
@@ -709,6 +710,7 @@ load(struct trace *t)
 	struct vg_live_out out = { t, on_correlation, on_withdraw };
 	struct vg_live_options o = { .wait_ns = (int64_t)vg_role_number(t->env, "late-wait-ms", 15 * 60 * 1000) * 1000000,
 				     .keep_ns = (int64_t)vg_role_number(t->env, "keep-hits-s", 0) * VG_SEC,
+				     .hold_ns = HOLD_NS,
 				     .drills = VG_DRILL_WORLDS };
 	struct vg_live_store store;
 	struct vg_buf b = { 0 };

@@ -268,6 +268,9 @@ vg_live_free(struct vg_live *l)
 	for (size_t i = 0; i < l->ntenant; i++)
 		free_tenant(l->tenant[i]);
 	free(l->tenant);
+	free(l->held);
+	vg_buf_fini(&l->fields);
+	vg_buf_fini(&l->kept);
 	vg_map_fini(&l->tenant_of);
 	vg_correlator_free(l->plain);
 	vg_identity_fini(&l->id);
@@ -389,6 +392,23 @@ read_hit(struct vg_live *l, uint32_t rule, int64_t time_ns, vg_str wire)
 	return vg_correlator_route(l->plain, rule, &l->event, &l->route);
 }
 
+static vg_rc
+hold(struct vg_live *l, uint32_t rule, const struct vg_live_hit *h)
+{
+	if (l->nheld == l->capheld) {
+		size_t cap = l->capheld ? 2 * l->capheld : 256;
+		struct vg_live_held *n = realloc(l->held, cap * sizeof(*n));
+
+		if (n == NULL)
+			return VG_E_NOMEM;
+		l->held = n;
+		l->capheld = cap;
+	}
+	l->held[l->nheld++] = (struct vg_live_held){ h->tenant, rule, h->time_ns, h->seq, l->tick, l->fields.n, h->wire.n };
+	vg_buf_put(&l->fields, h->wire);
+	return l->fields.rc;
+}
+
 vg_rc
 vg_live_hit(struct vg_live *l, uint32_t tenant, uint32_t rule, int64_t time_ns, uint64_t seq, vg_str wire)
 {
@@ -419,10 +439,74 @@ vg_live_hit(struct vg_live *l, uint32_t tenant, uint32_t rule, int64_t time_ns, 
 		return rc == VG_E_STOP ? VG_OK : rc;
 	if (t->newest_ns < time_ns)
 		t->newest_ns = time_ns;
-	if (t->settled_ns == VG_TIME_NONE || time_ns > t->settled_ns)
+	if (t->settled_ns != VG_TIME_NONE && time_ns <= t->settled_ns)
+		mark_late(t, time_ns);
+	else if (l->o.hold_ns && l->nheld < VG_LIVE_HELD_MAX)
+		return hold(l, rule, &h);
+	else
 		return feed_eager(t, rule, time_ns, seq);
-	mark_late(t, time_ns);
 	return VG_OK;
+}
+
+/* ---- hits that wait for older ones ---- */
+
+static int
+held_cmp(const void *a, const void *b)
+{
+	const struct vg_live_held *x = a, *y = b;
+
+	if (x->time_ns != y->time_ns)
+		return (x->time_ns > y->time_ns) - (x->time_ns < y->time_ns);
+	if (x->seq != y->seq)
+		return (x->seq > y->seq) - (x->seq < y->seq);
+	return (x->rule > y->rule) - (x->rule < y->rule);
+}
+
+static vg_rc
+feed_held(struct vg_live *l, const struct vg_live_held *x)
+{
+	uint32_t at = vg_map_find(&l->tenant_of, vg_str_mem(&x->tenant, sizeof(x->tenant)));
+	struct vg_live_tenant *t = at == VG_MAP_NONE ? NULL : l->tenant[at];
+	vg_rc rc;
+
+	if (t == NULL || (t->settled_ns != VG_TIME_NONE && x->time_ns <= t->settled_ns)) /* it was settled meanwhile, from the store */
+		return VG_OK;
+	if ((rc = read_hit(l, x->rule, x->time_ns, vg_str_mem(l->fields.p + x->at, x->n))) != VG_OK)
+		return rc;
+	return feed_eager(t, x->rule, x->time_ns, x->seq);
+}
+
+/* Those that came before the last tick, and those that are older than what may still be on its way; @all: every one. */
+static vg_rc
+feed_due(struct vg_live *l, bool all)
+{
+	int64_t due_ns = l->now_ns > INT64_MIN + l->o.hold_ns ? l->now_ns - l->o.hold_ns : INT64_MIN;
+	size_t n = 0;
+	vg_rc rc = VG_OK;
+
+	if (l->nheld > 1)
+		qsort(l->held, l->nheld, sizeof(*l->held), held_cmp);
+	vg_buf_clear(&l->kept);
+	for (size_t i = 0; i < l->nheld && rc == VG_OK; i++) {
+		struct vg_live_held x = l->held[i];
+
+		if (all || x.tick < l->tick || x.time_ns <= due_ns) {
+			rc = feed_held(l, &x);
+			continue;
+		}
+		l->held[n] = x;
+		l->held[n++].at = l->kept.n;
+		vg_buf_put(&l->kept, vg_str_mem(l->fields.p + x.at, x.n));
+		rc = l->kept.rc;
+	}
+	if (rc == VG_OK) { /* else all is made anew from what was saved */
+		struct vg_buf b = l->fields;
+
+		l->nheld = n;
+		l->fields = l->kept;
+		l->kept = b;
+	}
+	return rc;
 }
 
 /* ---- time ---- */
@@ -519,6 +603,15 @@ tick_tenant(struct vg_live_tenant *t, bool repair)
 	return rc;
 }
 
+static bool
+is_any_pending(const struct vg_live *l)
+{
+	for (size_t i = 0; i < l->ntenant; i++)
+		if (l->tenant[i]->pending.any || l->tenant[i]->late.any)
+			return true;
+	return false;
+}
+
 vg_rc
 vg_live_tick(struct vg_live *l, int64_t now_ns, int64_t mono_ns)
 {
@@ -530,6 +623,11 @@ vg_live_tick(struct vg_live *l, int64_t now_ns, int64_t mono_ns)
 		return VG_E_FORMAT;
 	if (now_ns > l->now_ns)
 		l->now_ns = now_ns;
+	if (l->nheld)
+		rc = feed_due(l, false);
+	if (rc == VG_OK && l->nheld && repair && is_any_pending(l)) /* which takes all that is stored */
+		rc = feed_due(l, true);
+	l->tick++;
 	for (size_t i = 0; i < l->ntenant && rc == VG_OK; i++)
 		rc = tick_tenant(l->tenant[i], repair);
 	if (repair) {

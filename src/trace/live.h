@@ -8,6 +8,8 @@
  * where they last were empty, and what changes is told, marked late.  So at the end what was told, less what was withdrawn, is what one
  * run over all hits in order would tell, but for limits that were met (vg_live_dropped).
  *
+ * Hits that crossed on their way to us would each cost such a making anew: with hold_ns they wait, stored, for the next tick, and go in order then.
+ *
  * A condition that only a window's end can judge is told when the window is settled.
  *
  * After an error of the store, a callback or memory its state is unknown: free it, roll back, load what was saved last.
@@ -28,6 +30,7 @@
 #define VG_LIVE_DIRTY_BYTES ((size_t)16 << 20)  /* names of a tenant's groups to be made anew; over it: all of them */
 #define VG_LIVE_TOLD_MAX 30000              /* signals of one run over stored hits */
 #define VG_LIVE_STEP_HITS 20000             /* settled at a time */
+#define VG_LIVE_HELD_MAX 50000              /* hits that wait for older ones; over it none does */
 #define VG_LIVE_LOOKBACK_HITS 500000        /* stored hits that are searched for where a late hit's groups were empty */
 #define VG_LIVE_REPAIR_NS VG_SEC            /* between two repairs, at least; and they take at most a fifth of the time: */
 #define VG_LIVE_HIT_COST_NS INT64_C(3000)   /* so long takes a stored hit, about (measured: bench/live.c) */
@@ -82,6 +85,7 @@ struct vg_live_out {
 
 struct vg_live_options { /* 0: the named default */
 	int64_t wait_ns, keep_ns;
+	int64_t hold_ns;         /* hits wait for the next tick, so that what crossed on its way is in order; no longer than between two ticks.  0: they do not */
 	uint64_t hits_max;       /* of a tenant */
 	size_t tenant_bytes, bytes, dirty_bytes;
 	uint32_t drills;         /* tenants from this number on are drills: all correlations are told, those too that only feed others; 0: none */

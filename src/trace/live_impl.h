@@ -30,6 +30,13 @@ struct vg_live_tenant {
 	struct vg_live_run *run;      /* that takes what the settled one tells */
 };
 
+struct vg_live_held { /* a hit that is stored, and waits for others that are older */
+	uint32_t tenant, rule;
+	int64_t time_ns;
+	uint64_t seq, tick; /* in which it came */
+	size_t at, n;       /* of its fields, in the buffer */
+};
+
 struct vg_live {
 	const struct vg_program *p;
 	const struct vg_keys *keys;
@@ -50,6 +57,10 @@ struct vg_live {
 	struct vg_event event; /* of the hit at hand */
 	struct vg_route route; /* of it */
 	struct vg_buf key;     /* scratch */
+	struct vg_live_held *held; /* owned */
+	size_t nheld, capheld;
+	struct vg_buf fields, kept; /* of the held; and of those that stay, while they move */
+	uint64_t tick;
 	uint64_t saved_seq, newest_seq;
 	int64_t now_ns, repair_mono_ns, drop_ns;
 	uint64_t gone_dropped; /* by correlators that are gone */
