@@ -167,7 +167,7 @@ def a_bad_set_is_refused(w):
         told = [str(v) for k, v in s[0].items() if k.startswith('rules.refused.')] if s else []
         check(s and any('/bad.yml:' in t and words in t for t in told), 'refused, with file, line and reason (%s): %s' % (words, told))
         check(s and all(s[0][k] == before[k] for k in ('rules.since', 'rules.sum', 'rules.base')), 'the old set is at work: %s' % s)
-    text = w.vigie('status').stdout.decode()
+    text = w.status_text()
     check('REFUSED' in text and 'bad.yml' in text and 'the one above works on' in text, 'and status says so: ' + text)
     check('the old ones work on' in w.said() and '/bad.yml:' in w.said(), 'and the log')
     send(w, failed_from('198.51.100.7'))
@@ -290,7 +290,7 @@ def exceptions_end_while_it_runs(shim, spoiled):
         f.write(struct.pack('<q', 86400 * 10 ** 9))
     if spoiled:
         s = until(lambda: [s for s in [w.status()] if s.get('rules.overdue')], 20, 0.2)
-        check(s and s[0]['rules.exceptions'] == 1 and 'an exception that is over' in w.vigie('status').stdout.decode(), 'that it keeps an exception beyond its time is told')
+        check(s and s[0]['rules.exceptions'] == 1 and 'an exception that is over' in w.status_text(), 'that it keeps an exception beyond its time is told')
         os.unlink(os.path.join(w.rules, 'bad.yml'))
         hup(w)
     s = until(lambda: [s for s in [w.status()] if s.get('rules.exceptions') == 0], 20, 0.2)

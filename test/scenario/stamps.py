@@ -140,7 +140,7 @@ def what_is_not_good(w):
     authority.web.stop()
     said = stamp(w, False, '--tenant', 'acme')
     check('nobody answers there' in said, 'an authority that is not there: %s' % said)
-    text = w.vigie('status', good=(0, 1)).stdout.decode()
+    text = w.status_text()
     check('the last 12 times failed' in text and 'nobody answers there' in text, 'and the status says so: %s' % text[text.find('time stamp'):])
     authority.web.start()
 

@@ -168,6 +168,10 @@ class Watch:
         rows = self.rows('status', good=(0, 1))
         return rows[0] if rows else {}
 
+    def status_text(self):
+        """What people read of it, wherever lines are broken."""
+        return ' '.join(self.vigie('status', good=(0, 1)).stdout.decode().split())
+
     def examined(self, seconds=60):
         """Wait until rules saw all that is kept, and trace wrote it."""
         time.sleep(2.2)  # what the status file tells, and what it is made of, is up to a second old each
