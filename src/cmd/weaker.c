@@ -88,7 +88,7 @@ static const struct weaker {
 	{ "witness", has_no_witness, "No witness pulls from it: whoever takes this machine can erase or rewrite all that it kept, and nobody outside can tell.",
 	  "On a machine under other administrators: `vigie witness --from https://THIS:9443 --state DIR`.", NULL },
 	{ "recovery", has_recovery_key, "The recovery key lies on the machine that it is to recover: a copy of the machine can read everything and order its destruction.",
-	  "Take keys/recovery.secret away, to paper or into a safe, and remove it here.", NULL },
+	  "Print it with `vigie vault recovery-key`, give it to the director, then `vigie vault recovery-key --remove`.", NULL },
 	{ "root", is_root, "Its processes run as root, though without root's powers.", "Give it a user of its own: `make install` brings vigie.service and that user.", NULL },
 	{ "person", is_person, "It runs as a person's account: each program that this person starts can stop it, read its keys and erase what it keeps.",
 	  "Give it a user of its own: `make install` brings vigie.service and that user.", NULL },
