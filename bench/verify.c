@@ -123,8 +123,10 @@ many(int argc, char **argv)
 	struct vg_store *s;
 	struct vg_disk d;
 
-	if (folder == NULL || vg_disk_open(&d, folder) != VG_OK || vg_store_open(&d, "bench/verify", tenant, &damage, &s) != VG_OK)
+	if (folder == NULL || vg_disk_open(&d, folder) != VG_OK || vg_store_open(&d, "bench/verify", tenant, &damage, &s) != VG_OK) {
+		fprintf(stderr, "verify: %s: no store can be made in it: give a folder that is empty\n", folder ? folder : made);
 		return 1;
+	}
 	raw = fill(s, megabytes * 1000000);
 	vg_store_free(s);
 	for (int deep = 0; deep < 2; deep++) {

@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include "choose.h"
+#include "folder.h"
 #include "vault/block.h"
 #include "vault/checkpoint.h"
 #include "vault/intake.h"
@@ -80,11 +82,16 @@ on_record(void *ctx, uint32_t tenant, const struct vg_record *r)
 static void
 folder_with(struct vg_disk *d, const char *name, vg_str s)
 {
-	char path[] = "/dev/shm/fuzz-vault-XXXXXX";
+	static unsigned made;
+	char path[sizeof(fuzz_folder_path) + 16];
 	struct vg_file f;
 
-	if (d->dir < 0 && (mkdtemp(path) == NULL || vg_disk_open(d, path) != VG_OK))
-		abort();
+	if (d->dir < 0) {
+		(void)fuzz_folder();
+		snprintf(path, sizeof(path), "%s/%u", fuzz_folder_path, made++);
+		if (mkdir(path, 0700) < 0 || vg_disk_open(d, path) != VG_OK)
+			abort();
+	}
 	if (vg_file_create(d, name, &f) != VG_OK || vg_file_write(d, &f, s, 0) != VG_OK)
 		abort();
 	vg_file_close(&f);
