@@ -30,8 +30,8 @@
 #define SAVE_NS (5 * VG_SEC)     /* the correlations' state; so often at most, and */
 #define SAVE_BYTES_A_S (1 << 20) /* no more than that of it: what came since is taken from the vault again after a death */
 #define QUIET_NS (2 * VG_SEC)    /* without a batch: the clock on the wall counts */
-#define RESERVE ((size_t)32 << 20) /* memory that is taken at the start, and kept: what correlations hold of a busy company, twice (trace/live.h) */
-#define LARGE ((int)1 << 20)     /* a block of its own, which is given back */
+#define RESERVE ((size_t)40 << 20) /* memory that is taken at the start, and kept: what correlations hold of a busy company, twice (trace/live.h) */
+#define LARGE ((int)4 << 20)     /* a block of its own, which is given back */
 #define FIELDS_MAX 64            /* of one signal */
 #define VALUE_MAX 2000           /* bytes of a value in a signal */
 #define TITLE_VALUE_MAX 200      /* and of an indicator in a title */
@@ -744,17 +744,21 @@ load(struct trace *t)
 static vg_rc
 reserve(size_t limit_bytes)
 {
-	size_t n = limit_bytes / 4 < RESERVE ? limit_bytes / 4 : RESERVE;
-	void *p;
+	char *piece[RESERVE / LARGE] = { NULL };
+	size_t n = limit_bytes / 4 < RESERVE ? limit_bytes / 4 / LARGE : RESERVE / LARGE;
+	bool all = true;
 
-	(void)mallopt(M_MMAP_THRESHOLD, (int)RESERVE + LARGE);
+	(void)mallopt(M_MMAP_THRESHOLD, 2 * LARGE);
 	(void)mallopt(M_TRIM_THRESHOLD, (int)RESERVE * 2);
-	if ((p = malloc(n)) == NULL)
-		return VG_E_NOMEM;
-	explicit_bzero(p, n); /* or it would be a promise only */
-	free(p);
+	for (size_t i = 0; i < n; i++) {
+		all = all && (piece[i] = malloc(LARGE)) != NULL;
+		if (piece[i])
+			explicit_bzero(piece[i], LARGE); /* or it would be a promise only */
+	}
+	for (size_t i = 0; i < n; i++)
+		free(piece[i]);
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE);
-	return VG_OK;
+	return all ? VG_OK : VG_E_NOMEM;
 }
 
 static vg_rc

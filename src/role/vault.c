@@ -2,6 +2,7 @@
 #include "role/vault_impl.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "role/roles.h"
 #include "rule/program.h"
 
+#define LARGE (256 << 10) /* bytes: a block of its own, which is given back; else what a segment's end takes once would be held for ever */
 #define STOP_TURNS 100 /* of the sync timer, for those behind to come to the end */
 
 static struct vault the_vault;
@@ -25,6 +27,7 @@ prepare(struct vg_role_env *e, struct vg_sandbox_limits *limits)
 
 	v->env = e;
 	e->ctx = v;
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE);
 	limits->may = VG_MAY_LOOP | VG_MAY_READ | VG_MAY_WRITE;
 	limits->dir = vg_role_fd(e, "folder");
 	limits->data_bytes = (size_t)vg_role_number(e, "memory", (uint64_t)512 << 20);
